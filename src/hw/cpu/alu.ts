@@ -1,6 +1,6 @@
 // Integer arithmetic and logic: values in, value out, flags on the side.
-import { setCarries, setLogic, setResult, cfBit, setCfOf, setCf, signExtend } from "./flags";
-import { LF_AUX, LF_RES, RAX, RDX, get, put, exception } from "./state";
+import { setCarries, setLogic, setResult, cfBit, setCfOf, setZf, setArithmeticFlags, signExtend } from "./flags";
+import { LF_AUX, RAX, RDX, get, put, exception } from "./state";
 
 // @ts-ignore
 @inline export function add<T>(a: T, b: T): T {
@@ -306,5 +306,25 @@ export function idiv<T>(d: T): void {
 
 // --- bit scans and counts --------------------------------------------------------------------------------------
 
-export function popcount<T>(a: T): T { const r = <T>popcnt<u64>(<u64>a); setLogic<T>(r); return r; }
-export function bswap32(v: u32): u32 { return bswap<u32>(v); }
+/** POPCNT: ZF by the source, the rest cleared (PF too, which a plain logic result would not clear). */
+export function popcount<T>(a: T): T {
+  setArithmeticFlags(a == <T>0 ? 0x40 : 0);
+  return <T>popcnt<u64>(<u64>a);
+}
+/** BSF and BSR leave the destination alone when the source is 0, as today's processors do. */
+// @ts-ignore
+@inline export function bsf<T>(d: T, v: T): T {
+  setZf(v == <T>0 ? 1 : 0);
+  return v == <T>0 ? d : <T>ctz<u64>(<u64>v);
+}
+// @ts-ignore
+@inline export function bsr<T>(d: T, v: T): T {
+  setZf(v == <T>0 ? 1 : 0);
+  return v == <T>0 ? d : <T>(63 - clz<u64>(<u64>v));
+}
+// @ts-ignore
+@inline export function byteSwap<T>(v: T): T {
+  if (sizeof<T>() == 2) return <T>(((<u32>v & 0xff) << 8) | (<u32>v >> 8));
+  if (sizeof<T>() == 4) return <T>bswap<u32>(<u32>v);
+  return <T>bswap<u64>(<u64>v);
+}

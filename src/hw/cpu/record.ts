@@ -10,7 +10,6 @@
 import {
   REGS, RIPB_OFF, AMASK, RIPMASK, SEG_EBASE, SEG_BASE, SEG_LIMIT, SEG_ATTR, MODE, MODE_L, PMODE, REAL, VM86, SS, exception,
 } from "./state";
-import { setFaultSegment } from "../mmu/access";
 
 export const R_SLOW: u32 = 0x20; // the effective address needs eaSlow()
 
@@ -59,13 +58,20 @@ export function eaOffset(rec: usize): u64 {
 /** Segmented address with every check: 16-bit and overridden address sizes, FS and GS outside 64-bit mode, limits. */
 export function eaSlow(rec: usize): u64 { return segmented(seg(rec), eaOffset(rec), false, true); }
 
+/** LEA: the offset, without a segment; the value is truncated to the operand. */
+// @ts-ignore
+@inline export function effective(rec: usize): u64 {
+  const s = <u32>load<u8>(rec, 7);
+  if (s & R_SLOW) return eaOffset(rec);
+  return load<u64>(REGS + load<u8>(rec, 5)) + (load<u64>(REGS + load<u8>(rec, 6)) << <u64>((s >> 3) & 3)) + <u64><i64>load<i32>(rec, 8);
+}
+/** Linear address of an absolute-offset operand (A0..A3). */
+export function moffs(rec: usize): u64 { return segmented(seg(rec), imm64(rec), false, true); }
+
 /** Linear address of segment:offset, checked for reading (or writing) one byte; sets fault on a violation.
  *  The limit check covers the first byte; operands that run over the limit are caught by segmentSpan(). */
 export function segmented(s: i32, offset: u64, write: bool, check: bool): u64 {
-  if (load<u32>(MODE) & MODE_L) {
-    setFaultSegment(s);
-    return load<u64>(SEG_EBASE + (s << 3)) + offset;
-  }
+  if (load<u32>(MODE) & MODE_L) return load<u64>(SEG_EBASE + (s << 3)) + offset;
   const at = (load<u64>(SEG_BASE + (s << 3)) + offset) & 0xffffffff;
   if (check && !spanAllowed(s, <u32>offset, 1, write)) exception(s == SS ? 12 : 13, 0);
   return at;

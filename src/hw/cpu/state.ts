@@ -114,6 +114,7 @@ export const SCRATCH_BLOCK: usize = 0x3000; // a copied block prefix: header and
 export const ALONE_BLOCK: usize = 0x3700; // header, one record, its NEXT
 export const STRADDLE_BLOCK: usize = 0x3800; // the one block of an instruction that crosses a page
 export const STOP: usize = 0x3f00; // record: leave run()
+export const RESUME: usize = 0x3f10; // record: look for interrupts, then continue at RIP
 
 export const FAST_TLB: usize = 0x10000;
 export const JUMP_CACHE: usize = 0x20000;

@@ -1,7 +1,7 @@
 // Loads and stores by linear address: the inline fast path, and the one slow path behind it.
 import {
   FAST_TLB, BOUNCE, BOUNCE_LA, BOUNCE_SIZE, XTEMP, FRAME_FLAGS, PMODE, LONG, MODE, MODE_L, SS, ALONE_BLOCK,
-  fault, block, exception, setFault, FAULT_ALONE, DR7, EFLAGS,
+  fault, block, exception, setFault, FAULT_ALONE,
 } from "../cpu/state";
 import {
   physEntry, frameOf, markWritten, deviceRead, deviceWrite, holdsCode, physWritten,
@@ -10,10 +10,6 @@ import {
 import { context, enterFast } from "./tlb";
 import { translate, userNow, implicit, READ, WRITE } from "./walk";
 import { watch } from "../cpu/debug";
-
-/** Segment whose limit or canonical violation is reported (SS gives #SS, the rest #GP). */
-export let faultSegment: i32 = 0;
-export function setFaultSegment(s: i32): void { faultSegment = s; }
 
 // @ts-ignore
 @inline export function canonical(la: u64): bool { return (<i64>(la << 16) >> 16) == <i64>la; }
@@ -49,9 +45,9 @@ export function setFaultSegment(s: i32): void { faultSegment = s; }
   return rdPtrSlow(la, size, rec);
 }
 
-/** Segment of the record in hand, for #SS against #GP. */
+/** Segment of the access in hand, for #SS against #GP: a stack access passes no record. */
 // @ts-ignore
-@inline function segmentOf(rec: usize): i32 { return rec ? <i32>load<u8>(rec, 7) & 7 : faultSegment; }
+@inline function segmentOf(rec: usize): i32 { return rec ? <i32>load<u8>(rec, 7) & 7 : SS; }
 function addressCheck(la: u64, size: u32, rec: usize): bool {
   if (load<u32>(PMODE) != LONG || !(load<u32>(MODE) & MODE_L)) return true;
   if (canonical(la) && canonical(la + size - 1)) return true;
