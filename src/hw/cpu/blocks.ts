@@ -4,7 +4,7 @@
 //          +20 bytes covered                      +32 records, then a NEXT record
 //   code page (16 bytes)  +0 bitmap of 64-byte granules that hold decoded code  +8 first block
 import {
-  ARENA, ARENA_END, BLOCK_HASH, CODE_PAGES, FRAME_FLAGS, MODE, N_DECODED, PHYS_MAP, RAM, STRADDLE_BLOCK, FEATURES,
+  ARENA, ARENA_END, BLOCK_HASH, CODE_PAGES, FRAME_FLAGS, N_DECODED, RAM,
 } from "./state";
 import { decode, endsBlock, sideExit } from "./decode";
 import { CASE_NEXT } from "./generated/tables";
@@ -25,7 +25,7 @@ let top: usize = ARENA;
 export function flushCode(): void {
   top = ARENA;
   memory.fill(BLOCK_HASH, 0, 0x40000);
-  const frames = (memory.size() << 16) > RAM ? ((<usize>memory.size() << 16) - RAM) >> 12 : 0;
+  const pages = <usize>memory.size(), frames = pages > RAM >> 16 ? (pages - (RAM >> 16)) << 4 : 0;
   for (let f: usize = 0; f < frames; f++) {
     if (load<u32>(CODE_PAGES + (f << 2))) {
       store<u32>(CODE_PAGES + (f << 2), 0);

@@ -53,9 +53,9 @@ const TOP: u64 = 0xc000000000000000;
 }
 /** Result with CF and OF given (0 or 1), AF = 0. */
 // @ts-ignore
-@inline export function setResult<T>(res: T, cf: u64, of: u64): void {
+@inline export function setResult<T>(res: T, carry: u64, overflow: u64): void {
   store<i64>(LF_RES, signExtend<T>(res));
-  store<u64>(LF_AUX, (cf << 63) | ((cf ^ of) << 62));
+  store<u64>(LF_AUX, (carry << 63) | ((carry ^ overflow) << 62));
 }
 // @ts-ignore
 @inline export function cf(): bool { return load<i64>(LF_AUX) < 0; }

@@ -86,7 +86,7 @@ import { yanked, unyank, yank } from "../mmu/phys";
 // @ts-ignore
 @inline function fastPage(la: u64, write: bool): usize {
   const e = <usize>(la >> 7) & 0xffe0;
-  return load<u64>(e, write ? FAST_TLB + 8 : FAST_TLB) == ((la & ~0xfff) | context) ? <usize>la + load<u32>(e, FAST_TLB + 16) : 0;
+  return load<u64>(e + (write ? 8 : 0), FAST_TLB) == ((la & ~0xfff) | context) ? <usize>la + load<u32>(e, FAST_TLB + 16) : 0;
 }
 /** Elements that fit between `la` and the end of its page. */
 // @ts-ignore

@@ -3,7 +3,7 @@
 //   map entry   31                  12        1..0
 //               | offset of the frame in |    | kind |    0 device or nothing, 1 RAM, 2 ROM, 3 RAM seen as device on write
 //               | linear memory          |
-import { PHYS_MAP, FRAME_FLAGS, CODE_PAGES, RAM, MAILBOX, A20, left, setLeft } from "../cpu/state";
+import { PHYS_MAP, FRAME_FLAGS, CODE_PAGES, RAM, MAILBOX, A20, T_END, left, setLeft } from "../cpu/state";
 import { invalidateCode } from "../cpu/blocks";
 
 export const KIND_DEVICE: u32 = 0;
@@ -26,6 +26,12 @@ export const FRAME_WRITTEN: u32 = FRAME_DIRTY_VIEW | FRAME_ACCESSED_VIEW | FRAME
 export let yanked: i32 = 0;
 export function yank(): void { yanked += left; setLeft(0); }
 export function unyank(): void { setLeft(left + yanked); yanked = 0; }
+/** End the slice `cut` instructions earlier; only after yank(). */
+export function shortenBy(cut: i32): void {
+  const n = min(cut, yanked);
+  yanked -= n;
+  store<i64>(T_END, load<i64>(T_END) - <i64>n);
+}
 /** 1 while an instruction that counts is not yet counted in the clock (device access sees t before its own tick). */
 export let inflight: i32 = 0;
 export function setInflight(v: i32): void { inflight = v; }
@@ -64,21 +70,21 @@ export function deviceWrite(pa: u64, size: u32, value: u64): void {
 /** Read a table entry or structure field; device memory reads as all ones. No page crossing. */
 export function physRead64(pa: u64): u64 {
   const e = physEntry(pa);
-  return e & 3 ? load<u64>((e & ~0xfff) + <usize>(pa & 0xfff)) : ~0;
+  return e & 3 ? load<u64>(<usize>(e & ~0xfff) + <usize>(pa & 0xfff)) : ~0;
 }
 export function physRead32(pa: u64): u32 {
   const e = physEntry(pa);
-  return e & 3 ? load<u32>((e & ~0xfff) + <usize>(pa & 0xfff)) : ~0;
+  return e & 3 ? load<u32>(<usize>(e & ~0xfff) + <usize>(pa & 0xfff)) : ~0;
 }
 export function physRead8(pa: u64): u32 {
   const e = physEntry(pa);
-  return e & 3 ? <u32>load<u8>((e & ~0xfff) + <usize>(pa & 0xfff)) : 0xff;
+  return e & 3 ? <u32>load<u8>(<usize>(e & ~0xfff) + <usize>(pa & 0xfff)) : 0xff;
 }
 // @ts-ignore
 @inline function target(pa: u64, size: u32): usize {
   const e = physEntry(pa);
   if ((e & 3) != KIND_RAM) return 0;
-  const at = (e & ~0xfff) + <usize>(pa & 0xfff);
+  const at = <usize>(e & ~0xfff) + <usize>(pa & 0xfff);
   physWritten(at, size);
   return at;
 }

@@ -58,7 +58,7 @@ export function flushJumps(): void {
 }
 export function noteJump(la: u64): void {
   const b = <usize>(la >> 12) & 4095;
-  store<u8>(JUMP_PAGES + (b >> 3), load<u8>(JUMP_PAGES + (b >> 3)) | <u8>(1 << (<u32>b & 7)));
+  store<u8>(JUMP_PAGES + (b >> 3), load<u8>(JUMP_PAGES + (b >> 3)) | <u8>((<u32>1) << (<u32>b & 7)));
 }
 /** Take the access mode from CPL, CR4.SMAP and EFLAGS.AC into the context. */
 export function updateContext(): void {
@@ -100,7 +100,7 @@ export function flushPage(la: u64): void {
   const t = TLB + (<usize>(la >> 7) & 0x1ffe0), k = load<u64>(t);
   if (k >> 12 == la >> 12) store<u64>(t, ~0);
   const b = <usize>(la >> 12) & 4095;
-  if (load<u8>(JUMP_PAGES + (b >> 3)) & <u8>(1 << (<u32>b & 7))) flushJumps();
+  if (load<u8>(JUMP_PAGES + (b >> 3)) & <u8>((<u32>1) << (<u32>b & 7))) flushJumps();
 }
 /** Find the entry of a page, 0 when absent. */
 // @ts-ignore
