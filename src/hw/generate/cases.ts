@@ -1,6 +1,7 @@
 // One case of the interpreter switch: operand fetch, body, write-back.
 import type { Row } from "../../isa/index.ts";
 import { bodies } from "./bodies.ts";
+import { simdCase } from "./simd.ts";
 import { address, isMemory, register, type Shape, typeOf, value } from "./operands.ts";
 
 /** Names of the generic functions that a case text uses, collected for the import lists. */
@@ -328,6 +329,8 @@ function registered(shape: Shape, use: Uses): string | undefined {
 
 /** The text of a case, or undefined when the row has no body yet (#UD). */
 export function caseText(shape: Shape, use: Uses): string | undefined {
+  const simd = simdCase(shape, use);
+  if (simd) return simd;
   const custom = CUSTOM[shape.row.body];
   if (custom) return custom(shape, use);
   const system = registered(shape, use);
