@@ -227,6 +227,7 @@ export function f80significandOf(se: i32, m: u64): void {
   setC1(false);
   const c = f80class(se, m);
   if (c >= QNAN) return propagateOne(se, m, c);
+  if (c == ZERO) raise(ZE);
   if (c == INFINITY || c == ZERO) return setResult(se, m);
   if (c == DENORMAL && denormalStops()) return;
   setResult((se & 0x8000) | 16383, f80significand(m));

@@ -97,6 +97,9 @@ function fromNarrow(sign: i32, e: i32, m: u64, eMax: i32, bias: i32): void {
   setResult(sign | (e + 16383 - bias), m | J_BIT);
 }
 
+/** Beside the masks given to `packNarrow`: the operation is FST. */
+const X87_STORE: i32 = 64;
+
 /**
  * Round a finite non-zero unpacked magnitude to a format of `p` bits (24 or 53) by rounding control `rc`, and give its
  * bits. `masks` as in the x87 control word. Sets C1. An unmasked overflow or underflow to memory stores nothing, so
@@ -111,7 +114,12 @@ export function packNarrow(sign: i32, exp: i32, hi: u64, lo: u64, p: i32, rc: i3
   if (exp < 1) {
     tiny = !(exp == 0 && (hi | (unit - 1)) == 0xffffffffffffffff
       && roundsUp(rc, sign, true, (hi << p) | u64(lo != 0)));
-    if (tiny && !(masks & UE)) raise(UE);
+    if (tiny && !(masks & UE)) {
+      // The result that the handler would see has an unbounded exponent, and PE speaks of that one.
+      // A store from the x87 reports UE alone.
+      raise(!(masks & X87_STORE) && ((hi << p) | lo) ? UE | PE : UE);
+      return signBit;
+    }
     shiftRightJam(hi, lo, 1 - exp);
     hi = wHi;
     lo = wLo;
@@ -134,7 +142,7 @@ export function packNarrow(sign: i32, exp: i32, hi: u64, lo: u64, p: i32, rc: i3
     const infinity = u64(eMax + 1) << (p - 1);
     return signBit | (toInfinity ? infinity : infinity - 1);
   }
-  if (rest) raise(tiny && (masks & UE) ? UE | PE : PE);
+  if (rest) raise(tiny ? UE | PE : PE);
   setC1(up);
   return signBit | (u64(exp) << (p - 1)) | ((hi & (J_BIT - 1)) >> (64 - p));
 }
@@ -156,7 +164,7 @@ function toNarrow(se: i32, m: u64, p: i32): u64 {
     if (c == SNAN) raise(IE);
     return signBit | infinity | quiet | ((m & (J_BIT - 1)) >> (64 - p));
   }
-  return packNarrow(sign, f80exponent(se, m), f80significand(m), 0, p, rounding, mask);
+  return packNarrow(sign, f80exponent(se, m), f80significand(m), 0, p, rounding, mask | X87_STORE);
 }
 
 /** FST m32fp. */

@@ -105,13 +105,16 @@ export function precisionBits(pc: i32): i32 {
 
 function overflow(sign: i32, exp: i32, m: u64, inexact: bool, up: bool, unit: u64): void {
   if (!(mask & OE)) {
+    exp -= BIAS_ADJUST;
+    if (exp >= 0x7fff) {
+      // FSCALE alone can be further out than one adjustment reaches.
+      raise(OE | PE);
+      setC1(true);
+      return setResult((sign << 15) | 0x7fff, J_BIT);
+    }
     raise(inexact ? OE | PE : OE);
     setC1(up);
-    exp -= BIAS_ADJUST;
-    // FSCALE alone can be further out than one adjustment reaches.
-    if (exp >= 0x7fff) setResult((sign << 15) | 0x7fff, J_BIT);
-    else setResult((sign << 15) | exp, m);
-    return;
+    return setResult((sign << 15) | exp, m);
   }
   raise(OE | PE);
   const toInfinity = rounding == RC_NEAREST || rounding == (sign ? RC_DOWN : RC_UP);
@@ -142,6 +145,7 @@ export function roundPackBits(sign: i32, exp: i32, hi: u64, lo: u64, bits: i32):
       raise(UE);
       exp += BIAS_ADJUST;
       if (exp < 1) {
+        raise(PE);
         setC1(false);
         return setResult(sign << 15, 0);
       }
