@@ -103,7 +103,7 @@ const X87_STORE: i32 = 64;
 /**
  * Round a finite non-zero unpacked magnitude to a format of `p` bits (24 or 53) by rounding control `rc`, and give its
  * bits. `masks` as in the x87 control word. Sets C1. An unmasked overflow or underflow to memory stores nothing, so
- * the bits are then meaningless, and only OE or UE with PE is reported.
+ * the bits are then meaningless, and only the exceptions are reported.
  */
 export function packNarrow(sign: i32, exp: i32, hi: u64, lo: u64, p: i32, rc: i32, masks: i32): u64 {
   const bias = p == 24 ? 127 : 1023, eMax = bias * 2;
@@ -116,7 +116,7 @@ export function packNarrow(sign: i32, exp: i32, hi: u64, lo: u64, p: i32, rc: i3
       && roundsUp(rc, sign, true, (hi << p) | u64(lo != 0)));
     if (tiny && !(masks & UE)) {
       // The result that the handler would see has an unbounded exponent, and PE speaks of that one.
-      // A store from the x87 reports UE alone.
+      // A store from the x87 reports UE (or OE, below) alone.
       raise(!(masks & X87_STORE) && ((hi << p) | lo) ? UE | PE : UE);
       return signBit;
     }
@@ -137,7 +137,7 @@ export function packNarrow(sign: i32, exp: i32, hi: u64, lo: u64, p: i32, rc: i3
   }
   if (exp > eMax) {
     const toInfinity = rc == RC_NEAREST || rc == (sign ? RC_DOWN : RC_UP);
-    raise(masks & OE ? OE | PE : rest ? OE | PE : OE);
+    raise(masks & OE || (rest && !(masks & X87_STORE)) ? OE | PE : OE);
     setC1(masks & OE ? toInfinity : up);
     const infinity = u64(eMax + 1) << (p - 1);
     return signBit | (toInfinity ? infinity : infinity - 1);

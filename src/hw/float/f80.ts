@@ -10,3 +10,6 @@ export {
 export {
   f80fromI64, f80toInt, f80fromF32, f80fromF64, f80toF32, f80toF64, f80fromBcd, f80toBcd, bcdLo, bcdHi,
 } from "./f80-convert";
+export {
+  f80sin, f80cos, f80tan, f80patan, f80yl2x, f80yl2xp1, f80f2xm1,
+} from "./f80-transcendental";

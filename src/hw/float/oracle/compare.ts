@@ -139,9 +139,17 @@ function distance(se: number, m: bigint, se2: number, m2: bigint): bigint {
   return d < 0n ? -d : d;
 }
 
-/** Walk one block; `filter` names the cases to leave out by returning true. */
+/**
+ * Cases the manuals leave undefined: FYL2XP1 of x <= -1. This AMD processor gives ST(1) with a sign there; the library
+ * raises IE as for the logarithm of a negative number.
+ */
+export function omitted(name: string, a: Ext): boolean {
+  return name === "yl2xp1" && (a.se & 0x8000) !== 0 && (a.se & 0x7fff) >= 0x3fff && (a.se & 0x7fff) < 0x7fff;
+}
+
+/** Walk one block; a case for which `omit` returns true is left out. */
 export function compareBlock(
-  fixtures: Fixtures, block: Block, lib: Library, tally: Tally, omit: (name: string, a: Ext, b: Ext) => boolean,
+  fixtures: Fixtures, block: Block, lib: Library, tally: Tally, omit: (name: string, a: Ext) => boolean,
 ): void {
   const { tables } = fixtures;
   const { name, control, count } = block;
@@ -171,7 +179,7 @@ export function compareBlock(
   };
   const showExt = (x: Ext): string => `${x.se.toString(16)}:${x.m.toString(16)}`;
   const run87 = (op: string, a: Ext, b: Ext): void => {
-    if (omit(op, a, b)) at++;
+    if (omit(op, a)) at++;
     else check(x87(lib, op, a, b, control), () => `${showExt(a)} ${showExt(b)}`);
   };
   const { ext } = tables;
