@@ -8,7 +8,9 @@ import { run, ToolError } from "../lib/say.mjs";
 function transportSettings(dump) {
   return dump
     .split("\n")
-    .filter((line) => /^Acquire::/i.test(line) && !/^Acquire::(IndexTargets|Languages|Changelogs)/i.test(line))
+    .filter(
+      (line) => /^Acquire::/i.test(line) && !/^Acquire::(IndexTargets|Languages|Changelogs)/i.test(line),
+    )
     .join("\n");
 }
 
@@ -76,7 +78,8 @@ async function show(apt, name) {
 async function resolveName(apt, name) {
   const [plain, architecture] = name.split(":");
   const stanza = await show(apt, name);
-  if (stanza === undefined) throw new ToolError(`${name}: not in the package index; is a Debian mirror reachable?`);
+  if (stanza === undefined)
+    throw new ToolError(`${name}: not in the package index; is a Debian mirror reachable?`);
   if (!plain.startsWith("linux-image-")) return name;
   const kernel = /(?:^|,\s*)(linux-image-[0-9][a-z0-9.+~-]*)/.exec(stanza.depends ?? "");
   return kernel === null ? name : `${kernel[1]}:${architecture}`;
@@ -91,7 +94,9 @@ async function fetchPackage(apt, base, name) {
   const [plain, architecture] = real.split(":");
   const version = stanza.version.replaceAll(":", "%3a");
   const present = () =>
-    readdirSync(folder).find((entry) => entry === `${plain}_${version}_${stanza.architecture ?? architecture}.deb`);
+    readdirSync(folder).find(
+      (entry) => entry === `${plain}_${version}_${stanza.architecture ?? architecture}.deb`,
+    );
   if (present() === undefined) {
     // `download` checks the hash of the index.
     const result = await apt("apt-get", ["download", "-q", `${real}=${stanza.version}`], {
@@ -99,7 +104,8 @@ async function fetchPackage(apt, base, name) {
       timeoutMs: 300_000,
     });
     if (result.code !== 0 || present() === undefined) {
-      const why = result.stderr.split("\n").find((line) => line.startsWith("E:")) ?? `apt-get exit ${result.code}`;
+      const why =
+        result.stderr.split("\n").find((line) => line.startsWith("E:")) ?? `apt-get exit ${result.code}`;
       throw new ToolError(`${real}: download failed (${why.trim()})`);
     }
   }

@@ -17,13 +17,20 @@ function parse(bytes) {
   const members = [];
   let at = 0;
   for (;;) {
-    const field = (index) => Number.parseInt(bytes.toString("latin1", at + 6 + index * 8, at + 14 + index * 8), 16);
+    const field = (index) =>
+      Number.parseInt(bytes.toString("latin1", at + 6 + index * 8, at + 14 + index * 8), 16);
     expect(bytes.toString("latin1", at, at + 6)).toBe("070701");
     const nameSize = field(11);
     const name = bytes.toString("latin1", at + 110, at + 110 + nameSize - 1);
     if (name === "TRAILER!!!") return members;
     const data = at + ((110 + nameSize + 3) & ~3);
-    members.push({ name, mode: field(1), time: field(5), major: field(9), data: bytes.subarray(data, data + field(6)) });
+    members.push({
+      name,
+      mode: field(1),
+      time: field(5),
+      major: field(9),
+      data: bytes.subarray(data, data + field(6)),
+    });
     at = data + ((field(6) + 3) & ~3);
   }
 }
@@ -31,7 +38,13 @@ function parse(bytes) {
 test("every entry comes back with its name, mode, device and data, and time 0", () => {
   const members = parse(cpio(ENTRIES));
   expect(members.map(({ name }) => name)).toEqual(["bin", "console", "bin/three", "empty", "bin/alias"]);
-  expect(members.map(({ mode }) => mode.toString(8))).toEqual(["40755", "20600", "100755", "100644", "120777"]);
+  expect(members.map(({ mode }) => mode.toString(8))).toEqual([
+    "40755",
+    "20600",
+    "100755",
+    "100644",
+    "120777",
+  ]);
   expect(members[1].major).toBe(5);
   expect(members[2].data.toString()).toBe("abc");
   expect(members[4].data.toString()).toBe("three");
@@ -44,15 +57,20 @@ test("the archive is a whole number of 512-byte blocks and the same on every cal
 });
 
 // The cpio program is an oracle where it is installed; the parser above is the test everywhere.
-test.runIf(spawnSync("cpio", ["--version"]).status === 0)("cpio -t lists the archive without complaint", () => {
-  const listed = spawnSync("cpio", ["-t", "--quiet"], { input: cpio(ENTRIES), encoding: "utf8" });
-  expect(listed.status).toBe(0);
-  expect(listed.stdout.trim().split("\n")).toEqual(["bin", "console", "bin/three", "empty", "bin/alias"]);
-});
+test.runIf(spawnSync("cpio", ["--version"]).status === 0)(
+  "cpio -t lists the archive without complaint",
+  () => {
+    const listed = spawnSync("cpio", ["-t", "--quiet"], { input: cpio(ENTRIES), encoding: "utf8" });
+    expect(listed.status).toBe(0);
+    expect(listed.stdout.trim().split("\n")).toEqual(["bin", "console", "bin/three", "empty", "bin/alias"]);
+  },
+);
 
 test("the initramfs holds init, busybox and each module below its folders, parents first", () => {
   const path = "lib/modules/6.1/kernel/drivers/virtio/virtio.ko";
-  const archive = gunzipSync(initramfs({ busybox: Buffer.from("busybox"), modules: [{ path, data: Buffer.from("m") }] }));
+  const archive = gunzipSync(
+    initramfs({ busybox: Buffer.from("busybox"), modules: [{ path, data: Buffer.from("m") }] }),
+  );
   const names = parse(archive).map(({ name }) => name);
   expect(names).toContain("init");
   expect(names).toContain("bin/busybox");

@@ -69,10 +69,17 @@ async function buildLinux(apt, { guest, kernel, busybox }) {
   const busyboxDeb = await apt.fetch(busybox);
   const work = join(apt.base, "unpacked", guest);
   const modulePatterns = MODULES.map((name) => `*/${name}.ko*`);
-  const kernelFiles = await unpack(kernelDeb.path, join(work, "kernel"), ["./boot/vmlinuz-*", ...modulePatterns]);
+  const kernelFiles = await unpack(kernelDeb.path, join(work, "kernel"), [
+    "./boot/vmlinuz-*",
+    ...modulePatterns,
+  ]);
   const busyboxFiles = await unpack(busyboxDeb.path, join(work, "busybox"), ["*/busybox"]);
-  const image = readFileSync(join(work, "kernel", pick(kernelFiles, /^boot\/vmlinuz-/, "kernel", kernelDeb.path)));
-  const program = readFileSync(join(work, "busybox", pick(busyboxFiles, /busybox$/, "busybox", busyboxDeb.path)));
+  const image = readFileSync(
+    join(work, "kernel", pick(kernelFiles, /^boot\/vmlinuz-/, "kernel", kernelDeb.path)),
+  );
+  const program = readFileSync(
+    join(work, "busybox", pick(busyboxFiles, /busybox$/, "busybox", busyboxDeb.path)),
+  );
   const modules = [];
   for (const path of kernelFiles.filter((name) => /\.ko(\.xz)?$/.test(name))) {
     modules.push({
@@ -82,7 +89,10 @@ async function buildLinux(apt, { guest, kernel, busybox }) {
   }
   return {
     packages: [kernelDeb, busyboxDeb],
-    files: { [`${guest}/bzImage`]: image, [`${guest}/initrd.cpio.gz`]: initramfs({ busybox: program, modules }) },
+    files: {
+      [`${guest}/bzImage`]: image,
+      [`${guest}/initrd.cpio.gz`]: initramfs({ busybox: program, modules }),
+    },
   };
 }
 
@@ -94,7 +104,9 @@ async function buildFirmware(apt) {
   if (wanted.length === 0) throw new ToolError(`${basename(deb.path)}: holds no firmware image`);
   return {
     packages: [deb],
-    files: Object.fromEntries(wanted.map((path) => [`seabios/${basename(path)}`, readFileSync(join(folder, path))])),
+    files: Object.fromEntries(
+      wanted.map((path) => [`seabios/${basename(path)}`, readFileSync(join(folder, path))]),
+    ),
   };
 }
 
@@ -129,7 +141,8 @@ export async function fetchGuests() {
   const missing = [];
   const apt = await openApt(join(CACHE, "apt"), ["amd64", "i386"]);
   const { complete, failures } = await step("guests: package index", apt.update);
-  if (!complete) say(`guests: index update incomplete (${failures.length} parts failed); going on with what came`);
+  if (!complete)
+    say(`guests: index update incomplete (${failures.length} parts failed); going on with what came`);
   const manifest = readManifest();
   const jobs = [
     ...LINUX.map((row) => ({ name: row.guest, build: () => buildLinux(apt, row) })),

@@ -36,7 +36,17 @@ function parents(path) {
  */
 export function initramfs({ busybox, modules }) {
   const names = modules.map((module) => module.path);
-  const folders = new Set(["bin", "dev", "etc", "lib", "proc", "root", "sys", "tmp", ...names.flatMap(parents)]);
+  const folders = new Set([
+    "bin",
+    "dev",
+    "etc",
+    "lib",
+    "proc",
+    "root",
+    "sys",
+    "tmp",
+    ...names.flatMap(parents),
+  ]);
   const entries = [
     ...[...folders].sort().map((path) => directory(path)),
     // The kernel opens /dev/console for process 1 before any file system is mounted.

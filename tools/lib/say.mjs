@@ -2,6 +2,12 @@
 import { spawn } from "node:child_process";
 
 const started = performance.now();
+let progress = process.stdout;
+
+/** Send progress lines to `stream`: the command keeps its standard output for the guest. */
+export function progressTo(stream) {
+  progress = stream;
+}
 
 /** Seconds since the tool started, as a fixed-width prefix. */
 function stamp() {
@@ -10,7 +16,7 @@ function stamp() {
 
 /** Print one progress line. */
 export function say(text) {
-  process.stdout.write(`${stamp()} ${text}\n`);
+  progress.write(`${stamp()} ${text}\n`);
 }
 
 /** Announce a step, run it, print how long it took; the step's return value is passed on. */
@@ -38,7 +44,7 @@ export async function runTool(main) {
 
 /**
  * Run a program. Resolves to its exit code and output; never rejects for a non-zero code.
- * `echo` passes the output through while it is collected; `input` is written to its standard input.
+ * `echo` passes the output through while it is collected.
  */
 export function run(command, args, { cwd, env, echo = false, timeoutMs = 0, encoding = "utf8" } = {}) {
   return new Promise((resolve) => {
