@@ -78,7 +78,9 @@ async function everything() {
   await ensureDependencies();
   const chromium = await ensureChromium();
   await guests();
-  await build("wasm core", buildCore);
+  await build("wasm core", async () => {
+    if (!(await buildCore())) throw new ToolError("core: src/hw/core.ts is missing");
+  });
   await check("import law", ["tools/law/check.mjs"]);
   await check("types (tsc)", ["node_modules/typescript/bin/tsc", "--pretty", "false"]);
   await check("lint (biome)", ["node_modules/@biomejs/biome/bin/biome", "lint", "--max-diagnostics=50"]);
