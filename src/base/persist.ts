@@ -9,7 +9,7 @@ export interface Persist {
   readonly id: string;
   readonly version: number;
   save(): Saved;
-  /** Throws StateError, leaving no half-restored promise, when the state is not one that save() makes. */
+  /** Throws StateError when the state is not one that save() makes; the object must then be reset or restored again. */
   restore(state: Saved): void;
 }
 
