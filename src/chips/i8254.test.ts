@@ -9,7 +9,7 @@ import { TestClock } from "./test-clock.ts";
 function setup() {
   const clock = new TestClock();
   const edges: number[] = [];
-  let level = true;
+  let level = false;
   const pit = new I8254({
     clock,
     irq: {
@@ -27,6 +27,8 @@ function setup() {
     out(0x43, (counter << 6) | 0x30 | (mode << 1));
     out(0x40 + counter, count & 0xff);
     out(0x40 + counter, count >> 8);
+    // The control word itself raises OUT in all modes but 0; look at what counting does.
+    edges.length = 0;
   };
   const value = (counter: number) => {
     out(0x43, counter << 6);

@@ -36,8 +36,9 @@ export class PitCounter {
     this.gate = gate;
   }
 
+  /** The data sheet leaves power-up undefined; mode 0 keeps OUT low, so IRQ0 is quiet until programmed. */
   reset(): void {
-    this.setControl(0x36);
+    this.setControl(0x30);
   }
 
   /** Takes a control word; OUT goes to the mode's initial level and counting waits for a count. */
