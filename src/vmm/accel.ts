@@ -71,22 +71,15 @@ export interface DebugRegs {
   dr7: bigint;
 }
 
-/** Channel 2 of the accelerator's PIT, which port 61h gates and watches. */
-export interface PitChannel2 {
-  setGate(level: boolean): void;
-  output(): boolean;
-}
-
 export interface RegionFlags {
   readonly?: boolean;
   log?: boolean;
 }
 
-/** A virtual machine with one clock. Interrupt chips (PIC, IOAPIC, LAPIC, PIT) live inside it. */
+/** A virtual machine with one clock. Interrupt chips (PIC, IOAPIC, LAPIC, PIT with port 61h) live inside it. */
 export interface AccelVm extends Persist {
   readonly memory: GuestMemory;
   readonly clock: VirtualClock;
-  readonly pit2: PitChannel2;
   /** Where accesses go that nothing inside answers. Set once, before the first run. */
   attach(bus: IoBus): void;
   /**
@@ -94,7 +87,7 @@ export interface AccelVm extends Persist {
    * deletes the slot. Two slots may share backing. Writes of the guest to a read-only slot go to the bus.
    */
   setRegion(slot: number, gpa: number, size: number, backing: number, flags: RegionFlags): void;
-  /** KVM_IRQ_LINE: level of GSI 0-23; 0-15 reach both the PIC and the IOAPIC. */
+  /** KVM_IRQ_LINE: level of GSI 0-23; 0-15 reach the PIC and the IOAPIC; GSI 0 is IOAPIC pin 2. */
   irqLine(gsi: number, level: boolean): void;
   /** CPUs and inner chips to their power-on state; memory, regions and clock stay. */
   reset(): void;

@@ -1,8 +1,6 @@
 import { expect, test } from "vitest";
-import { VirtualClock } from "../../base/index.ts";
 import { DebugConsole, DebugExit } from "./debugports.ts";
 import { Dma8237 } from "./dma8237.ts";
-import { Port61 } from "./port61.ts";
 import { ResetPorts } from "./resetports.ts";
 import { expectRoundTrip } from "./testing.ts";
 
@@ -26,21 +24,6 @@ test("port 92 keeps A20 on at reset and resets when bit 0 rises", () => {
   ports.portWrite(0x92, 1, 3);
   expect(resets).toBe(1);
   expectRoundTrip(ports, new ResetPorts({ requestReset: () => {} }));
-});
-
-test("port 61 gates timer 2, shows its output and toggles refresh with the clock", () => {
-  let t = 0;
-  let gate = false;
-  const pit2 = { setGate: (on: boolean) => { gate = on; }, output: () => gate };
-  const port = new Port61({ clock: new VirtualClock(() => t), pit2 });
-  port.portWrite(0x61, 1, 0xff);
-  expect(gate).toBe(true);
-  expect(port.portRead()).toBe(0x2f);
-  t = 15085;
-  expect(port.portRead()).toBe(0x3f);
-  expectRoundTrip(port, new Port61({ clock: new VirtualClock(() => t), pit2 }));
-  port.reset();
-  expect(gate).toBe(false);
 });
 
 test("debug-exit gives (code << 1) | 1", () => {
