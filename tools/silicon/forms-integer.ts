@@ -77,7 +77,7 @@ export const integerRows: readonly string[] = [
   "movbe Gv,Mv | 0f 38 f0 /r | v mem", "movbe Mv,Gv | 0f 38 f1 /r | v mem",
   "mov Eb,Gb | 88 /r | b", "mov Ev,Gv | 89 /r | v", "mov Gb,Eb | 8a /r | b", "mov Gv,Ev | 8b /r | v",
   "mov Eb,Ib | c6 /0 ib | b", "mov Ev,Iz | c7 /0 iz | v", "mov Zb,Ib | b0 +r ib | b", "mov Zv,Iv | b8 +r iv | v",
-  "mov AL,Ob | a0 O | b", "mov eAX,Ov | a1 O | v", "mov Ob,AL | a2 O | b", "mov Ov,eAX | a3 O | v",
+  "mov AL,Ob | a0 O | b h=moffs", "mov eAX,Ov | a1 O | v h=moffs", "mov Ob,AL | a2 O | b h=moffs", "mov Ov,eAX | a3 O | v h=moffs",
   "xchg Eb,Gb | 86 /r | b lock", "xchg Ev,Gv | 87 /r | v lock", "xchg Zv,eAX | 90 +r | v",
   "movzx Gv,Eb | 0f b6 /r | v m=1", "movzx Gv,Ew | 0f b7 /r | v m=2", "movsx Gv,Eb | 0f be /r | v m=1",
   "movsx Gv,Ew | 0f bf /r | v m=2", "movsxd Gy,Ed | 63 /r | y only64 m=4",

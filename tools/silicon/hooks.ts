@@ -100,6 +100,15 @@ export const hooks: Readonly<Record<string, Hook>> = {
       b.set(RBX, BigInt.asUintN(b.addressSize, off) | (b.addressSize < b.width ? b.dice.u64() << BigInt(b.addressSize) : 0n));
     },
   },
+  moffs: {
+    before: (b) => {
+      if (!b.one(5)) return;
+      b.addressSize = b.mode === 64 ? 32 : b.mode === 32 ? 16 : 32;
+      b.prefixes.push(0x67);
+      if (b.mode === 32) b.prefixes.push(0x65);
+    },
+    after: (b) => { b.immediates[0] = b.offset(b.target(b.t.size / 8), b.mode === 32 && b.addressSize === 16 ? "gs" : "ds"); },
+  },
   bound: {
     after: (b) => {
       const n = b.t.size / 8, index = BigInt.asIntN(b.t.size, b.state.gpr[b.modrmRegister]!);
