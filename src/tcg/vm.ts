@@ -2,7 +2,9 @@ import {
   type AccelVm, BytewiseMemory, type DebugRegs, type GuestMemory, type IoBus, type Regs, type RegionFlags, type Saved, type Sregs, type Stop,
   StateError, VirtualClock, VitrineError,
 } from "../base/index.ts";
-import { I8254, I8259, Irqchip } from "../chips/index.ts";
+import { I8254 } from "../chips/i8254.ts";
+import { I8259 } from "../chips/i8259.ts";
+import { Irqchip } from "../chips/irqchip.ts";
 import * as hw from "../hw/index.ts";
 import { Core, layout, PageKind } from "../hw/index.ts";
 import { type CpuModel, installCpuid } from "./cpuid.ts";
@@ -270,14 +272,14 @@ export class TcgVm implements AccelVm {
 
   #portRead(port: number, size: number): number {
     const n = size as 1 | 2 | 4;
-    if (CHIP_PORTS.includes(port)) return this.chips.pic.owns(port) ? this.chips.pic.portRead(port, n) : (this.chips.pit?.portRead(port, n) ?? 0xff);
+    if (CHIP_PORTS.includes(port)) return I8259.ports.includes(port) ? this.chips.pic.portRead(port, n) : (this.chips.pit?.portRead(port, n) ?? 0xff);
     return this.#bus?.portRead(port, n) ?? 0xffffffff;
   }
 
   #portWrite(port: number, size: number, value: number): void {
     const n = size as 1 | 2 | 4;
     if (!CHIP_PORTS.includes(port)) this.#bus?.portWrite(port, n, value);
-    else if (this.chips.pic.owns(port)) this.chips.pic.portWrite(port, n, value);
+    else if (I8259.ports.includes(port)) this.chips.pic.portWrite(port, n, value);
     else this.chips.pit?.portWrite(port, n, value);
   }
 
