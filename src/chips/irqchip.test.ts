@@ -299,3 +299,24 @@ test("a saved irqchip comes back identical, lines to the CPUs included", () => {
   expect(b.chip.acknowledge(0)).toBe(a.chip.acknowledge(0));
   expect(() => setup(1).chip.restore(before)).toThrow(StateError);
 });
+
+test("a register page taken from one APIC sets up another, its timer included", () => {
+  const a = setup(1);
+  a.enable();
+  a.write(0, LapicReg.timerDivide, 0xb);
+  a.write(0, LapicReg.lvtTimer, 0x20030);
+  a.write(0, LapicReg.timerInitial, 100_000);
+  a.ipi(0, 0, 0x55);
+  a.clock.advanceTo(40_000);
+  const b = setup(1);
+  b.clock.advanceTo(1_000_000);
+  const page = a.chip.lapics[0]?.registerPage() ?? new Uint8Array();
+  b.chip.lapics[0]?.setRegisterPage(page);
+  expect(b.chip.lapics[0]?.registerPage()).toEqual(page);
+  expect(b.chip.acknowledge(0)).toBe(0x55);
+  b.write(0, LapicReg.eoi, 0);
+  expect(b.clock.next()).toBe(1_060_000);
+  b.clock.advanceTo(1_060_000);
+  expect(b.chip.acknowledge(0)).toBe(0x30);
+  expect(() => b.chip.lapics[0]?.setRegisterPage(new Uint8Array(5))).toThrow(StateError);
+});

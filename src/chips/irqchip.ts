@@ -258,9 +258,10 @@ export class Irqchip implements Persist {
     } catch (e) {
       throw e instanceof VitrineError ? new StateError(e.object, e.value) : e;
     }
+    // The local APICs first: they then already know the level of INTR that the PIC's restore shows them.
+    for (const [i, lapic] of this.lapics.entries()) lapic.restore(lapics[i] ?? null);
     this.pic.restore(r.value("pic"));
     this.ioapic.restore(r.value("ioapic"));
-    for (const [i, lapic] of this.lapics.entries()) lapic.restore(lapics[i] ?? null);
     this.pit?.restore(pit);
     for (const cpu of this.lapics.keys()) this.#refresh(cpu);
   }

@@ -78,6 +78,15 @@ export class LapicTimer {
     this.#arm();
   }
 
+  /** Sets initial and current count together; a current count of 0 leaves the timer stopped. */
+  setCounts(initial: number, current: number): void {
+    if (this.mode === TimerMode.tscDeadline) return;
+    this.initial = initial;
+    const counted = initial - current;
+    this.start = initial === 0 || current === 0 || counted < 0 ? -1 : this.#clock.now() - counted * this.divisor;
+    this.#arm();
+  }
+
   /** Counting goes on from the current count at the new rate. */
   setDivide(config: number): void {
     const counted = this.initial - this.current();

@@ -21,6 +21,7 @@ export const LapicReg = {
 
 /** Version 14h, entries up to LVT 5, no EOI-broadcast suppression. */
 const versionValue = 0x00050014;
+const pageSize = 0x400;
 const svrEnable = 0x100;
 const svrBits = 0x3ff;
 const lvtMasked = 0x10000;
@@ -345,6 +346,42 @@ export class Lapic implements MmioDevice, Persist {
       case LapicReg.timerDivide: return this.timer.divideConfig;
       default: return null;
     }
+  }
+
+  /** The 1 KiB register page as KVM_GET_LAPIC shows it: each register's 32 bits at its offset. */
+  registerPage(): Uint8Array {
+    const page = new Uint8Array(pageSize);
+    const view = new DataView(page.buffer);
+    for (let register = 0; register < pageSize; register += 16) {
+      view.setUint32(register, this.readRegister(register) ?? 0, true);
+    }
+    return page;
+  }
+
+  /** Takes a page as KVM_SET_LAPIC does; ID and version are kept, a running timer goes on from its current count. */
+  setRegisterPage(page: Uint8Array): void {
+    if (page.length !== pageSize) throw new StateError(this.id, `page of ${page.length} bytes`, "give 1024");
+    const view = new DataView(page.buffer, page.byteOffset, pageSize);
+    const at = (register: number): number => view.getUint32(register, true);
+    this.#svr = at(LapicReg.svr) & svrBits;
+    this.#tpr = at(LapicReg.tpr) & 0xff;
+    this.#ldr = this.#x2 ? this.#x2Ldr : (at(LapicReg.ldr) & 0xff000000) >>> 0;
+    this.#dfr = (at(LapicReg.dfr) | 0x0fffffff) >>> 0;
+    this.#esr = at(LapicReg.esr) & 0xff;
+    this.#icrLow = at(LapicReg.icrLow) & icrBits;
+    this.#icrHigh = at(LapicReg.icrHigh);
+    for (let word = 0; word < 8; word++) {
+      this.#isr[word] = at(LapicReg.isr + 16 * word);
+      this.#tmr[word] = at(LapicReg.tmr + 16 * word);
+      this.#irr[word] = at(LapicReg.irr + 16 * word);
+    }
+    lvtBits.forEach((bits, lvt) => {
+      this.#lvt[lvt] = at(LapicReg.lvtTimer + 16 * lvt) & bits;
+    });
+    this.#followTimerLvt();
+    this.timer.setDivide(at(LapicReg.timerDivide));
+    this.timer.setCounts(at(LapicReg.timerInitial), at(LapicReg.timerCurrent));
+    this.#update();
   }
 
   #readOrError(register: number): number {
