@@ -50,7 +50,11 @@ test("legacy replacement gives timer 0 to IRQ0 in Linux's periodic set-up", () =
   write(0x108, 100_000);
   write(0x10, 3);
   clock.advance(3_500_000);
-  expect(edges).toEqual([[0, 1_000_000], [0, 2_000_000], [0, 3_000_000]]);
+  expect(edges).toEqual([
+    [0, 1_000_000],
+    [0, 2_000_000],
+    [0, 3_000_000],
+  ]);
   expect(legacy).toEqual([true]);
 });
 

@@ -5,8 +5,8 @@ import type { Persist, Saved } from "../base/persist.ts";
 import { SavedRecord } from "../base/saved.ts";
 
 /*
- * High Precision Event Timer (IA-PC HPET specification 1.0a, "Register Definitions") at FED00000h: a 64-bit counter
- * of 10 ns and three comparators, all able to be periodic.
+ * High Precision Event Timer (IA-PC HPET specification 1.0a, "Register Definitions") at FED00000h: a 64-bit
+ * counter of 10 ns and three comparators, all able to be periodic.
  *
  *   000 capabilities   010 configuration   020 interrupt status   0F0 main counter
  *   100 + 20h * n: timer configuration, 108 + 20h * n: comparator, 110 + 20h * n: FSB route (absent)
@@ -69,7 +69,12 @@ export class Hpet implements MmioDevice, Persist {
     this.#onLegacy = onLegacy;
     this.#routes = routes >>> 0;
     this.#timers = Array.from({ length: timers }, (_, n) => ({
-      config: timerFixed, value: all64, period: 0n, due: 0n, alarm: clock.alarm(() => this.#fire(n)), raised: -1,
+      config: timerFixed,
+      value: all64,
+      period: 0n,
+      due: 0n,
+      alarm: clock.alarm(() => this.#fire(n)),
+      raised: -1,
     }));
   }
 
@@ -114,25 +119,36 @@ export class Hpet implements MmioDevice, Persist {
 
   #read(register: number): bigint {
     switch (register) {
-      case 0x000: return capabilities;
-      case 0x010: return this.#config;
-      case 0x020: return this.#status;
-      case 0x0f0: return this.counter;
+      case 0x000:
+        return capabilities;
+      case 0x010:
+        return this.#config;
+      case 0x020:
+        return this.#status;
+      case 0x0f0:
+        return this.counter;
     }
     const timer = this.#timers[(register - 0x100) >> 5];
     if (register < 0x100 || timer === undefined) return 0n;
     switch (register & 0x18) {
-      case 0x00: return timer.config | (BigInt(this.#routes) << 32n);
-      case 0x08: return timer.value;
-      default: return 0n;
+      case 0x00:
+        return timer.config | (BigInt(this.#routes) << 32n);
+      case 0x08:
+        return timer.value;
+      default:
+        return 0n;
     }
   }
 
   #write(register: number, value: bigint, mask: bigint): void {
     const merge = (old: bigint) => (old & ~mask) | value;
     switch (register) {
-      case 0x010: this.#configure(merge(this.#config) & 3n); return;
-      case 0x020: this.#clearStatus(value); return;
+      case 0x010:
+        this.#configure(merge(this.#config) & 3n);
+        return;
+      case 0x020:
+        this.#clearStatus(value);
+        return;
       case 0x0f0:
         // Writing while it runs is undefined; it moves the counter all the same.
         this.#stopped = merge(this.counter);
@@ -261,11 +277,18 @@ export class Hpet implements MmioDevice, Persist {
 
   save(): Saved {
     return {
-      version: this.version, config: this.#config, status: this.#status, stopped: this.#stopped,
+      version: this.version,
+      config: this.#config,
+      status: this.#status,
+      stopped: this.#stopped,
       base: this.#base,
       timers: this.#timers.map((timer) => ({
-        config: timer.config, value: timer.value, period: timer.period, due: timer.due,
-        at: timer.alarm.at, raised: timer.raised,
+        config: timer.config,
+        value: timer.value,
+        period: timer.period,
+        due: timer.due,
+        at: timer.alarm.at,
+        raised: timer.raised,
       })),
     };
   }

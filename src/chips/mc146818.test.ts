@@ -14,7 +14,11 @@ const base = Date.UTC(2024, 1, 28, 23, 59, 58) / 1000;
 function setup() {
   const clock = new TestClock();
   const edges: number[] = [];
-  const rtc = new Mc146818({ clock, irq: { set: (level) => level && edges.push(clock.now()) }, baseSeconds: base });
+  const rtc = new Mc146818({
+    clock,
+    irq: { set: (level) => level && edges.push(clock.now()) },
+    baseSeconds: base,
+  });
   const read = (index: number) => {
     rtc.portWrite(0x70, 1, index);
     return rtc.portRead(0x71, 1);
@@ -23,7 +27,8 @@ function setup() {
     rtc.portWrite(0x70, 1, index);
     rtc.portWrite(0x71, 1, value);
   };
-  const time = () => [0x32, 9, 8, 7, 6, 4, 2, 0].map((index) => read(index).toString(16).padStart(2, "0")).join(" ");
+  const time = () =>
+    [0x32, 9, 8, 7, 6, 4, 2, 0].map((index) => read(index).toString(16).padStart(2, "0")).join(" ");
   return { clock, rtc, edges, read, write, time };
 }
 
@@ -33,8 +38,13 @@ test("the calendar agrees with the one of JavaScript, both ways", () => {
       const t = timeFromSeconds(seconds);
       const d = new Date(seconds * 1000);
       expect([t.year, t.month, t.day, t.weekday, t.hour, t.minute, t.second]).toEqual([
-        d.getUTCFullYear(), d.getUTCMonth() + 1, d.getUTCDate(), d.getUTCDay() + 1, d.getUTCHours(),
-        d.getUTCMinutes(), d.getUTCSeconds(),
+        d.getUTCFullYear(),
+        d.getUTCMonth() + 1,
+        d.getUTCDate(),
+        d.getUTCDay() + 1,
+        d.getUTCHours(),
+        d.getUTCMinutes(),
+        d.getUTCSeconds(),
       ]);
       expect(secondsFromTime(t)).toBe(seconds);
     }),
@@ -70,7 +80,14 @@ test("SET freezes the clock and what is written under it takes effect when it is
   write(0x0b, 0x82);
   clock.advance(10 * second);
   expect(time()).toBe("20 24 02 28 04 23 59 58");
-  for (const [index, value] of [[9, 0x30], [8, 0x12], [7, 0x31], [4, 0x11], [2, 0x22], [0, 0x33]] as const) {
+  for (const [index, value] of [
+    [9, 0x30],
+    [8, 0x12],
+    [7, 0x31],
+    [4, 0x11],
+    [2, 0x22],
+    [0, 0x33],
+  ] as const) {
     write(index, value);
   }
   write(0x0b, 0x02);
@@ -104,7 +121,12 @@ test("the periodic interrupt comes at its rate, once for each read of C", () => 
 
 test("update and alarm interrupts come at the second they name", () => {
   const { clock, write, read, edges } = setup();
-  for (const [index, value] of [[1, 0x05], [3, 0xff], [5, 0x00]] as const) write(index, value);
+  for (const [index, value] of [
+    [1, 0x05],
+    [3, 0xff],
+    [5, 0x00],
+  ] as const)
+    write(index, value);
   write(0x0b, 0x22);
   clock.advance(20 * second);
   expect([edges, read(0x0c) & 0xb0]).toEqual([[7 * second], 0xb0]);
@@ -117,6 +139,17 @@ test("flags show in C without being enabled, and reading clears them", () => {
   const { clock, read, edges } = setup();
   clock.advance(second);
   expect([read(0x0c), read(0x0c), edges]).toEqual([0x50, 0, []]);
+});
+
+test("HPET's legacy replacement silences IRQ8 while the flags go on", () => {
+  const { clock, rtc, write, read, edges } = setup();
+  rtc.setIrqEnabled(false);
+  write(0x0b, 0x12);
+  clock.advance(second);
+  expect([edges, read(0x0c) & 0x90]).toEqual([[], 0x90]);
+  rtc.setIrqEnabled(true);
+  clock.advance(second);
+  expect(edges).toEqual([2 * second]);
 });
 
 test("an alarm that no time matches never comes", () => {

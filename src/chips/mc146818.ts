@@ -6,12 +6,19 @@ import { SavedRecord } from "../base/saved.ts";
 import { readBytePorts, writeBytePorts } from "./byte-ports.ts";
 import { Cmos } from "./cmos.ts";
 import { ticksAt, timeOf } from "./rate.ts";
-import { decodeHour, decodeNumber, encodeHour, encodeNumber, secondsFromTime, timeFromSeconds } from "./rtc-time.ts";
+import {
+  decodeHour,
+  decodeNumber,
+  encodeHour,
+  encodeNumber,
+  secondsFromTime,
+  timeFromSeconds,
+} from "./rtc-time.ts";
 import type { RtcFormat } from "./rtc-time.ts";
 
 /*
- * MC146818 real-time clock and CMOS memory (Motorola MC146818A data sheet) at ports 70h (index; bit 7 masks NMI) and
- * 71h (data). 128 bytes, of which:
+ * MC146818 real-time clock and CMOS memory (Motorola MC146818A data sheet) at ports 70h (index; bit 7 masks
+ * NMI) and 71h (data). 128 bytes, of which:
  *
  *   00 second  02 minute  04 hour  06 weekday  07 day  08 month  09 year  32 century     01 03 05 alarm
  *   0A  | UIP (ro) | DV2-0 divider | RS3-0 rate |
@@ -19,8 +26,20 @@ import type { RtcFormat } from "./rtc-time.ts";
  *   0C  | IRQF | PF | AF | UF | 0 |, cleared by reading     0D  | VRT | 0 |
  */
 const Reg = {
-  second: 0, secondAlarm: 1, minute: 2, minuteAlarm: 3, hour: 4, hourAlarm: 5, weekday: 6, day: 7, month: 8, year: 9,
-  a: 0x0a, b: 0x0b, c: 0x0c, d: 0x0d,
+  second: 0,
+  secondAlarm: 1,
+  minute: 2,
+  minuteAlarm: 3,
+  hour: 4,
+  hourAlarm: 5,
+  weekday: 6,
+  day: 7,
+  month: 8,
+  year: 9,
+  a: 0x0a,
+  b: 0x0b,
+  c: 0x0c,
+  d: 0x0d,
 } as const;
 const B = { set: 0x80, binary: 0x04, hours24: 0x02 } as const;
 const Flag = { irq: 0x80, periodic: 0x40, alarm: 0x20, update: 0x10, all: 0x70 } as const;
@@ -49,6 +68,7 @@ export class Mc146818 implements PortDevice, Persist {
   #epoch = 0;
   /** Time up to which the flags of register C are worked out. */
   #flagsAt = 0;
+  #irqEnabled = true;
   #irqLevel = false;
 
   /** baseSeconds is the time of day at clock time 0, in seconds since 1970-01-01 UTC. */
@@ -66,9 +86,16 @@ export class Mc146818 implements PortDevice, Persist {
   reset(): void {
     this.#bytes[Reg.b] = this.#byte(Reg.b) & ~(Flag.all | 0x08);
     this.#bytes[Reg.c] = 0;
+    this.#irqEnabled = true;
     this.#index = 0;
     this.#nmiMasked = false;
     this.#flagsAt = this.#clock.now();
+    this.#follow();
+  }
+
+  /** False cuts the clock off from IRQ8, as the HPET's legacy replacement does. */
+  setIrqEnabled(enabled: boolean): void {
+    this.#irqEnabled = enabled;
     this.#follow();
   }
 
@@ -118,9 +145,15 @@ export class Mc146818 implements PortDevice, Persist {
 
   #write(index: number, value: number): void {
     switch (index) {
-      case Reg.a: this.#control(value & 0x7f, this.#byte(Reg.b)); break;
-      case Reg.b: this.#control(this.#byte(Reg.a), (value & B.set) !== 0 ? value & ~Flag.update : value); break;
-      case Reg.c: case Reg.d: break;
+      case Reg.a:
+        this.#control(value & 0x7f, this.#byte(Reg.b));
+        break;
+      case Reg.b:
+        this.#control(this.#byte(Reg.a), (value & B.set) !== 0 ? value & ~Flag.update : value);
+        break;
+      case Reg.c:
+      case Reg.d:
+        break;
       default:
         if (!isTime(index) || this.#frozen) {
           this.#bytes[index] = value;
@@ -190,8 +223,11 @@ export class Mc146818 implements PortDevice, Persist {
   #readTime(): number {
     const f = this.#format;
     return secondsFromTime({
-      second: decodeNumber(this.#byte(Reg.second), f), minute: decodeNumber(this.#byte(Reg.minute), f),
-      hour: decodeHour(this.#byte(Reg.hour), f), weekday: 1, day: decodeNumber(this.#byte(Reg.day), f),
+      second: decodeNumber(this.#byte(Reg.second), f),
+      minute: decodeNumber(this.#byte(Reg.minute), f),
+      hour: decodeHour(this.#byte(Reg.hour), f),
+      weekday: 1,
+      day: decodeNumber(this.#byte(Reg.day), f),
       month: decodeNumber(this.#byte(Reg.month), f),
       year: decodeNumber(this.#byte(Reg.year), f) + 100 * decodeNumber(this.#byte(Cmos.century), f),
     });
@@ -219,7 +255,10 @@ export class Mc146818 implements PortDevice, Persist {
     this.#flagsAt = now;
     let flags = 0;
     const period = this.#period;
-    if (period > 0 && Math.floor(ticksAt(now, crystalHz) / period) > Math.floor(ticksAt(from, crystalHz) / period)) {
+    if (
+      period > 0 &&
+      Math.floor(ticksAt(now, crystalHz) / period) > Math.floor(ticksAt(from, crystalHz) / period)
+    ) {
       flags |= Flag.periodic;
     }
     if (!this.#frozen && this.#secondsAt(now) > this.#secondsAt(from)) {
@@ -265,9 +304,10 @@ export class Mc146818 implements PortDevice, Persist {
     const enabled = this.#byte(Reg.b) & Flag.all;
     const active = (this.#byte(Reg.c) & enabled) !== 0;
     this.#bytes[Reg.c] = (this.#byte(Reg.c) & Flag.all) | (active ? Flag.irq : 0);
-    if (active !== this.#irqLevel) {
-      this.#irqLevel = active;
-      this.#irq.set(active);
+    const level = active && this.#irqEnabled;
+    if (level !== this.#irqLevel) {
+      this.#irqLevel = level;
+      this.#irq.set(level);
     }
     this.#alarm.set(active ? Infinity : this.#nextEvent(enabled));
   }
@@ -299,8 +339,15 @@ export class Mc146818 implements PortDevice, Persist {
     this.#advance();
     if (!this.#frozen) this.#latchTime();
     return {
-      version: this.version, bytes: this.#bytes.slice(), index: this.#index, nmiMasked: this.#nmiMasked,
-      baseSeconds: this.#baseSeconds, epoch: this.#epoch, flagsAt: this.#flagsAt, irqLevel: this.#irqLevel,
+      version: this.version,
+      bytes: this.#bytes.slice(),
+      index: this.#index,
+      nmiMasked: this.#nmiMasked,
+      baseSeconds: this.#baseSeconds,
+      epoch: this.#epoch,
+      flagsAt: this.#flagsAt,
+      irqEnabled: this.#irqEnabled,
+      irqLevel: this.#irqLevel,
     };
   }
 
@@ -309,21 +356,28 @@ export class Mc146818 implements PortDevice, Persist {
     const r = new SavedRecord(this.id, state);
     if (r.int("version") !== this.version) throw new StateError(this.id, `version ${r.int("version")}`);
     const [baseSeconds, epoch, flagsAt] = [r.time("baseSeconds"), r.time("epoch"), r.time("flagsAt")];
-    if (![baseSeconds, epoch, flagsAt].every(Number.isFinite)) throw new StateError(this.id, "an infinite time");
+    if (![baseSeconds, epoch, flagsAt].every(Number.isFinite))
+      throw new StateError(this.id, "an infinite time");
     this.#bytes.set(r.bytes("bytes", 128));
     this.#index = r.int("index", 0x7f);
     this.#nmiMasked = r.bool("nmiMasked");
     this.#baseSeconds = baseSeconds;
     this.#epoch = epoch;
     this.#flagsAt = flagsAt;
+    this.#irqEnabled = r.bool("irqEnabled");
     this.#irqLevel = r.bool("irqLevel");
-    this.#alarm.set(this.#irqLevel ? Infinity : this.#nextEvent(this.#byte(Reg.b) & Flag.all));
+    const active = (this.#byte(Reg.c) & Flag.irq) !== 0;
+    this.#alarm.set(active ? Infinity : this.#nextEvent(this.#byte(Reg.b) & Flag.all));
   }
 }
 
 function isTime(index: number): boolean {
-  return index === Reg.second || index === Reg.minute || (index >= Reg.hour && index !== Reg.hourAlarm &&
-    index <= Reg.year) || index === Cmos.century;
+  return (
+    index === Reg.second ||
+    index === Reg.minute ||
+    (index >= Reg.hour && index !== Reg.hourAlarm && index <= Reg.year) ||
+    index === Cmos.century
+  );
 }
 
 function dividerReset(a: number): boolean {

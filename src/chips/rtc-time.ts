@@ -28,14 +28,19 @@ export function timeFromSeconds(seconds: number): RtcTime {
   const era = Math.floor(shifted / 146097);
   const dayOfEra = shifted - era * 146097;
   const yearOfEra = Math.floor(
-    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36524) - Math.floor(dayOfEra / 146096)) / 365,
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36524) - Math.floor(dayOfEra / 146096)) /
+      365,
   );
   const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
   const shiftedMonth = Math.floor((5 * dayOfYear + 2) / 153);
   const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9;
   return {
-    second: rest % 60, minute: Math.floor(rest / 60) % 60, hour: Math.floor(rest / 3600),
-    weekday: ((((days + 4) % 7) + 7) % 7) + 1, day: dayOfYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1, month,
+    second: rest % 60,
+    minute: Math.floor(rest / 60) % 60,
+    hour: Math.floor(rest / 3600),
+    weekday: ((((days + 4) % 7) + 7) % 7) + 1,
+    day: dayOfYear - Math.floor((153 * shiftedMonth + 2) / 5) + 1,
+    month,
     year: yearOfEra + era * 400 + (month <= 2 ? 1 : 0),
   };
 }
