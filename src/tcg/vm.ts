@@ -2,9 +2,7 @@ import {
   type AccelVm, BytewiseMemory, type DebugRegs, type GuestMemory, type IoBus, type Regs, type RegionFlags, type Saved, type Sregs, type Stop,
   StateError, VirtualClock, VitrineError,
 } from "../base/index.ts";
-import { I8254 } from "../chips/i8254.ts";
-import { I8259 } from "../chips/i8259.ts";
-import { Irqchip } from "../chips/irqchip.ts";
+import { I8254, I8259, Irqchip } from "../chips/index.ts";
 import * as hw from "../hw/index.ts";
 import { Core, layout, PageKind } from "../hw/index.ts";
 import { type CpuModel, installCpuid } from "./cpuid.ts";
@@ -20,7 +18,6 @@ export interface TcgOptions {
   readonly seed?: bigint;
 }
 
-const LAPIC_PAGE = 0xfee00000;
 const IOAPIC_PAGE = 0xfec00000;
 const MAX_SLICE = 0x3fffffff;
 const CHIP_PORTS: readonly number[] = [...I8259.ports, ...I8254.ports];
@@ -178,6 +175,7 @@ export class TcgVm implements AccelVm {
         }
         case hw.Stop.Shutdown: return { kind: "shutdown" };
         case hw.Stop.Init:
+          this.chips.lapics[0]?.initReset();
           hw.resetRegisters(core);
           break;
         case hw.Stop.Request:
@@ -300,8 +298,8 @@ export class TcgVm implements AccelVm {
 
   /** Where the local APIC answers: IA32_APIC_BASE, if it is enabled and not in x2APIC mode. */
   #lapicPage(): number {
-    const base = this.chips.lapics[0]?.base ?? BigInt(LAPIC_PAGE);
-    return (base & 0xc00n) === 0x800n ? Number(base & 0xffffff000n) : -1;
+    const lapic = this.chips.lapics[0];
+    return lapic?.mapped ? Number(lapic.base & 0xffffff000n) : -1;
   }
 
   #msrRead(index: number): bigint | undefined {
