@@ -98,9 +98,9 @@ export class Core {
       msrRead: (index: number) => {
         const value = environment.msrRead(index >>> 0);
         mail[0] = value ?? 0n;
-        return value === undefined ? 0 : 1;
+        return value === undefined ? 1 : 0;
       },
-      msrWrite: (index: number) => (environment.msrWrite(index >>> 0, mail[0] ?? 0n) ? 1 : 0),
+      msrWrite: (index: number) => (environment.msrWrite(index >>> 0, mail[0] ?? 0n) ? 0 : 1),
       tprRead: () => environment.tprRead(),
       tprWrite: (value: number) => environment.tprWrite(value),
     };
