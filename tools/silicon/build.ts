@@ -194,7 +194,8 @@ export class Builder {
 
   #sizePrefix(): number[] {
     const { size, units } = this.t;
-    if (units.xmm || units.x87) { if (size === 64) this.#rex |= 8; return []; }
+    const fixedSize = units.xmm || units.x87 || this.t.name.startsWith("movnti"); // 66 would make it another opcode
+    if (fixedSize) { if (size === 64) this.#rex |= 8; return []; }
     const wordMode = this.mode === 16;
     if (size === 64 && !/^(push|pop|enter|leave|call|jmp|ret)/.test(this.t.name)) this.#rex |= 8;
     if (size === 16) return wordMode ? [] : [0x66];

@@ -46,4 +46,6 @@ export const x87Rows: readonly string[] = [
   ...loads.map(([n, e, o]) => row(n, e, `mem ${o} ${all}`)),
   row("fldcw m16", "d9 /5", "mem m=2 c=4700 h=fldcw"), row("fnstcw m16", "d9 /7", "mem m=2 c=4700"), row("fnstsw m16", "dd /7", "mem m=2 c=4700"),
   row("fnstenv", "d9 /6", "mem m=28 h=environment"), row("fnsave", "dd /6", "mem m=108 h=environment"),
+  row("fldenv", "d9 /4", "mem m=28 h=fldcw"), row("frstor", "dd /4", "mem m=108 bg=f80 h=fldcw"),
+  "fxsave | 0f ae /0 | f x mem m=512 al=16 h=fxsave", "fxrstor | 0f ae /1 | f x mem bg=f80 m=512 al=16 h=fxrstor",
 ];

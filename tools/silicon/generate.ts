@@ -116,8 +116,9 @@ function runs(before: Uint8Array, after: Uint8Array, from: number, to: number): 
 
 const addressOf = (offset: number): number => watchedPages[Math.floor(offset / pageSize)]! + (offset % pageSize);
 
-/** Where FNSTENV and FNSAVE put the last instruction's pointers and opcode. */
+/** Where FNSTENV, FNSAVE and FXSAVE put the last instruction's pointers and opcode, MXCSR_MASK and reserved bytes. */
 function ignoredMemory(b: Builder): { address: number; length: number }[] {
+  if (b.t.hook === "fxsave") return [[6, 18], [28, 4], [416, 96]].map(([at, length]) => ({ address: b.ea + at!, length: length! }));
   if (b.t.hook !== "environment") return [];
   const short = b.mode === 16;
   return [{ address: b.ea + (short ? 6 : 12), length: short ? 8 : 16 }];

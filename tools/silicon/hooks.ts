@@ -153,6 +153,12 @@ export const hooks: Readonly<Record<string, Hook>> = {
   predicate: { after: (b) => { b.immediates[0] = BigInt(b.dice.below(8)); } },
   ldmxcsr: { after: (b) => { if (!b.one(4)) b.patch(b.ea, BigInt(b.dice.below(65536)), 4); } },
   fldcw: { after: (b) => { b.patch(b.ea, BigInt(0x40 | b.dice.below(0x1000)), 2); } },
+  fxrstor: {
+    after: (b) => {
+      b.patch(b.ea, BigInt(0x40 | b.dice.below(0x1000)), 2);
+      if (!b.one(8)) b.patch(b.ea + 24, BigInt(b.dice.below(65536)), 4);
+    },
+  },
   aam: { after: (b) => { if (b.one(2)) b.immediates[0] = BigInt(b.one(4) ? 0 : 10); } },
   fetch: {
     before: (b) => {
