@@ -9,6 +9,18 @@ export type { IrqLine, MmioDevice, MmioSize, PortDevice, PortSize } from "./bus.
 export { unconnected } from "./bus.ts";
 export { PackedRing } from "./ring.ts";
 export {
-  bit, countBits, field, fromBcd, highestBit, lowestBit, setAdd, setDelete, setHas, setHighest, toBcd, truncate,
-  u32, withBit,
+  bit,
+  countBits,
+  field,
+  fromBcd,
+  highestBit,
+  lowestBit,
+  setAdd,
+  setDelete,
+  setHas,
+  setHighest,
+  toBcd,
+  truncate,
+  u32,
+  withBit,
 } from "./bits.ts";
