@@ -7,7 +7,7 @@ export { BytewiseMemory, readBytes } from "./memory.ts";
 export { userMemorySize } from "./layout.ts";
 export type { NamedImage } from "./load/image.ts";
 export { LoadError } from "./load/image.ts";
-export type { MachineOptions, MachineStop, RtcChip } from "./machine.ts";
+export type { MachineOptions, MachineStop } from "./machine.ts";
 export { Machine } from "./machine.ts";
 export type { TextScreen } from "./devices/vga.ts";
 export { OptionError } from "./optionerror.ts";
