@@ -256,6 +256,9 @@ export class Machine implements Persist {
     this.pm.configWrite(0x40, 4, pmBase | 1);
     this.pm.configWrite(0x80, 1, 1);
     this.pm.configWrite(0x3c, 1, 9);
+    // Keyboard interrupt on, mouse off until its driver comes, translation to set 1.
+    this.i8042.portWrite(0x64, 1, 0x60);
+    this.i8042.portWrite(0x60, 1, 0x65);
     const acpi = this.#acpi();
     const where = runScript(acpi.commands, acpi.files, accel.memory, 0xe0000);
     const start = loadKernel({
