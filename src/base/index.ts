@@ -24,3 +24,9 @@ export {
   u32,
   withBit,
 } from "./bits.ts";
+export type {
+  AccelVm, DebugRegs, DescriptorTable, IoBus, Regs, RegionFlags, Segment, Sregs, Stop,
+} from "./accel.ts";
+export { flatSegment, zeroRegs } from "./accel.ts";
+export type { GuestMemory } from "./memory.ts";
+export { ArrayMemory, BytewiseMemory, readBytes } from "./memory.ts";

@@ -219,7 +219,7 @@ export class Machine implements Persist {
         line.set(level);
       },
       onLegacy: (on) => {
-        this.accel.setHpetLegacy(on);
+        this.accel.setHpetLegacy?.(on);
         this.rtc.setIrqEnabled(!on);
       },
     });
