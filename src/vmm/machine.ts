@@ -156,7 +156,7 @@ export class Machine implements Persist {
     for (const device of this.#devices) device.reset();
     const { ramSize, cpus = 1 } = this.#options;
     this.rtc.setBytes([
-      ...memoryBytes(ramSize, 0), ...bootBytes([BootDevice.disk, BootDevice.cdrom, BootDevice.network]),
+      ...memoryBytes(ramSize, 0), ...bootBytes([BootDevice.disk, BootDevice.floppy, BootDevice.cdrom]),
       // An x87 and a mouse, no floppy; the shutdown code is none.
       [Cmos.equipment, 6], [Cmos.shutdown, 0], [Cmos.cpusMinus1, cpus - 1],
     ]);
@@ -239,6 +239,8 @@ export class Machine implements Persist {
     cfg.addNumber(FwCfgKey.bootMenu, 2, Number(bootMenu));
     cfg.addNumber(FwCfgKey.irq0Override, 4, 1);
     cfg.addFile("etc/e820", firmwareE820(ramSize));
+    // Without a bootable device firmware stops instead of starting over.
+    cfg.addFile("etc/boot-fail-wait", littleEndian(4, 0xffffffff));
     if (nographic) cfg.addFile("etc/sercon-port", littleEndian(8, 0x3f8));
     if (vgaBios) cfg.addFile("vgaroms/vgabios.bin", vgaBios);
     const acpi = this.#acpi();
