@@ -1,18 +1,19 @@
 /**
- * Door of the SSE library: one scalar lane per call, bits in, bits out. Packed instructions call it once per lane and
- * `sseCommit` once at the end.
+ * Door of the SSE library: one scalar lane per call, bits in, bits out. Packed instructions call it once
+ * per lane and `sseCommit` once at the end.
  *
- * Fast path ("Numerics" in the contracts): once PE is set and masked, with RC to nearest and neither DAZ nor FZ, a
- * Wasm operation on operands that are not denormal gives x86's bits and needs no flags whenever its result is a normal
- * number above the smallest binade; there the rounding cannot have hidden an underflow. Everything else is software.
+ * Fast path ("Numerics" in the contracts): once PE is set and masked, with RC to nearest and neither DAZ
+ * nor FZ, a Wasm operation on operands that are not denormal gives x86's bits and needs no flags whenever
+ * its result is a normal number above the smallest binade; there the rounding cannot have hidden an
+ * underflow. Everything else is software.
  *
  * DPPS and DPPD: multiply the chosen lanes (f32mul; an unchosen product is +0.0), then add as
- * (p0 + p1) + (p2 + p3) with f32add, DPPD p0 + p1; the sum goes to the chosen lanes, +0.0 to the others. MXCSR must be
- * committed after the multiplications: their unmasked exceptions come before any addition.
+ * (p0 + p1) + (p2 + p3) with f32add, DPPD p0 + p1; the sum goes to the chosen lanes, +0.0 to the others.
+ * MXCSR must be committed after the multiplications: their unmasked exceptions come before any addition.
  */
 import {
-  mxcsr, rc, softAdd, softCompare, softConvert, softDiv, softFromInt, softMinMax, softMul, softRound, softSqrt,
-  softToInt,
+  mxcsr, rc, softAdd, softCompare, softConvert, softDiv, softFromInt, softMinMax, softMul, softRound,
+  softSqrt, softToInt,
 } from "./sse-core";
 import { RC_ZERO } from "./status";
 
