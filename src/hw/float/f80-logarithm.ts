@@ -11,7 +11,6 @@ import { kExp, kHi, kLo, normalise, oddSeries, quotient, scaleBy, series, toFixe
 import {
   EXP, EXP2_AT, LN2_HI, LN2_LO, LOG2_AT, ODD, TWO_OVER_LN2_HI, TWO_OVER_LN2_LO,
 } from "./transcendental-tables";
-
 import { finish, finishNear } from "./f80-transcendental";
 
 let logSign: i32 = 0;

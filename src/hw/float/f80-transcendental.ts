@@ -6,7 +6,7 @@
  */
 import { rSE, roundPackBits } from "./f80-core";
 import { mask, PE, raise, UE } from "./status";
-import { kExp, kHi, kLo, series } from "./series";
+import { kExp, kHi, kLo } from "./series";
 
 /** Round the number to 64 bits as an inexact result. */
 export function finish(sign: i32): void {

@@ -3,7 +3,7 @@
  */
 import {
   DENORMAL, denormalStops, f80class, f80exponent, f80significand, INFINITY, J_BIT, propagateOne,
-  propagateTwo, QNAN, rSE, setInvalid, setResult, ZERO,
+  propagateTwo, QNAN, setInvalid, setResult, ZERO,
 } from "./f80-core";
 import { setC1 } from "./status";
 import { clz128, mulHigh128, shiftLeft, wHi, wLo } from "./wide";
@@ -12,7 +12,6 @@ import {
   ATAN_AT, COS, HALF_PI_HI, HALF_PI_LO, ODD, PI_HI, PI_LO, QUARTER_PI_HI, QUARTER_PI_LO, SIN,
   THREE_QUARTER_PI_HI, THREE_QUARTER_PI_LO,
 } from "./transcendental-tables";
-
 import { finish, finishNear } from "./f80-transcendental";
 
 /** pi/2 in units of 2^-65: the 66 bits of pi that "Approximation of Pi" gives for argument reduction. */
