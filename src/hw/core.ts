@@ -1,0 +1,72 @@
+// The compiled core: what the embedder (src/hw/index.ts) may call. Everything else it reads and writes in memory.
+import { STOP_REASON, T_END, REGS, ZERO_OFF, A20, EFLAGS, setLeft } from "./cpu/state";
+import { interpret } from "./cpu/generated/run";
+import { boundary, clockNow, prepareFixedRecords } from "./cpu/flow";
+import { flushCode as dropCode, arenaUsed } from "./cpu/blocks";
+import { yank, unyank, physWritten, shortenBy } from "./mmu/phys";
+import { flushAll as flushEverything, flushFast as dropFast } from "./mmu/tlb";
+import { flags as allFlags, setArithmeticFlags } from "./cpu/flags";
+import { updateMode as recomputeMode } from "./cpu/segment";
+import { setPhysBits } from "./mmu/walk";
+import { updateDebug as followDebug } from "./cpu/debug";
+import { readMsr as readRegister, writeMsr as writeRegister, msrFault as registerFault, setHostInitiated } from "./cpu/msr";
+
+/** Once after instantiation. */
+export function init(): void {
+  prepareFixedRecords();
+  store<u64>(REGS + ZERO_OFF, 0);
+  store<u32>(A20, 1);
+  dropCode();
+  flushEverything();
+}
+/** Run at most `budget` instructions; STOP_REASON says why it returned, clock() where it stands. */
+export function run(budget: i32): u32 {
+  const t = clockNow();
+  store<i64>(T_END, t + budget);
+  setLeft(budget);
+  store<u32>(STOP_REASON, 0);
+  interpret(boundary());
+  // Put the clock where it is: nothing is left over.
+  unyank();
+  const now = clockNow();
+  setLeft(0);
+  store<i64>(T_END, now);
+  return load<u32>(STOP_REASON);
+}
+/** t, as a float64 (exact below 2^53). */
+export function clock(): f64 { return <f64>clockNow(); }
+export function setClock(t: f64): void { setLeft(0); store<i64>(T_END, <i64>t); }
+/** An alarm was set for `t` during a device access: end the slice there. */
+export function shorten(t: f64): void {
+  const cut = load<i64>(T_END) - <i64>t;
+  if (cut <= 0) return;
+  yank();
+  shortenBy(<i32>cut);
+}
+/** Look for interrupts as soon as the instruction in hand is done. */
+export function attention(): void { yank(); }
+export function updateMode(): void { recomputeMode(); }
+export function flushTlb(): void { flushEverything(); }
+export function flushFast(): void { dropFast(); }
+export function flushCode(): void { dropCode(); }
+export function codeBytes(): u32 { return arenaUsed(); }
+/** Bytes of RAM changed from outside: drop code decoded from them, mark the frames. */
+export function written(at: usize, size: u32): void { physWritten(at, size); }
+export function rflags(): u32 { return allFlags(); }
+export function setRflags(f: u32): void { setArithmeticFlags(f); store<u32>(EFLAGS, (f & 0x3f7700) | 2); }
+export function setPhysicalBits(n: u32): void { setPhysBits(n); }
+export function updateDebug(): void { followDebug(); }
+/** @param host 1 allows what only the embedder may do. */
+export function readMsr(n: u32, host: i32): u64 {
+  setHostInitiated(host);
+  const v = readRegister(n);
+  setHostInitiated(0);
+  return v;
+}
+export function writeMsr(n: u32, v: u64, host: i32): void {
+  setHostInitiated(host);
+  writeRegister(n, v);
+  setHostInitiated(0);
+}
+/** Did the last readMsr() or writeMsr() meet what RDMSR or WRMSR answers with #GP? */
+export function msrFault(): i32 { return registerFault(); }

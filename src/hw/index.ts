@@ -1,0 +1,132 @@
+// The door of `hw`: one emulated processor with its memory. No KVM knowledge here.
+import { layout } from "./layout.ts";
+
+export { featureIndex, layout } from "./layout.ts";
+export * from "./registers.ts";
+
+/** What the processor is wired to. Values are unsigned; 64-bit device values pass through `mailbox`. */
+export interface Environment {
+  portRead(port: number, size: number): number;
+  portWrite(port: number, size: number, value: number): void;
+  /** A physical address that is no RAM; the address is exact below 2^53. */
+  mmioRead(address: number, size: number): bigint;
+  mmioWrite(address: number, size: number, value: bigint): void;
+  /** Vector of the pending external interrupt, or -1 when the line went away. */
+  intAck(): number;
+  /** MSRs that live outside the core (APIC, x2APIC, TSC deadline); undefined is #GP. */
+  msrRead(index: number): bigint | undefined;
+  msrWrite(index: number, value: bigint): boolean;
+  tprRead(): number;
+  tprWrite(value: number): void;
+}
+
+/** Why run() came back; the numbers are STOP_* of the core. */
+export const Stop = {
+  Budget: layout.STOP_BUDGET,
+  Halt: layout.STOP_HALT,
+  Shutdown: layout.STOP_SHUTDOWN,
+  VmExit: layout.STOP_VMEXIT,
+  WaitSipi: layout.STOP_WAIT_SIPI,
+  Request: layout.STOP_REQUEST,
+  Assert: layout.STOP_ASSERT,
+  Init: layout.STOP_INIT,
+} as const;
+
+/** Kinds of a page in the physical map. */
+export const PageKind = { Device: 0, Ram: 1, Rom: 2 } as const;
+
+/** Functions of the compiled core (src/hw/core.ts). */
+export interface CoreExports {
+  init(): void;
+  run(budget: number): number;
+  clock(): number;
+  setClock(t: number): void;
+  shorten(t: number): void;
+  attention(): void;
+  updateMode(): void;
+  flushTlb(): void;
+  flushFast(): void;
+  flushCode(): void;
+  codeBytes(): number;
+  written(offset: number, size: number): void;
+  rflags(): number;
+  setRflags(flags: number): void;
+  setPhysicalBits(bits: number): void;
+  updateDebug(): void;
+  readMsr(index: number, host: number): bigint;
+  writeMsr(index: number, value: bigint, host: number): void;
+  msrFault(): number;
+}
+
+const WASM_PAGE = 65536;
+/** RAM of one emulated computer at most: wasm32 addresses 4 GiB, and the core needs 64 MiB of them. */
+export const MAX_RAM = 3136 * 1024 * 1024;
+
+export class Core {
+  readonly memory: WebAssembly.Memory;
+  readonly exports: CoreExports;
+  readonly ramBytes: number;
+  readonly u8: Uint8Array;
+  readonly u32: Uint32Array;
+  readonly u64: BigUint64Array;
+  readonly view: DataView;
+
+  private constructor(memory: WebAssembly.Memory, exports: CoreExports, ramBytes: number) {
+    this.memory = memory;
+    this.exports = exports;
+    this.ramBytes = ramBytes;
+    this.u8 = new Uint8Array(memory.buffer);
+    this.u32 = new Uint32Array(memory.buffer);
+    this.u64 = new BigUint64Array(memory.buffer);
+    this.view = new DataView(memory.buffer);
+  }
+
+  /** @param ramBytes a multiple of 64 KiB. The memory is allocated once and never grows. */
+  static async create(module: WebAssembly.Module, ramBytes: number, environment: Environment): Promise<Core> {
+    const pages = (layout.RAM + ramBytes) / WASM_PAGE;
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const mail = new BigUint64Array(memory.buffer, layout.MAILBOX, 1);
+    const imports = {
+      memory,
+      abort: (): never => {
+        throw new Error("core: internal assertion");
+      },
+      portRead: (port: number, size: number) => environment.portRead(port, size),
+      portWrite: (port: number, size: number, value: number) => environment.portWrite(port, size, value >>> 0),
+      mmioRead: (low: number, high: number, size: number) => {
+        mail[0] = environment.mmioRead((low >>> 0) + (high >>> 0) * 0x100000000, size);
+      },
+      mmioWrite: (low: number, high: number, size: number) => {
+        environment.mmioWrite((low >>> 0) + (high >>> 0) * 0x100000000, size, BigInt.asUintN(size * 8, mail[0] ?? 0n));
+      },
+      intAck: () => environment.intAck(),
+      msrRead: (index: number) => {
+        const value = environment.msrRead(index >>> 0);
+        mail[0] = value ?? 0n;
+        return value === undefined ? 1 : 0;
+      },
+      msrWrite: (index: number) => (environment.msrWrite(index >>> 0, mail[0] ?? 0n) ? 0 : 1),
+      tprRead: () => environment.tprRead(),
+      tprWrite: (value: number) => environment.tprWrite(value),
+    };
+    const instance = await WebAssembly.instantiate(module, { env: imports });
+    const core = new Core(memory, instance.exports as unknown as CoreExports, ramBytes);
+    core.exports.init();
+    return core;
+  }
+
+  /** Map `size` bytes of physical addresses to RAM at `offset` (bytes from the start of RAM), or to nothing. */
+  map(address: number, size: number, kind: 0 | 1 | 2, offset = 0): void {
+    const first = address / 4096;
+    for (let i = 0; i < size / 4096; i++) {
+      this.u32[layout.PHYS_MAP / 4 + first + i] = kind === 0 ? 0 : (layout.RAM + offset + i * 4096) | kind;
+    }
+  }
+
+  /** Offset in linear memory of a physical address, or -1 when it is no memory. */
+  offsetOf(address: number): number {
+    if (address >= 0x100000000 || address < 0) return -1;
+    const entry = this.u32[layout.PHYS_MAP / 4 + Math.floor(address / 4096)] ?? 0;
+    return (entry & 3) === 0 ? -1 : ((entry & ~0xfff) >>> 0) + (address & 0xfff);
+  }
+}

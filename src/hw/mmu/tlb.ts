@@ -1,0 +1,137 @@
+// Two levels of translation cache.
+//
+// The fast TLB (2,048 entries of 32 bytes, direct-mapped) answers loads and stores inline:
+//   +0 read tag   linear page | context, 12 bits        +16 addend: linear address + addend = offset in memory
+//   +8 write tag  the same, only if the page is dirty, marked written and free of decoded code
+//   context = address-space id << 2 | access mode (0 supervisor, 1 supervisor with SMAP in force, 2 user)
+// The last byte of the operand is compared, so one compare finds a miss, a page crossing and a changed context.
+//
+// The TLB proper (4,096 entries of 32 bytes) is the architectural one: what INVLPG and MOV CR3 act on, what tlb_misses counts.
+//   +0 linear page | id   +8 physical page   +16 permissions (P_*)
+import { FAST_TLB, TLB, JUMP_CACHE, N_FLUSH, CPL, EFLAGS, CR0, CR4, SEG_ATTR, CS } from "../cpu/state";
+import { AC } from "../cpu/flags";
+
+export const FAST_ENTRIES: usize = 2048;
+export const TLB_ENTRIES: usize = 4096;
+export const JUMP_ENTRIES: usize = 4096;
+
+export const P_W: u32 = 1; // writable at every level
+export const P_U: u32 = 2; // user at every level
+export const P_X: u32 = 4; // no NX at any level
+export const P_D: u32 = 8; // dirty bit is set (or there is none): a write needs no walk
+export const P_G: u32 = 16;
+export const P_LARGE: u32 = 32;
+export const P_S2W: u32 = 64; // second stage (EPT, NPT) allows writes
+export const P_S2X: u32 = 128;
+
+/** The id of the current address space and of its global entries (1..1022). */
+export let id: u32 = 1;
+export let globalId: u32 = 2;
+let nextId: u32 = 3;
+/** What the tags carry: id << 2 | access mode. */
+export let context: u64 = 4;
+/** 1 when a large page has been entered since the last flush: INVLPG of any part of it must flush all. */
+let large: u32 = 0;
+
+function clearAll(): void {
+  memory.fill(FAST_TLB, 0xff, FAST_ENTRIES * 32);
+  memory.fill(TLB, 0xff, TLB_ENTRIES * 32);
+  flushJumps();
+  memory.fill(SPACES, 0, 256 * 16);
+  nextId = 1;
+}
+/** A fresh id: everything tagged with the old one is gone. */
+function freshId(): u32 {
+  if (nextId >= 1022) { clearAll(); id = nextId++; globalId = nextId++; }
+  return nextId++;
+}
+/** Address spaces by (VPID, EPTP generation, PCID): 256 slots {tag u64, id u32, global id u32}. */
+const SPACES = memory.data(256 * 16, 16);
+
+/** Drop the fast entries only: observation marks or permission rules have changed. */
+export function flushFast(): void { memory.fill(FAST_TLB, 0xff, FAST_ENTRIES * 32); }
+/** Which pages have entries in the jump cache, a Bloom filter of 4,096 bits. */
+const JUMP_PAGES = memory.data(512, 8);
+export function flushJumps(): void {
+  memory.fill(JUMP_CACHE, 0xff, JUMP_ENTRIES * 16);
+  memory.fill(JUMP_PAGES, 0, 512);
+}
+export function noteJump(la: u64): void {
+  const b = <usize>(la >> 12) & 4095;
+  store<u8>(JUMP_PAGES + (b >> 3), load<u8>(JUMP_PAGES + (b >> 3)) | <u8>((<u32>1) << (<u32>b & 7)));
+}
+/** Take the access mode from CPL, CR4.SMAP and EFLAGS.AC into the context. */
+export function updateContext(): void {
+  const mode: u32 = load<u32>(CPL) == 3 ? 2 : (load<u32>(CR4) & (1 << 21)) && !(load<u32>(EFLAGS) & AC) ? 1 : 0;
+  context = <u64>((id << 2) | mode);
+}
+/** Flush the current address space; its global entries too when `all`. */
+export function flushSpace(all: bool): void {
+  store<u64>(N_FLUSH, load<u64>(N_FLUSH) + 1);
+  id = freshId();
+  if (all) { globalId = freshId(); large = 0; }
+  updateContext();
+}
+/** Everything, every tag. */
+export function flushAll(): void {
+  clearAll();
+  id = nextId++;
+  globalId = nextId++;
+  large = 0;
+  updateContext();
+}
+/** Switch to the address space of `tag` (PCID, VPID, EPTP), keeping what it had; a fresh one when `flush` or unknown. */
+export function switchSpace(tag: u64, globalTag: u64, flush: bool): void {
+  const slot = SPACES + (<usize>((tag ^ (tag >> 12) ^ (tag >> 24)) & 255) << 4);
+  if (load<u64>(slot) == tag + 1 && !flush) id = load<u32>(slot, 8);
+  else { id = freshId(); store<u64>(slot, tag + 1); store<u32>(slot, id, 8); }
+  if (globalTag != ~0) {
+    const g = SPACES + (<usize>((globalTag ^ (globalTag >> 12) ^ (globalTag >> 24) ^ 0x80) & 255) << 4);
+    if (load<u64>(g) == globalTag + 1) globalId = load<u32>(g, 8);
+    else { globalId = freshId(); store<u64>(g, globalTag + 1); store<u32>(g, globalId, 8); }
+  }
+  updateContext();
+}
+/** Drop the translations of one page in the current address space. */
+export function flushPage(la: u64): void {
+  if (large) { flushSpace(true); return; }
+  const f = FAST_TLB + (<usize>(la >> 7) & 0xffe0);
+  store<u64>(f, ~0); store<u64>(f, ~0, 8);
+  const t = TLB + (<usize>(la >> 7) & 0x1ffe0), k = load<u64>(t);
+  if (k >> 12 == la >> 12) store<u64>(t, ~0);
+  const b = <usize>(la >> 12) & 4095;
+  if (load<u8>(JUMP_PAGES + (b >> 3)) & <u8>((<u32>1) << (<u32>b & 7))) flushJumps();
+}
+/** Find the entry of a page, 0 when absent. */
+// @ts-ignore
+@inline export function findEntry(la: u64): usize {
+  const t = TLB + (<usize>(la >> 7) & 0x1ffe0), k = load<u64>(t), page = la & ~0xfff;
+  return k == (page | <u64>id) || k == (page | <u64>globalId) ? t : 0;
+}
+export function enterEntry(la: u64, pa: u64, perms: u32): usize {
+  const t = TLB + (<usize>(la >> 7) & 0x1ffe0);
+  store<u64>(t, (la & ~0xfff) | <u64>(perms & P_G ? globalId : id));
+  store<u64>(t, pa & ~0xfff, 8);
+  store<u32>(t, perms, 16);
+  if (perms & P_LARGE) large = 1;
+  return t;
+}
+/** Enter a page in the fast TLB. `offset` is where the page starts in linear memory. */
+export function enterFast(la: u64, offset: usize, read: bool, write: bool): void {
+  const f = FAST_TLB + (<usize>(la >> 7) & 0xffe0), tag = (la & ~0xfff) | context;
+  const addend = <u32>offset - (<u32>la & ~0xfff);
+  if (load<u32>(f, 16) != addend) { store<u64>(f, ~0); store<u64>(f, ~0, 8); }
+  // The two tags may belong to different contexts of one page only if both contexts may use them.
+  if (read) store<u64>(f, tag);
+  else if (load<u64>(f) != tag) store<u64>(f, ~0);
+  if (write) store<u64>(f, tag, 8);
+  else if (load<u64>(f, 8) != tag) store<u64>(f, ~0, 8);
+  store<u32>(f, addend, 16);
+}
+/** A frame has become code: no fast entry may write to it any more. */
+export function forbidFastWrites(offset: usize): void {
+  for (let f = FAST_TLB; f < FAST_TLB + FAST_ENTRIES * 32; f += 32) {
+    const tag = load<u64>(f, 8);
+    if (tag != ~0 && ((<u32>(tag & ~0xfff) + load<u32>(f, 16)) & ~0xfff) == <u32>offset) store<u64>(f, ~0, 8);
+  }
+}
