@@ -2,6 +2,7 @@
 import type { Row } from "../../isa/index.ts";
 import { bodies } from "./bodies.ts";
 import { simdCase } from "./simd.ts";
+import { x87Case } from "./x87.ts";
 import { address, isMemory, register, type Shape, typeOf, value } from "./operands.ts";
 
 /** Names of the generic functions that a case text uses, collected for the import lists. */
@@ -336,6 +337,8 @@ function registered(shape: Shape, use: Uses): string | undefined {
 
 /** The text of a case, or undefined when the row has no body yet (#UD). */
 export function caseText(shape: Shape, use: Uses): string | undefined {
+  const x87 = x87Case(shape, use);
+  if (x87) return x87;
   const simd = simdCase(shape, use);
   if (simd) return simd;
   const custom = CUSTOM[shape.row.body];
