@@ -10,3 +10,7 @@ export type { ExitReason } from "./exits.ts";
 export { exitQualification, exitReasonName, exitReasonNumber, exitReasons } from "./exits.ts";
 export type { VmcsField, VmcsGroup, VmcsWidth } from "./vmcs.ts";
 export { vmcsField, vmcsFields, vmcsGroup, vmcsWidth } from "./vmcs.ts";
+export type { Msr } from "./msr.ts";
+export { msrName, msrs } from "./msr.ts";
+export type { CpuidFeature, CpuidLeaf, CpuidRegister, CpuModel } from "./cpuid.ts";
+export { cpuidFeature, cpuidFeatures, cpuidHas, cpuModelNames, parseCpu } from "./cpuid.ts";
