@@ -1,13 +1,6 @@
+import { type CpuModel, parseCpu as parseModel } from "../isa/index.ts";
 import { parseMemory } from "./memorysize.ts";
 import { nonEmpty, oneOf, oneLine, OptionError, quote, split } from "./optionerror.ts";
-
-export interface CpuModel {
-  readonly model: string;
-  /** Features switched on (+name, name, name=on) and off (-name, name=off). */
-  readonly features: ReadonlyMap<string, boolean>;
-  /** Other key=value pairs, such as vendor. */
-  readonly properties: ReadonlyMap<string, string>;
-}
 
 /** A module of -initrd under multiboot: the file and the words after it. */
 export interface ModuleFile {
@@ -28,7 +21,8 @@ export interface VitrineOptions {
   nographic: boolean;
   noReboot: boolean;
   accel: "kvm" | "tcg";
-  cpu: CpuModel | undefined;
+  /** The processor the guest sees. */
+  cpu: CpuModel;
   bootMenu: boolean;
   rtcBase: "utc" | "localtime" | string;
   isaDebugExit: boolean;
@@ -46,7 +40,7 @@ export interface VitrineOptions {
 export function defaultOptions(): VitrineOptions {
   return {
     memory: 128 * 1024 * 1024, smp: 1, kernel: undefined, initrd: undefined, append: "", bios: undefined,
-    serial: "none", nographic: false, noReboot: false, accel: "kvm", cpu: undefined, bootMenu: false, rtcBase: "utc",
+    serial: "none", nographic: false, noReboot: false, accel: "kvm", cpu: parseModel("qemu64"), bootMenu: false, rtcBase: "utc",
     isaDebugExit: true, host: "intel", modprobe: new Map(), until: undefined, maxInsns: Infinity, stats: undefined,
     stateHash: false, clock: "plain", help: false,
   };
@@ -157,22 +151,12 @@ function parseMachine(o: VitrineOptions, v: string): void {
 }
 
 function parseCpu(v: string): CpuModel {
-  const [model = "", ...rest] = v.split(",");
-  if (!/^[\w.-]+$/.test(model) || model.includes("=")) {
-    throw new OptionError("-cpu", quote(v), "write MODEL[,+feature|,-feature|,key=value]");
+  try {
+    return parseModel(v);
+  } catch (error) {
+    const [what = "", cure = ""] = (error instanceof Error ? error.message : String(error)).replace(/^-cpu: /, "").split("; ");
+    throw new OptionError("-cpu", quote(what), cure);
   }
-  const features = new Map<string, boolean>();
-  const properties = new Map<string, string>();
-  for (const part of rest) {
-    const sign = /^([+-])([\w.-]+)$/.exec(part);
-    const [key = "", value] = split(part);
-    if (sign) features.set(sign[2] ?? "", sign[1] === "+");
-    else if (!/^[\w.-]+$/.test(key)) throw new OptionError("-cpu", quote(part), "write +feature, -feature or key=value");
-    else if (value === undefined || value === "on") features.set(key, true);
-    else if (value === "off") features.set(key, false);
-    else properties.set(key, value);
-  }
-  return { model, features, properties };
 }
 
 function parseBoot(o: VitrineOptions, v: string): void {

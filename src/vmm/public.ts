@@ -11,5 +11,5 @@ export type { MachineOptions, MachineStop } from "./machine.ts";
 export { Machine } from "./machine.ts";
 export type { TextScreen } from "./devices/vga.ts";
 export { OptionError } from "./optionerror.ts";
-export type { CpuModel, ModuleFile, VitrineOptions } from "./options.ts";
+export type { ModuleFile, VitrineOptions } from "./options.ts";
 export { defaultOptions, parseModules, parseOptions } from "./options.ts";
