@@ -32,8 +32,8 @@ class SlotMemory extends BytewiseMemory {
 
   #each(gpa: number, length: number, copy: (at: number, from: number, n: number) => void): void {
     for (const r of this.regions.values()) {
-      const start = gpa > r.gpa ? gpa : r.gpa;
-      const end = gpa + length < r.gpa + r.size ? gpa + length : r.gpa + r.size;
+      const start = Math.max(gpa, r.gpa);
+      const end = Math.min(gpa + length, r.gpa + r.size);
       if (start < end) copy(r.backing + start - r.gpa, start - gpa, end - start);
     }
   }

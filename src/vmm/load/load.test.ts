@@ -94,8 +94,8 @@ function elf(is64: boolean, physical: number, body: Uint8Array, note?: Uint8Arra
   segments.forEach(([type = 0, offset = 0, address = 0, fileSize = 0, memorySize = 0], i) => {
     const at = 0x40 + i * (is64 ? 56 : 32);
     v.setUint32(at, type, true);
-    if (is64) [offset, address, address, fileSize, memorySize, 4].forEach((x, k) => v.setBigUint64(at + 8 + 8 * k, BigInt(x), true));
-    else [offset, address + 0x1000000, address, fileSize, memorySize].forEach((x, k) => v.setUint32(at + 4 + 4 * k, x, true));
+    if (is64) [offset, address, address, fileSize, memorySize, 4].forEach((x, k) => { v.setBigUint64(at + 8 + 8 * k, BigInt(x), true); });
+    else [offset, address + 0x1000000, address, fileSize, memorySize].forEach((x, k) => { v.setUint32(at + 4 + 4 * k, x, true); });
   });
   bytes.set(body, 4096);
   if (note) bytes.set(note, 2048);
@@ -162,7 +162,10 @@ test("an ELF without a note, for another machine, or with a wild segment is refu
 test("no damaged image raises anything but LoadError", () => {
   const images = [bzImage(), elf(false, 0x400000, multibootHeader(0)), elf(true, 0x1000000, text("code"), xenNote(0x1000000))];
   let seed = 1;
-  const random = (n: number) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % n;
+  const random = (n: number) => {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+    return seed % n;
+  };
   const memory = input(bzImage());
   let refused = 0;
   for (let round = 0; round < 600; round++) {

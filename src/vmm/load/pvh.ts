@@ -41,7 +41,7 @@ export function loadPvh(input: LoadInput): StartState {
     startMagic | (1n << 32n), input.initrd ? 1n << 32n : 0n, input.initrd ? BigInt(moduleList) : 0n,
     BigInt(commandLine), BigInt(input.rsdp), BigInt(memoryMap), BigInt(input.e820.length),
   ];
-  words.forEach((word, i) => memory.writeU64(startInfo + 8 * i, word));
+  words.forEach((word, i) => { memory.writeU64(startInfo + 8 * i, word); });
   return flatStart(memory, "pvh", entry, { rbx: BigInt(startInfo) });
 }
 
@@ -54,5 +54,5 @@ function placeInitrd(input: LoadInput, kernelEnd: number, top: number): void {
       `give at least -m ${mebibytes(kernelEnd + initrd.bytes.length + 4096)}`);
   }
   memory.write(at, initrd.bytes);
-  [BigInt(at), BigInt(initrd.bytes.length), 0n, 0n].forEach((w, i) => memory.writeU64(moduleList + 8 * i, w));
+  [BigInt(at), BigInt(initrd.bytes.length), 0n, 0n].forEach((w, i) => { memory.writeU64(moduleList + 8 * i, w); });
 }
