@@ -1,6 +1,14 @@
 /** Door of vmm: what the page, the command line and migration use. */
 export type {
-  AccelVm, DebugRegs, DescriptorTable, IoBus, RegionFlags, Regs, Segment, Sregs, Stop,
+  AccelVm,
+  DebugRegs,
+  DescriptorTable,
+  IoBus,
+  RegionFlags,
+  Regs,
+  Segment,
+  Sregs,
+  Stop,
 } from "./accel.ts";
 export type { GuestMemory } from "./memory.ts";
 export { BytewiseMemory, readBytes } from "./memory.ts";
