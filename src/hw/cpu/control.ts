@@ -7,7 +7,7 @@
 //   wrfsbase/wrgsbase(rec, value)  stac clac hlt cli sti pushfAllowed popfMask monitor mwait invd wbinvd rsm rdpmc
 //   rdtsc rdtscp (rec)
 import {
-  REGS, RAX, RCX, RDX, CR0, CR2, CR3, CR4, CR8, XCR0, EFER, EFLAGS, CPL, MODE, MODE_L, PMODE, LONG, VM86, PDPTE, SEG_BASE, SEG_ATTR,
+  REGS, RAX, RCX, RDX, CR0, CR2, CR3, CR4, XCR0, EFER, EFLAGS, CPL, MODE, MODE_L, PMODE, LONG, VM86, PDPTE, SEG_BASE, SEG_ATTR,
   GDT_BASE, GDT_LIMIT, IDT_BASE, IDT_LIMIT, KERNEL_GS_BASE, TSC_OFFSET, TSC_AUX, SHADOW, ACTIVITY, CS, FS, GS, TR, FEATURES,
   fault, exception,
 } from "./state";
@@ -175,7 +175,6 @@ function writeCr8(rec: usize): usize {
   envTprWrite(<u32>crValue);
   setInflight(0);
   yank();
-  store<u64>(CR8, crValue);
   return next(rec);
 }
 export function mov_from_cr(rec: usize, cr: u32, reg: u32): usize {
