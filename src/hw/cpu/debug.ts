@@ -5,7 +5,7 @@
 //   checkFetch(): bool             an instruction breakpoint matches RIP: fault is set (#DB)
 //   mov_to_dr(rec, dr, reg), mov_from_dr(rec, dr, reg): usize
 import {
-  REGS, RIP, DR0, DR6, DR7, CR4, CPL, DB_PENDING, MODE, MODE_L, SEG_EBASE, CS, BREAK_ON, exception,
+  REGS, RIP, DR0, DR6, DR7, CR4, CPL, DB_PENDING, MODE, MODE_L, SEG_EBASE, CS, exception,
 } from "./state";
 import { flushFast } from "../mmu/tlb";
 import { intercepts, intercept, I_DR } from "./intercept";
