@@ -1,16 +1,29 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
-  countBits, field, fromBcd, highestBit, lowestBit, setAdd, setDelete, setHas, setHighest, toBcd, truncate, withBit,
+  countBits,
+  field,
+  fromBcd,
+  highestBit,
+  lowestBit,
+  setAdd,
+  setDelete,
+  setHas,
+  setHighest,
+  toBcd,
+  truncate,
+  withBit,
 } from "./bits.ts";
 import { VitrineError } from "./errors.ts";
 import { PackedRing } from "./ring.ts";
 
 test("packed decimal goes there and back", () => {
   expect(toBcd(1234)).toBe(0x1234);
-  fc.assert(fc.property(fc.nat(99999999), (n) => {
-    expect(fromBcd(toBcd(n))).toBe(n);
-  }));
+  fc.assert(
+    fc.property(fc.nat(99999999), (n) => {
+      expect(fromBcd(toBcd(n))).toBe(n);
+    }),
+  );
 });
 
 test("bit searches agree with the binary notation", () => {

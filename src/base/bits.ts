@@ -45,7 +45,7 @@ export function toBcd(n: number): number {
   let rest = n;
   let out = 0;
   for (let shift = 0; rest > 0 && shift < 32; shift += 4) {
-    out |= rest % 10 << shift;
+    out |= (rest % 10) << shift;
     rest = (rest - (rest % 10)) / 10;
   }
   return out >>> 0;

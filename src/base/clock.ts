@@ -15,7 +15,10 @@ export interface Clock {
   alarm(fire: (at: number) => void): Alarm;
 }
 
-/** No single call of runDue fires more alarms than this: a guest that arms timers in the past cannot hang us. */
+/**
+ * No single call of runDue fires more alarms than this: a guest that arms timers in the past cannot hang
+ * us.
+ */
 const maxFiresPerRun = 4096;
 
 /** A clock driven by whoever counts instructions: it never moves by itself. */

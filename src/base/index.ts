@@ -9,8 +9,20 @@ export type { IrqLine, MmioDevice, MmioSize, PortDevice, PortSize } from "./bus.
 export { unconnected } from "./bus.ts";
 export { PackedRing } from "./ring.ts";
 export {
-  bit, countBits, field, fromBcd, highestBit, lowestBit, setAdd, setDelete, setHas, setHighest, toBcd, truncate,
-  u32, withBit,
+  bit,
+  countBits,
+  field,
+  fromBcd,
+  highestBit,
+  lowestBit,
+  setAdd,
+  setDelete,
+  setHas,
+  setHighest,
+  toBcd,
+  truncate,
+  u32,
+  withBit,
 } from "./bits.ts";
 export type {
   AccelVm, DebugRegs, DescriptorTable, IoBus, Regs, RegionFlags, Segment, Sregs, Stop,

@@ -8,16 +8,28 @@ import { SavedRecord } from "./saved.ts";
 const { state } = fc.letrec<{ state: Saved }>((tie) => ({
   state: fc.oneof(
     { maxDepth: 4 },
-    fc.constant(null), fc.boolean(), fc.double(), fc.integer(), fc.bigInt(), fc.string({ unit: "grapheme" }),
-    fc.uint8Array(), fc.array(tie("state"), { maxLength: 5 }),
-    fc.dictionary(fc.string().filter((k) => k !== "__proto__"), tie("state"), { maxKeys: 5, noNullPrototype: true }),
+    fc.constant(null),
+    fc.boolean(),
+    fc.double(),
+    fc.integer(),
+    fc.bigInt(),
+    fc.string({ unit: "grapheme" }),
+    fc.uint8Array(),
+    fc.array(tie("state"), { maxLength: 5 }),
+    fc.dictionary(
+      fc.string().filter((k) => k !== "__proto__"),
+      tie("state"),
+      { maxKeys: 5, noNullPrototype: true },
+    ),
   ),
 }));
 
 test("every state comes back identical from its encoding", () => {
-  fc.assert(fc.property(state, (s) => {
-    expect(decode(encode(s))).toStrictEqual(s);
-  }));
+  fc.assert(
+    fc.property(state, (s) => {
+      expect(decode(encode(s))).toStrictEqual(s);
+    }),
+  );
 });
 
 test("the order in which keys were set does not show in the encoding", () => {
@@ -73,7 +85,14 @@ test("nesting is bounded both ways", () => {
 });
 
 test("a record gives only values of the kind and range asked for", () => {
-  const r = new SavedRecord("x", { n: 5, t: Infinity, b: new Uint8Array(2), l: [1, 2], big: 1n << 64n, f: 0.5 });
+  const r = new SavedRecord("x", {
+    n: 5,
+    t: Infinity,
+    b: new Uint8Array(2),
+    l: [1, 2],
+    big: 1n << 64n,
+    f: 0.5,
+  });
   expect([r.int("n"), r.time("t"), r.bytes("b", 2).length, r.ints("l", 2)]).toEqual([5, Infinity, 2, [1, 2]]);
   expect(() => r.int("n", 4)).toThrow(StateError);
   expect(() => r.int("f")).toThrow(StateError);

@@ -2,14 +2,24 @@ import { StateError } from "./errors.ts";
 
 /** What a state is made of: plain data, with bytes and wide integers. */
 export type Saved =
-  | null | boolean | number | bigint | string | Uint8Array | Saved[] | { [key: string]: Saved };
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | Saved[]
+  | { [key: string]: Saved };
 
 /** The one contract for save and restore of every device, vCPU and KVM object. */
 export interface Persist {
   readonly id: string;
   readonly version: number;
   save(): Saved;
-  /** Throws StateError when the state is not one that save() makes; the object must then be reset or restored again. */
+  /**
+   * Throws StateError when the state is not one that save() makes; the object must then be reset or
+   * restored again.
+   */
   restore(state: Saved): void;
 }
 
@@ -22,7 +32,16 @@ export interface Persist {
  * Lengths and counts are u32 BE. Every value has exactly one encoding, so equal states have equal hashes.
  */
 const Tag = {
-  null: 0, false: 1, true: 2, number: 3, natural: 4, negative: 5, string: 6, bytes: 7, list: 8, record: 9,
+  null: 0,
+  false: 1,
+  true: 2,
+  number: 3,
+  natural: 4,
+  negative: 5,
+  string: 6,
+  bytes: 7,
+  list: 8,
+  record: 9,
 } as const;
 
 const maxDepth = 64;
@@ -157,17 +176,28 @@ class Reader {
     if (depth > maxDepth) throw this.#bad(`nested deeper than ${maxDepth}`);
     const tag = this.#bytes[this.#take(1)];
     switch (tag) {
-      case Tag.null: return null;
-      case Tag.false: return false;
-      case Tag.true: return true;
-      case Tag.number: return this.#number();
-      case Tag.natural: return this.#magnitude();
-      case Tag.negative: return this.#negative();
-      case Tag.string: return this.#text();
-      case Tag.bytes: return this.#counted().slice();
-      case Tag.list: return this.#list(depth);
-      case Tag.record: return this.#record(depth);
-      default: throw this.#bad(`tag ${tag}`);
+      case Tag.null:
+        return null;
+      case Tag.false:
+        return false;
+      case Tag.true:
+        return true;
+      case Tag.number:
+        return this.#number();
+      case Tag.natural:
+        return this.#magnitude();
+      case Tag.negative:
+        return this.#negative();
+      case Tag.string:
+        return this.#text();
+      case Tag.bytes:
+        return this.#counted().slice();
+      case Tag.list:
+        return this.#list(depth);
+      case Tag.record:
+        return this.#record(depth);
+      default:
+        throw this.#bad(`tag ${tag}`);
     }
   }
 
@@ -228,7 +258,10 @@ class Reader {
     return this.#bytes.subarray(at, at + length);
   }
 
-  /** A length or count; every byte or item it promises takes at least one byte, so it cannot exceed the rest. */
+  /**
+   * A length or count; every byte or item it promises takes at least one byte, so it cannot exceed the
+   * rest.
+   */
   #count(): number {
     const n = this.#view.getUint32(this.#take(4));
     if (n > this.#bytes.length - this.#at) throw this.#bad(`count ${n} past the end`);

@@ -1,8 +1,8 @@
 import { VitrineError } from "./errors.ts";
 
 /**
- * The last `capacity` records of a fixed number of 32-bit words each, in one typed array; nothing is allocated
- * after the constructor, so a trace point costs a few stores.
+ * The last `capacity` records of a fixed number of 32-bit words each, in one typed array; nothing is
+ * allocated after the constructor, so a trace point costs a few stores.
  *
  *   words:  | record 0: w0 w1 .. | record 1: w0 w1 .. | ...            record n is at ((n & mask) * stride)
  *                                  ^ oldest = count - size             ^ count = records ever pushed
@@ -13,13 +13,21 @@ export class PackedRing {
   readonly words: Uint32Array;
   #count = 0;
 
-  /** capacity is a power of two, stride the words of a record; pass `words` to lay the ring over shared memory. */
+  /**
+   * capacity is a power of two, stride the words of a record; pass `words` to lay the ring over shared
+   * memory.
+   */
   constructor(capacity: number, stride: number, words = new Uint32Array(capacity * stride)) {
     if (capacity < 1 || (capacity & (capacity - 1)) !== 0) {
       throw new VitrineError("ring", "ring capacity", String(capacity), "give a power of two");
     }
     if (stride < 1 || words.length < capacity * stride) {
-      throw new VitrineError("ring", "ring words", `${words.length} for stride ${stride}`, "give enough words");
+      throw new VitrineError(
+        "ring",
+        "ring words",
+        `${words.length} for stride ${stride}`,
+        "give enough words",
+      );
     }
     this.capacity = capacity;
     this.stride = stride;

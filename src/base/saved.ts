@@ -2,8 +2,8 @@ import { StateError } from "./errors.ts";
 import type { Saved } from "./persist.ts";
 
 /**
- * Typed reading of a saved record in restore(): every getter checks shape and range and throws StateError, so a
- * device never runs on a number its registers could not hold.
+ * Typed reading of a saved record in restore(): every getter checks shape and range and throws StateError,
+ * so a device never runs on a number its registers could not hold.
  */
 export class SavedRecord {
   readonly #id: string;

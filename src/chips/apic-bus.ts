@@ -2,7 +2,13 @@ import type { Lapic } from "./lapic.ts";
 
 /** Delivery modes of APIC messages (SDM, "Interrupt Command Register (ICR)"). */
 export const DeliveryMode = {
-  fixed: 0, lowestPriority: 1, smi: 2, nmi: 4, init: 5, startUp: 6, extInt: 7,
+  fixed: 0,
+  lowestPriority: 1,
+  smi: 2,
+  nmi: 4,
+  init: 5,
+  startUp: 6,
+  extInt: 7,
 } as const;
 
 /** Destination shorthands of the ICR. */

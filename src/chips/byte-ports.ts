@@ -1,6 +1,9 @@
 import type { PortSize } from "../base/bus.ts";
 
-/** Reads `size` consecutive byte-wide ports as one little-endian value, as an 8-bit device on the ISA bus does. */
+/**
+ * Reads `size` consecutive byte-wide ports as one little-endian value, as an 8-bit device on the ISA bus
+ * does.
+ */
 export function readBytePorts(port: number, size: PortSize, read: (port: number) => number): number {
   if (size === 1) return read(port) & 0xff;
   let value = 0;
@@ -10,7 +13,10 @@ export function readBytePorts(port: number, size: PortSize, read: (port: number)
 
 /** Writes `size` consecutive byte-wide ports, lowest first. */
 export function writeBytePorts(
-  port: number, size: PortSize, value: number, write: (port: number, byte: number) => void,
+  port: number,
+  size: PortSize,
+  value: number,
+  write: (port: number, byte: number) => void,
 ): void {
   for (let i = 0; i < size; i++) write(port + i, (value >>> (8 * i)) & 0xff);
 }

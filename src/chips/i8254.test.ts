@@ -188,6 +188,7 @@ test("a saved PIT comes back identical and ticks on at the same times", () => {
   b.clock.advanceTo(500_000_000);
   expect(b.edges).toEqual(a.edges);
   expect(a.edges.length).toBeGreaterThan(40);
-  expect(() => b.pit.restore({ version: 1, counters: [], speaker: false, irqEnabled: true, irqLevel: true }))
-    .toThrow(StateError);
+  expect(() =>
+    b.pit.restore({ version: 1, counters: [], speaker: false, irqEnabled: true, irqLevel: true }),
+  ).toThrow(StateError);
 });

@@ -8,8 +8,8 @@ import { PitCounter } from "./pit-counter.ts";
 import { ticksAt, timeOf } from "./rate.ts";
 
 /*
- * 8254 Programmable Interval Timer (Intel 8254 data sheet) at 40h-43h, and the speaker port 61h of the PC that gates
- * and shows its counter 2:
+ * 8254 Programmable Interval Timer (Intel 8254 data sheet) at 40h-43h, and the speaker port 61h of the PC
+ * that gates and shows its counter 2:
  *
  *   61h:  | 0 | 0 | OUT2 (ro) | refresh toggle (ro) | 0 | 0 | speaker data enable | GATE2 |
  *
@@ -60,7 +60,9 @@ export class I8254 implements PortDevice, Persist {
   /** Frequency in Hz the speaker sounds at, 0 when silent. */
   get speakerHz(): number {
     const counter = this.#counters[2];
-    return this.#speaker && counter.gate && counter.mode === 3 && counter.count > 0 ? pitHz / counter.count : 0;
+    return this.#speaker && counter.gate && counter.mode === 3 && counter.count > 0
+      ? pitHz / counter.count
+      : 0;
   }
 
   portRead(port: number, size: PortSize): number {
@@ -103,8 +105,12 @@ export class I8254 implements PortDevice, Persist {
   #readSpeaker(): number {
     const tick = this.#tick();
     const counter = this.#counters[2];
-    return (counter.gate ? Port61.gate2 : 0) | (this.#speaker ? Port61.speaker : 0) |
-      (Math.floor(tick / refreshTicks) % 2 === 1 ? Port61.refresh : 0) | (counter.out(tick) ? Port61.out2 : 0);
+    return (
+      (counter.gate ? Port61.gate2 : 0) |
+      (this.#speaker ? Port61.speaker : 0) |
+      (Math.floor(tick / refreshTicks) % 2 === 1 ? Port61.refresh : 0) |
+      (counter.out(tick) ? Port61.out2 : 0)
+    );
   }
 
   #writeSpeaker(byte: number): void {
@@ -120,7 +126,9 @@ export class I8254 implements PortDevice, Persist {
     return ticksAt(this.#clock.now(), pitHz);
   }
 
-  /** Brings IRQ0 to the level of OUT0 and arms the alarm for the next rise; falls in between are not shown. */
+  /**
+   * Brings IRQ0 to the level of OUT0 and arms the alarm for the next rise; falls in between are not shown.
+   */
   #follow(): void {
     const tick = this.#tick();
     const counter = this.#counters[0];
@@ -143,8 +151,11 @@ export class I8254 implements PortDevice, Persist {
 
   save(): Saved {
     return {
-      version: this.version, counters: this.#counters.map((c) => c.save()), speaker: this.#speaker,
-      irqEnabled: this.#irqEnabled, irqLevel: this.#irqLevel,
+      version: this.version,
+      counters: this.#counters.map((c) => c.save()),
+      speaker: this.#speaker,
+      irqEnabled: this.#irqEnabled,
+      irqLevel: this.#irqLevel,
     };
   }
 
@@ -152,7 +163,9 @@ export class I8254 implements PortDevice, Persist {
   restore(state: Saved): void {
     const r = new SavedRecord(this.id, state);
     if (r.int("version") !== this.version) throw new StateError(this.id, `version ${r.int("version")}`);
-    r.list("counters", 3).forEach((saved, i) => this.#counter(i).restore(new SavedRecord(this.id, saved)));
+    for (const [i, saved] of r.list("counters", 3).entries()) {
+      this.#counter(i).restore(new SavedRecord(this.id, saved));
+    }
     this.#speaker = r.bool("speaker");
     this.#irqEnabled = r.bool("irqEnabled");
     this.#irqLevel = r.bool("irqLevel");

@@ -8,8 +8,20 @@ function setup(icw4 = 0x01) {
   const pic = new I8259({ output: { set: (level) => levels.push(level) } });
   const out = (port: number, value: number) => pic.portWrite(port, 1, value);
   // Linux's remap: master to 30h, slave to 38h.
-  for (const [port, value] of [[0x20, 0x11], [0x21, 0x30], [0x21, 0x04], [0x21, icw4]] as const) out(port, value);
-  for (const [port, value] of [[0xa0, 0x11], [0xa1, 0x38], [0xa1, 0x02], [0xa1, icw4]] as const) out(port, value);
+  for (const [port, value] of [
+    [0x20, 0x11],
+    [0x21, 0x30],
+    [0x21, 0x04],
+    [0x21, icw4],
+  ] as const)
+    out(port, value);
+  for (const [port, value] of [
+    [0xa0, 0x11],
+    [0xa1, 0x38],
+    [0xa1, 0x02],
+    [0xa1, icw4],
+  ] as const)
+    out(port, value);
   const isr = (port: number) => {
     out(port, 0x0b);
     return pic.portRead(port, 1);

@@ -5,9 +5,9 @@ import { SavedRecord } from "../base/saved.ts";
 import { readBytePorts, writeBytePorts } from "./byte-ports.ts";
 
 /*
- * 8259A Programmable Interrupt Controller pair as wired in a PC (Intel 8259A data sheet; ELCR from the 82371 data
- * sheet, "Edge/Level Control Registers"). Ports 20h-21h master, A0h-A1h slave, 4D0h-4D1h ELCR. The slave's INT
- * drives the master's IR2.
+ * 8259A Programmable Interrupt Controller pair as wired in a PC (Intel 8259A data sheet; ELCR from the
+ * 82371 data sheet, "Edge/Level Control Registers"). Ports 20h-21h master, A0h-A1h slave, 4D0h-4D1h ELCR.
+ * The slave's INT drives the master's IR2.
  *
  *   even port, write: D4=1 ICW1   D4=0 D3=0 OCW2 (EOI, rotate)   D4=0 D3=1 OCW3 (read select, poll, special mask)
  *   odd port, write:  ICW2, ICW3, ICW4 in sequence after ICW1, otherwise OCW1 = IMR
@@ -17,7 +17,13 @@ const Icw4 = { autoEoi: 0x02, specialFullyNested: 0x10 } as const;
 const Ocw3 = { select: 0x08, poll: 0x04, readRegister: 0x02, isr: 0x01, setMask: 0x40, mask: 0x20 } as const;
 /** OCW2 commands, bits 7:5. */
 const Ocw2 = {
-  rotateAutoClear: 0, eoi: 1, specificEoi: 3, rotateAutoSet: 4, rotateEoi: 5, setPriority: 6, rotateSpecific: 7,
+  rotateAutoClear: 0,
+  eoi: 1,
+  specificEoi: 3,
+  rotateAutoSet: 4,
+  rotateEoi: 5,
+  setPriority: 6,
+  rotateSpecific: 7,
 } as const;
 const cascadeInput = 2;
 
@@ -189,10 +195,22 @@ class I8259Chip {
 
   save(): Saved {
     return {
-      irr: this.irr, imr: this.imr, isr: this.isr, lines: this.lines, elcr: this.elcr, base: this.base,
-      lowest: this.lowest, icwStep: this.icwStep, readIsr: this.readIsr, poll: this.poll,
-      specialMask: this.specialMask, autoEoi: this.autoEoi, rotateAuto: this.rotateAuto,
-      fullyNested: this.fullyNested, expectIcw4: this.expectIcw4, single: this.single,
+      irr: this.irr,
+      imr: this.imr,
+      isr: this.isr,
+      lines: this.lines,
+      elcr: this.elcr,
+      base: this.base,
+      lowest: this.lowest,
+      icwStep: this.icwStep,
+      readIsr: this.readIsr,
+      poll: this.poll,
+      specialMask: this.specialMask,
+      autoEoi: this.autoEoi,
+      rotateAuto: this.rotateAuto,
+      fullyNested: this.fullyNested,
+      expectIcw4: this.expectIcw4,
+      single: this.single,
     };
   }
 
@@ -249,7 +267,10 @@ export class I8259 implements PortDevice, Persist {
     this.#update();
   }
 
-  /** The INTA cycle: the vector of the request served. With nothing left to serve, the spurious IR7 of the chip asked. */
+  /**
+   * The INTA cycle: the vector of the request served. With nothing left to serve, the spurious IR7 of the
+   * chip asked.
+   */
   acknowledge(): number {
     const master = this.#master.highest();
     if (master < 0) return this.#master.base + 7;
@@ -288,9 +309,16 @@ export class I8259 implements PortDevice, Persist {
 
   #chip(port: number): I8259Chip | null {
     switch (port) {
-      case 0x20: case 0x21: case 0x4d0: return this.#master;
-      case 0xa0: case 0xa1: case 0x4d1: return this.#slave;
-      default: return null;
+      case 0x20:
+      case 0x21:
+      case 0x4d0:
+        return this.#master;
+      case 0xa0:
+      case 0xa1:
+      case 0x4d1:
+        return this.#slave;
+      default:
+        return null;
     }
   }
 

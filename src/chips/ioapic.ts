@@ -5,8 +5,9 @@ import { SavedRecord } from "../base/saved.ts";
 import type { ApicBus } from "./apic-bus.ts";
 
 /*
- * I/O APIC (Intel 82093AA data sheet) with 24 inputs, version 11h, at FEC00000h. IOREGSEL at 0 picks the register
- * that IOWIN at 10h shows: 0 ID, 1 version, 2 arbitration, 10h + 2n and 11h + 2n redirection entry n.
+ * I/O APIC (Intel 82093AA data sheet) with 24 inputs, version 11h, at FEC00000h. IOREGSEL at 0 picks the
+ * register that IOWIN at 10h shows: 0 ID, 1 version, 2 arbitration, 10h + 2n and 11h + 2n redirection entry
+ * n.
  *
  *   63        56      16    15     14     13    12      11    10   8  7      0
  *   | destination | . | mask | level | rIRR | low | pend | logical | mode | vector |
@@ -89,8 +90,11 @@ export class Ioapic implements MmioDevice, Persist {
 
   #read(): number {
     switch (this.#select) {
-      case 0: case 2: return this.#apicId << 24;
-      case 1: return versionValue;
+      case 0:
+      case 2:
+        return this.#apicId << 24;
+      case 1:
+        return versionValue;
       default: {
         const words = (this.#select & 1) === 0 ? this.#low : this.#high;
         return words[(this.#select - 0x10) >> 1] ?? 0;
@@ -120,16 +124,24 @@ export class Ioapic implements MmioDevice, Persist {
     const level = (entry & Entry.level) !== 0;
     if ((entry & Entry.masked) !== 0 || (level && (entry & Entry.remoteIrr) !== 0)) return;
     const accepted = this.#bus.deliver({
-      dest: (this.#high[pin] ?? 0) >>> 24, logical: (entry & Entry.logical) !== 0, mode: (entry >> 8) & 7,
-      vector: entry & 0xff, level, wide: false,
+      dest: (this.#high[pin] ?? 0) >>> 24,
+      logical: (entry & Entry.logical) !== 0,
+      mode: (entry >> 8) & 7,
+      vector: entry & 0xff,
+      level,
+      wide: false,
     });
     if (accepted && level) this.#low[pin] = entry | Entry.remoteIrr;
   }
 
   save(): Saved {
     return {
-      version: this.version, low: [...this.#low], high: [...this.#high], select: this.#select,
-      apicId: this.#apicId, lines: this.#lines,
+      version: this.version,
+      low: [...this.#low],
+      high: [...this.#high],
+      select: this.#select,
+      apicId: this.#apicId,
+      lines: this.#lines,
     };
   }
 

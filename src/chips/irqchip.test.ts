@@ -13,13 +13,16 @@ function setup(cpus = 2) {
     clock,
     cpus,
     signals: {
-      nmi: (cpu) => log.push(`nmi${cpu}`), smi: (cpu) => log.push(`smi${cpu}`),
-      init: (cpu) => log.push(`init${cpu}`), startUp: (cpu, vector) => log.push(`sipi${cpu}:${vector}`),
+      nmi: (cpu) => log.push(`nmi${cpu}`),
+      smi: (cpu) => log.push(`smi${cpu}`),
+      init: (cpu) => log.push(`init${cpu}`),
+      startUp: (cpu, vector) => log.push(`sipi${cpu}:${vector}`),
     },
     onChange: (cpu) => log.push(`intr${cpu}=${chip.pendingInterrupt(cpu)}`),
     onEoi: (gsi) => eois.push(gsi),
   });
-  const write = (cpu: number, register: number, value: number) => chip.lapics[cpu]?.mmioWrite(register, 4, value);
+  const write = (cpu: number, register: number, value: number) =>
+    chip.lapics[cpu]?.mmioWrite(register, 4, value);
   const read = (cpu: number, register: number) => chip.lapics[cpu]?.mmioRead(register, 4);
   /** Enables the APICs and closes the way of the PIC, as symmetric I/O mode does. */
   const enable = () =>
@@ -38,7 +41,12 @@ function setup(cpus = 2) {
     write(cpu, LapicReg.icrLow, low);
   };
   const remapPic = () => {
-    for (const [port, value] of [[0x20, 0x11], [0x21, 0x30], [0x21, 4], [0x21, 1]] as const) {
+    for (const [port, value] of [
+      [0x20, 0x11],
+      [0x21, 0x30],
+      [0x21, 4],
+      [0x21, 1],
+    ] as const) {
       chip.pic.portWrite(port, 1, value);
     }
   };
@@ -69,7 +77,11 @@ test("an edge interrupt goes to its CPU once and needs no broadcast", () => {
   enable();
   entry(10, 0x51, 1);
   chip.setGsi(10, true);
-  expect([chip.pendingInterrupt(0), chip.acknowledge(1), chip.pendingInterrupt(1)]).toEqual([false, 0x51, false]);
+  expect([chip.pendingInterrupt(0), chip.acknowledge(1), chip.pendingInterrupt(1)]).toEqual([
+    false,
+    0x51,
+    false,
+  ]);
   write(1, LapicReg.eoi, 0);
   expect(chip.pendingInterrupt(1)).toBe(false);
   expect(chip.ioapic.entry(10)[0]).toBe(0x51);
@@ -120,7 +132,11 @@ test("sources sharing a GSI keep it up until the last one leaves", () => {
 test("IRQ0 arrives at IOAPIC pin 2, and the PIT drives it", () => {
   const { clock, chip, enable, entry } = setup();
   enable();
-  for (const [port, value] of [[0x43, 0x34], [0x40, 0x9c], [0x40, 0x2e]] as const) {
+  for (const [port, value] of [
+    [0x43, 0x34],
+    [0x40, 0x9c],
+    [0x40, 0x2e],
+  ] as const) {
     chip.pit?.portWrite(port, 1, value);
   }
   entry(2, 0x30, 0);
@@ -185,8 +201,17 @@ test("IA32_APIC_BASE allows exactly the documented transitions", () => {
   const x1 = 0xfee00900n;
   const x2 = 0xfee00d00n;
   const table: [bigint, bigint, boolean][] = [
-    [x1, off, true], [x1, x2, true], [x1, x1, true], [off, x1, true], [off, x2, false], [x2, off, true],
-    [x2, x1, false], [x2, x2, true], [x1, 0xfee00500n, false], [x1, x1 | 1n, false], [x1, x1 | (1n << 50n), false],
+    [x1, off, true],
+    [x1, x2, true],
+    [x1, x1, true],
+    [off, x1, true],
+    [off, x2, false],
+    [x2, off, true],
+    [x2, x1, false],
+    [x2, x2, true],
+    [x1, 0xfee00500n, false],
+    [x1, x1 | 1n, false],
+    [x1, x1 | (1n << 50n), false],
   ];
   for (const [from, to, allowed] of table) {
     const lapic = setup(1).chip.lapics[0];
@@ -215,8 +240,19 @@ test("x2APIC MSRs refuse reserved bits, read-only and absent registers; all refu
   lapic.setBase(0xfee00c00n);
   expect([lapic.msrRead(0x802), lapic.msrRead(0x80d)]).toEqual([1n, 2n]);
   const refused: [number, bigint][] = [
-    [0x802, 0n], [0x803, 0n], [0x80d, 0n], [0x80e, 0n], [0x831, 0n], [0x839, 0n], [0x808, 0x100n], [0x80b, 1n],
-    [0x828, 1n], [0x808, 1n << 32n], [0x832, 1n << 20n], [0x810, 0n], [0x900, 0n],
+    [0x802, 0n],
+    [0x803, 0n],
+    [0x80d, 0n],
+    [0x80e, 0n],
+    [0x831, 0n],
+    [0x839, 0n],
+    [0x808, 0x100n],
+    [0x80b, 1n],
+    [0x828, 1n],
+    [0x808, 1n << 32n],
+    [0x832, 1n << 20n],
+    [0x810, 0n],
+    [0x900, 0n],
   ];
   for (const [msr, value] of refused) expect([msr, lapic.msrWrite(msr, value)]).toEqual([msr, false]);
   for (const msr of [0x80b, 0x80e, 0x831, 0x83f]) expect([msr, lapic.msrRead(msr)]).toEqual([msr, null]);
@@ -234,7 +270,11 @@ test("x2APIC: self IPI, 32-bit destinations and the logical cluster of the ID", 
   expect(chip.acknowledge(17)).toBe(0x45);
   chip.lapics[17]?.msrWrite(0x80b, 0n);
   chip.lapics[0]?.msrWrite(0x830, (0x10003n << 32n) | 0x846n);
-  expect([chip.acknowledge(16), chip.pendingInterrupt(17), chip.pendingInterrupt(1)]).toEqual([0x46, true, false]);
+  expect([chip.acknowledge(16), chip.pendingInterrupt(17), chip.pendingInterrupt(1)]).toEqual([
+    0x46,
+    true,
+    false,
+  ]);
 });
 
 test("MSIs address like the IOAPIC does", () => {
@@ -298,4 +338,25 @@ test("a saved irqchip comes back identical, lines to the CPUs included", () => {
   expect([b.chip.pendingInterrupt(0), b.chip.acknowledge(1)]).toEqual([true, 0x61]);
   expect(b.chip.acknowledge(0)).toBe(a.chip.acknowledge(0));
   expect(() => setup(1).chip.restore(before)).toThrow(StateError);
+});
+
+test("a register page taken from one APIC sets up another, its timer included", () => {
+  const a = setup(1);
+  a.enable();
+  a.write(0, LapicReg.timerDivide, 0xb);
+  a.write(0, LapicReg.lvtTimer, 0x20030);
+  a.write(0, LapicReg.timerInitial, 100_000);
+  a.ipi(0, 0, 0x55);
+  a.clock.advanceTo(40_000);
+  const b = setup(1);
+  b.clock.advanceTo(1_000_000);
+  const page = a.chip.lapics[0]?.registerPage() ?? new Uint8Array();
+  b.chip.lapics[0]?.setRegisterPage(page);
+  expect(b.chip.lapics[0]?.registerPage()).toEqual(page);
+  expect(b.chip.acknowledge(0)).toBe(0x55);
+  b.write(0, LapicReg.eoi, 0);
+  expect(b.clock.next()).toBe(1_060_000);
+  b.clock.advanceTo(1_060_000);
+  expect(b.chip.acknowledge(0)).toBe(0x30);
+  expect(() => b.chip.lapics[0]?.setRegisterPage(new Uint8Array(5))).toThrow(StateError);
 });

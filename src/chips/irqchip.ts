@@ -54,8 +54,8 @@ export function defaultRoutes(): GsiRoute[] {
 }
 
 /**
- * The interrupt controllers of a PC, wired: PIC pair, IOAPIC, one local APIC a CPU and the PIT. A CPU sees one
- * interrupt line and one acknowledge cycle. Routing follows KVM's KVM_CREATE_IRQCHIP ("GSI" there).
+ * The interrupt controllers of a PC, wired: PIC pair, IOAPIC, one local APIC a CPU and the PIT. A CPU sees
+ * one interrupt line and one acknowledge cycle. Routing follows KVM's KVM_CREATE_IRQCHIP ("GSI" there).
  */
 export class Irqchip implements Persist {
   readonly id = "irqchip";
@@ -77,7 +77,15 @@ export class Irqchip implements Persist {
   #ioapicGsis: number[][] = [];
   #picGsis: number[][] = [];
 
-  constructor({ clock, cpus, signals, onChange, pit = true, onEoi = () => {}, physicalBits }: IrqchipOptions) {
+  constructor({
+    clock,
+    cpus,
+    signals,
+    onChange,
+    pit = true,
+    onEoi = () => {},
+    physicalBits,
+  }: IrqchipOptions) {
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > maxCpus) {
       throw new VitrineError("config", "CPU count", String(cpus), `give 1 to ${maxCpus}`);
     }
@@ -90,11 +98,15 @@ export class Irqchip implements Persist {
     this.lapics = lapics;
     for (let cpu = 0; cpu < cpus; cpu++) {
       const own: LapicSignals = {
-        nmi: () => signals.nmi(cpu), smi: () => signals.smi(cpu), init: () => signals.init(cpu),
+        nmi: () => signals.nmi(cpu),
+        smi: () => signals.smi(cpu),
+        init: () => signals.init(cpu),
         startUp: (vector) => signals.startUp(cpu, vector),
       };
       const bits = physicalBits === undefined ? {} : { physicalBits };
-      lapics.push(new Lapic({ cpu, clock, bus: this.bus, signals: own, changed: () => this.#refresh(cpu), ...bits }));
+      lapics.push(
+        new Lapic({ cpu, clock, bus: this.bus, signals: own, changed: () => this.#refresh(cpu), ...bits }),
+      );
     }
     this.setRoutes(defaultRoutes());
     this.pit = pit ? new I8254({ clock, irq: this.line(0, GsiSource.pit) }) : null;
@@ -130,22 +142,33 @@ export class Irqchip implements Persist {
     return { set: (level) => this.setGsi(gsi, level, source) };
   }
 
-  /** Delivers a message-signalled interrupt (SDM, "Message Signalled Interrupts"); false when nobody accepts it. */
+  /**
+   * Delivers a message-signalled interrupt (SDM, "Message Signalled Interrupts"); false when nobody accepts
+   * it.
+   */
   deliverMsi(address: number, data: number): boolean {
     return this.bus.deliver({
-      dest: (address >>> 12) & 0xff, logical: (address & 4) !== 0, mode: (data >>> 8) & 7, vector: data & 0xff,
-      level: (data & 0x8000) !== 0, wide: false,
+      dest: (address >>> 12) & 0xff,
+      logical: (address & 4) !== 0,
+      mode: (data >>> 8) & 7,
+      vector: data & 0xff,
+      level: (data & 0x8000) !== 0,
+      wide: false,
     });
   }
 
-  /** Replaces the routing table, as KVM_SET_GSI_ROUTING; throws VitrineError and changes nothing on a bad entry. */
+  /**
+   * Replaces the routing table, as KVM_SET_GSI_ROUTING; throws VitrineError and changes nothing on a bad
+   * entry.
+   */
   setRoutes(routes: readonly GsiRoute[]): void {
     if (routes.length > maxRoutes) throw badRoute(`${routes.length} entries`, `give at most ${maxRoutes}`);
     for (const route of routes) {
       if (!inRange(route.gsi, maxGsis)) throw badRoute(`GSI ${route.gsi}`, `give 0 to ${maxGsis - 1}`);
       if (route.kind === "msi") continue;
       const pins = route.kind === "pic" ? 16 : ioapicPins;
-      if (!inRange(route.pin, pins)) throw badRoute(`${route.kind} pin ${route.pin}`, `give 0 to ${pins - 1}`);
+      if (!inRange(route.pin, pins))
+        throw badRoute(`${route.kind} pin ${route.pin}`, `give 0 to ${pins - 1}`);
     }
     this.#routes = [...routes];
     this.#routesOf = Array.from({ length: maxGsis }, () => []);
@@ -167,7 +190,10 @@ export class Irqchip implements Persist {
     return this.#pending[cpu] === 1;
   }
 
-  /** INTA: the vector to serve, the PIC's before the local APIC's; a spurious vector when nothing is pending. */
+  /**
+   * INTA: the vector to serve, the PIC's before the local APIC's; a spurious vector when nothing is
+   * pending.
+   */
   acknowledge(cpu: number): number {
     const lapic = this.#lapic(cpu);
     if (lapic.acceptsPic && (this.pic.intr || !lapic.enabled)) return this.pic.acknowledge();
@@ -239,8 +265,12 @@ export class Irqchip implements Persist {
 
   save(): Saved {
     return {
-      version: this.version, sources: [...this.#sources], routes: this.#routes.map((route) => ({ ...route })),
-      pic: this.pic.save(), ioapic: this.ioapic.save(), lapics: this.lapics.map((lapic) => lapic.save()),
+      version: this.version,
+      sources: [...this.#sources],
+      routes: this.#routes.map((route) => ({ ...route })),
+      pic: this.pic.save(),
+      ioapic: this.ioapic.save(),
+      lapics: this.lapics.map((lapic) => lapic.save()),
       pit: this.pit?.save() ?? null,
     };
   }
@@ -258,9 +288,10 @@ export class Irqchip implements Persist {
     } catch (e) {
       throw e instanceof VitrineError ? new StateError(e.object, e.value) : e;
     }
+    // The local APICs first: they then already know the level of INTR that the PIC's restore shows them.
+    for (const [i, lapic] of this.lapics.entries()) lapic.restore(lapics[i] ?? null);
     this.pic.restore(r.value("pic"));
     this.ioapic.restore(r.value("ioapic"));
-    for (const [i, lapic] of this.lapics.entries()) lapic.restore(lapics[i] ?? null);
     this.pit?.restore(pit);
     for (const cpu of this.lapics.keys()) this.#refresh(cpu);
   }

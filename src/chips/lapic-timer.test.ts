@@ -13,18 +13,24 @@ function setup() {
   return { clock, timer, fired };
 }
 
-test.each([[0x0, 2], [0x1, 4], [0x2, 8], [0x3, 16], [0x8, 32], [0x9, 64], [0xa, 128], [0xb, 1]])(
-  "divide configuration %i counts every %i ns",
-  (config, divisor) => {
-    const { clock, timer, fired } = setup();
-    timer.setDivide(config);
-    timer.setInitial(1000);
-    clock.advance(100 * divisor);
-    expect(timer.current()).toBe(900);
-    clock.advance(2000 * divisor);
-    expect([fired, timer.current()]).toEqual([[1000 * divisor], 0]);
-  },
-);
+test.each([
+  [0x0, 2],
+  [0x1, 4],
+  [0x2, 8],
+  [0x3, 16],
+  [0x8, 32],
+  [0x9, 64],
+  [0xa, 128],
+  [0xb, 1],
+])("divide configuration %i counts every %i ns", (config, divisor) => {
+  const { clock, timer, fired } = setup();
+  timer.setDivide(config);
+  timer.setInitial(1000);
+  clock.advance(100 * divisor);
+  expect(timer.current()).toBe(900);
+  clock.advance(2000 * divisor);
+  expect([fired, timer.current()]).toEqual([[1000 * divisor], 0]);
+});
 
 test("a periodic timer fires at every multiple of its period and reloads", () => {
   const { clock, timer, fired } = setup();
@@ -90,6 +96,15 @@ test("a masked timer counts without firing and fires once unmasked in time", () 
 
 test("a timer running without a count is refused at restore", () => {
   const { timer } = setup();
-  const bad = { mode: 1, masked: false, initial: 0, divideConfig: 0, start: 5, deadline: 0n, tscOffset: 0n, alarm: 9 };
+  const bad = {
+    mode: 1,
+    masked: false,
+    initial: 0,
+    divideConfig: 0,
+    start: 5,
+    deadline: 0n,
+    tscOffset: 0n,
+    alarm: 9,
+  };
   expect(() => timer.restore(new SavedRecord("timer", bad))).toThrow(StateError);
 });

@@ -10,8 +10,8 @@ export const TimerMode = { oneShot: 0, periodic: 1, tscDeadline: 2 } as const;
 const shortestPeriod = 10_000;
 
 /**
- * The local APIC timer (SDM, "APIC Timer"). Its bus clock is 1 GHz, one count per ns before the divider, so the
- * current count follows from the time the initial count was written.
+ * The local APIC timer (SDM, "APIC Timer"). Its bus clock is 1 GHz, one count per ns before the divider, so
+ * the current count follows from the time the initial count was written.
  */
 export class LapicTimer {
   mode: number = TimerMode.oneShot;
@@ -51,7 +51,9 @@ export class LapicTimer {
     return code === 7 ? 1 : 2 << code;
   }
 
-  /** Takes mode and mask from the LVT. Going to or from TSC-deadline mode disarms; the others keep counting. */
+  /**
+   * Takes mode and mask from the LVT. Going to or from TSC-deadline mode disarms; the others keep counting.
+   */
   setLvt(mode: number, masked: boolean): void {
     if (mode === this.mode && masked === this.masked) return;
     if (mode !== this.mode) {
@@ -75,6 +77,16 @@ export class LapicTimer {
     if (this.mode === TimerMode.tscDeadline) return;
     this.initial = count;
     this.start = count === 0 ? -1 : this.#clock.now();
+    this.#arm();
+  }
+
+  /** Sets initial and current count together; a current count of 0 leaves the timer stopped. */
+  setCounts(initial: number, current: number): void {
+    if (this.mode === TimerMode.tscDeadline) return;
+    this.initial = initial;
+    const counted = initial - current;
+    this.start =
+      initial === 0 || current === 0 || counted < 0 ? -1 : this.#clock.now() - counted * this.divisor;
     this.#arm();
   }
 
@@ -135,8 +147,13 @@ export class LapicTimer {
 
   save(): Saved {
     return {
-      mode: this.mode, masked: this.masked, initial: this.initial, divideConfig: this.divideConfig,
-      start: this.start, deadline: this.deadline, tscOffset: BigInt.asUintN(64, this.tscOffset),
+      mode: this.mode,
+      masked: this.masked,
+      initial: this.initial,
+      divideConfig: this.divideConfig,
+      start: this.start,
+      deadline: this.deadline,
+      tscOffset: BigInt.asUintN(64, this.tscOffset),
       alarm: this.#alarm.at,
     };
   }

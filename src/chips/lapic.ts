@@ -9,18 +9,40 @@ import type { ApicBus } from "./apic-bus.ts";
 import { LapicTimer } from "./lapic-timer.ts";
 
 /*
- * Local APIC (SDM, "Advanced Programmable Interrupt Controller (APIC)"): memory-mapped xAPIC registers, 16 bytes
- * apart, or x2APIC MSRs 800h + offset / 16.
+ * Local APIC (SDM, "Advanced Programmable Interrupt Controller (APIC)"): memory-mapped xAPIC registers, 16
+ * bytes apart, or x2APIC MSRs 800h + offset / 16.
  */
 export const LapicReg = {
-  id: 0x20, version: 0x30, tpr: 0x80, apr: 0x90, ppr: 0xa0, eoi: 0xb0, ldr: 0xd0, dfr: 0xe0, svr: 0xf0,
-  isr: 0x100, tmr: 0x180, irr: 0x200, esr: 0x280, icrLow: 0x300, icrHigh: 0x310, lvtTimer: 0x320,
-  lvtThermal: 0x330, lvtPerf: 0x340, lvtLint0: 0x350, lvtLint1: 0x360, lvtError: 0x370, timerInitial: 0x380,
-  timerCurrent: 0x390, timerDivide: 0x3e0, selfIpi: 0x3f0,
+  id: 0x20,
+  version: 0x30,
+  tpr: 0x80,
+  apr: 0x90,
+  ppr: 0xa0,
+  eoi: 0xb0,
+  ldr: 0xd0,
+  dfr: 0xe0,
+  svr: 0xf0,
+  isr: 0x100,
+  tmr: 0x180,
+  irr: 0x200,
+  esr: 0x280,
+  icrLow: 0x300,
+  icrHigh: 0x310,
+  lvtTimer: 0x320,
+  lvtThermal: 0x330,
+  lvtPerf: 0x340,
+  lvtLint0: 0x350,
+  lvtLint1: 0x360,
+  lvtError: 0x370,
+  timerInitial: 0x380,
+  timerCurrent: 0x390,
+  timerDivide: 0x3e0,
+  selfIpi: 0x3f0,
 } as const;
 
 /** Version 14h, entries up to LVT 5, no EOI-broadcast suppression. */
 const versionValue = 0x00050014;
+const pageSize = 0x400;
 const svrEnable = 0x100;
 const svrBits = 0x3ff;
 const lvtMasked = 0x10000;
@@ -35,7 +57,10 @@ const Esr = { sendIllegalVector: 0x20, receiveIllegalVector: 0x40, illegalRegist
 const Base = { bsp: 0x100n, x2: 0x400n, enable: 0x800n, defaultAddress: 0xfee00000n } as const;
 const baseReserved = 0x2ffn;
 
-/** What a local APIC asks of its processor besides taking interrupts. INIT does not reset the APIC by itself. */
+/**
+ * What a local APIC asks of its processor besides taking interrupts. INIT does not reset the APIC by
+ * itself.
+ */
 export interface LapicSignals {
   nmi(): void;
   smi(): void;
@@ -184,9 +209,12 @@ export class Lapic implements MmioDevice, Persist {
     if (dest > 0xff) return false;
     const own = this.#ldr >>> 24;
     switch (this.#dfr >>> 28) {
-      case 0xf: return (own & dest) !== 0;
-      case 0x0: return own >> 4 === dest >> 4 && (own & dest & 15) !== 0;
-      default: return false;
+      case 0xf:
+        return (own & dest) !== 0;
+      case 0x0:
+        return own >> 4 === dest >> 4 && (own & dest & 15) !== 0;
+      default:
+        return false;
     }
   }
 
@@ -197,15 +225,26 @@ export class Lapic implements MmioDevice, Persist {
       case DeliveryMode.fixed:
       case DeliveryMode.lowestPriority:
         return this.#acceptFixed(vector, level);
-      case DeliveryMode.smi: this.#signals.smi(); return true;
-      case DeliveryMode.nmi: this.#signals.nmi(); return true;
-      case DeliveryMode.init: this.#signals.init(); return true;
-      case DeliveryMode.startUp: this.#signals.startUp(vector); return true;
-      default: return false;
+      case DeliveryMode.smi:
+        this.#signals.smi();
+        return true;
+      case DeliveryMode.nmi:
+        this.#signals.nmi();
+        return true;
+      case DeliveryMode.init:
+        this.#signals.init();
+        return true;
+      case DeliveryMode.startUp:
+        this.#signals.startUp(vector);
+        return true;
+      default:
+        return false;
     }
   }
 
-  /** INTA: moves the highest request from IRR to ISR and returns it; the spurious vector when there is none. */
+  /**
+   * INTA: moves the highest request from IRR to ISR and returns it; the spurious vector when there is none.
+   */
   acknowledge(): number {
     const vector = this.pendingVector();
     if (vector < 0) return this.#svr & 0xff;
@@ -266,7 +305,8 @@ export class Lapic implements MmioDevice, Persist {
     else if (register === LapicReg.ldr) this.#ldr = (low & 0xff000000) >>> 0;
     else if (register === LapicReg.dfr) this.#dfr = (low | 0x0fffffff) >>> 0;
     else if (register === LapicReg.icrLow) this.#sendIpi(low);
-    else if (!this.#write(register, low) && this.readRegister(register) === null) this.#error(Esr.illegalRegister);
+    else if (!this.#write(register, low) && this.readRegister(register) === null)
+      this.#error(Esr.illegalRegister);
   }
 
   /** RDMSR 800h-83Fh; null asks for #GP. */
@@ -274,8 +314,13 @@ export class Lapic implements MmioDevice, Persist {
     const register = (msr - 0x800) << 4;
     if (!this.#x2 || register < 0 || register > 0x3f0) return null;
     switch (register) {
-      case LapicReg.icrLow: return (BigInt(this.#icrHigh) << 32n) | BigInt(this.#icrLow);
-      case LapicReg.icrHigh: case LapicReg.dfr: case LapicReg.apr: case LapicReg.eoi: case LapicReg.selfIpi:
+      case LapicReg.icrLow:
+        return (BigInt(this.#icrHigh) << 32n) | BigInt(this.#icrLow);
+      case LapicReg.icrHigh:
+      case LapicReg.dfr:
+      case LapicReg.apr:
+      case LapicReg.eoi:
+      case LapicReg.selfIpi:
         return null;
       default: {
         const value = this.readRegister(register);
@@ -297,10 +342,19 @@ export class Lapic implements MmioDevice, Persist {
     }
     if (value >> 32n !== 0n) return false;
     switch (register) {
-      case LapicReg.tpr: if (low > 0xff) return false; break;
-      case LapicReg.svr: if ((low & ~svrBits) !== 0) return false; break;
-      case LapicReg.eoi: case LapicReg.esr: if (low !== 0) return false; break;
-      case LapicReg.timerDivide: if ((low & ~0xb) !== 0) return false; break;
+      case LapicReg.tpr:
+        if (low > 0xff) return false;
+        break;
+      case LapicReg.svr:
+        if ((low & ~svrBits) !== 0) return false;
+        break;
+      case LapicReg.eoi:
+      case LapicReg.esr:
+        if (low !== 0) return false;
+        break;
+      case LapicReg.timerDivide:
+        if ((low & ~0xb) !== 0) return false;
+        break;
       case LapicReg.selfIpi:
         if (low > 0xff) return false;
         this.#sendIpi((Shorthand.self << 18) | low, false);
@@ -329,22 +383,77 @@ export class Lapic implements MmioDevice, Persist {
     const lvt = lvtIndex(register);
     if (lvt >= 0) return this.#lvt[lvt] ?? 0;
     switch (register) {
-      case LapicReg.id: return this.#x2 ? this.#apicId : (this.#apicId << 24) >>> 0;
-      case LapicReg.version: return versionValue;
-      case LapicReg.tpr: return this.#tpr;
-      case LapicReg.apr: case LapicReg.eoi: return 0;
-      case LapicReg.ppr: return this.ppr;
-      case LapicReg.ldr: return this.#ldr;
-      case LapicReg.dfr: return this.#dfr;
-      case LapicReg.svr: return this.#svr;
-      case LapicReg.esr: return this.#esr;
-      case LapicReg.icrLow: return this.#icrLow;
-      case LapicReg.icrHigh: return this.#icrHigh;
-      case LapicReg.timerInitial: return this.timer.initial;
-      case LapicReg.timerCurrent: return this.timer.current();
-      case LapicReg.timerDivide: return this.timer.divideConfig;
-      default: return null;
+      case LapicReg.id:
+        return this.#x2 ? this.#apicId : (this.#apicId << 24) >>> 0;
+      case LapicReg.version:
+        return versionValue;
+      case LapicReg.tpr:
+        return this.#tpr;
+      case LapicReg.apr:
+      case LapicReg.eoi:
+        return 0;
+      case LapicReg.ppr:
+        return this.ppr;
+      case LapicReg.ldr:
+        return this.#ldr;
+      case LapicReg.dfr:
+        return this.#dfr;
+      case LapicReg.svr:
+        return this.#svr;
+      case LapicReg.esr:
+        return this.#esr;
+      case LapicReg.icrLow:
+        return this.#icrLow;
+      case LapicReg.icrHigh:
+        return this.#icrHigh;
+      case LapicReg.timerInitial:
+        return this.timer.initial;
+      case LapicReg.timerCurrent:
+        return this.timer.current();
+      case LapicReg.timerDivide:
+        return this.timer.divideConfig;
+      default:
+        return null;
     }
+  }
+
+  /** The 1 KiB register page as KVM_GET_LAPIC shows it: each register's 32 bits at its offset. */
+  registerPage(): Uint8Array {
+    const page = new Uint8Array(pageSize);
+    const view = new DataView(page.buffer);
+    for (let register = 0; register < pageSize; register += 16) {
+      view.setUint32(register, this.readRegister(register) ?? 0, true);
+    }
+    return page;
+  }
+
+  /**
+   * Takes a page as KVM_SET_LAPIC does; ID and version are kept, a running timer goes on from its current
+   * count.
+   */
+  setRegisterPage(page: Uint8Array): void {
+    if (page.length !== pageSize) throw new StateError(this.id, `page of ${page.length} bytes`, "give 1024");
+    const view = new DataView(page.buffer, page.byteOffset, pageSize);
+    const at = (register: number): number => view.getUint32(register, true);
+    this.#svr = at(LapicReg.svr) & svrBits;
+    this.#tpr = at(LapicReg.tpr) & 0xff;
+    this.#ldr = this.#x2 ? this.#x2Ldr : (at(LapicReg.ldr) & 0xff000000) >>> 0;
+    this.#dfr = (at(LapicReg.dfr) | 0x0fffffff) >>> 0;
+    this.#esr = at(LapicReg.esr) & 0xff;
+    this.#icrLow = at(LapicReg.icrLow) & icrBits;
+    this.#icrHigh = at(LapicReg.icrHigh);
+    for (let word = 0; word < 8; word++) {
+      this.#isr[word] = at(LapicReg.isr + 16 * word);
+      this.#tmr[word] = at(LapicReg.tmr + 16 * word);
+      this.#irr[word] = at(LapicReg.irr + 16 * word);
+    }
+    lvtBits.forEach((bits, lvt) => {
+      this.#lvt[lvt] = at(LapicReg.lvtTimer + 16 * lvt) & bits;
+    });
+    this.#followTimerLvt();
+    this.timer.setDivide(at(LapicReg.timerDivide));
+    this.timer.setCounts(at(LapicReg.timerInitial), at(LapicReg.timerCurrent));
+    this.#update();
   }
 
   #readOrError(register: number): number {
@@ -361,16 +470,27 @@ export class Lapic implements MmioDevice, Persist {
       return true;
     }
     switch (register) {
-      case LapicReg.tpr: this.#setTpr(value & 0xff); return true;
-      case LapicReg.eoi: this.eoi(); return true;
-      case LapicReg.svr: this.#writeSvr(value & svrBits); return true;
+      case LapicReg.tpr:
+        this.#setTpr(value & 0xff);
+        return true;
+      case LapicReg.eoi:
+        this.eoi();
+        return true;
+      case LapicReg.svr:
+        this.#writeSvr(value & svrBits);
+        return true;
       case LapicReg.esr:
         this.#esr = this.#errors;
         this.#errors = 0;
         return true;
-      case LapicReg.timerInitial: this.timer.setInitial(value); return true;
-      case LapicReg.timerDivide: this.timer.setDivide(value); return true;
-      default: return false;
+      case LapicReg.timerInitial:
+        this.timer.setInitial(value);
+        return true;
+      case LapicReg.timerDivide:
+        this.timer.setDivide(value);
+        return true;
+      default:
+        return false;
     }
   }
 
@@ -470,9 +590,21 @@ export class Lapic implements MmioDevice, Persist {
 
   save(): Saved {
     return {
-      version: this.version, base: this.#base, tpr: this.#tpr, ldr: this.#ldr, dfr: this.#dfr, svr: this.#svr,
-      esr: this.#esr, errors: this.#errors, icrLow: this.#icrLow, icrHigh: this.#icrHigh, lint0: this.#lint0,
-      irr: [...this.#irr], isr: [...this.#isr], tmr: [...this.#tmr], lvt: [...this.#lvt],
+      version: this.version,
+      base: this.#base,
+      tpr: this.#tpr,
+      ldr: this.#ldr,
+      dfr: this.#dfr,
+      svr: this.#svr,
+      esr: this.#esr,
+      errors: this.#errors,
+      icrLow: this.#icrLow,
+      icrHigh: this.#icrHigh,
+      lint0: this.#lint0,
+      irr: [...this.#irr],
+      isr: [...this.#isr],
+      tmr: [...this.#tmr],
+      lvt: [...this.#lvt],
       timer: this.timer.save(),
     };
   }
@@ -508,5 +640,7 @@ export class Lapic implements MmioDevice, Persist {
 
 /** Place of an LVT register in the table, or -1. */
 function lvtIndex(register: number): number {
-  return register >= LapicReg.lvtTimer && register <= LapicReg.lvtError ? (register - LapicReg.lvtTimer) >> 4 : -1;
+  return register >= LapicReg.lvtTimer && register <= LapicReg.lvtError
+    ? (register - LapicReg.lvtTimer) >> 4
+    : -1;
 }

@@ -4,8 +4,8 @@ import type { Saved } from "../base/persist.ts";
 import type { SavedRecord } from "../base/saved.ts";
 
 /*
- * One of the three counters of an 8254 (Intel 8254 data sheet, "Mode Definitions"). Nothing ticks: the counter knows
- * the tick at which it was loaded and computes value and OUT for any later tick.
+ * One of the three counters of an 8254 (Intel 8254 data sheet, "Mode Definitions"). Nothing ticks: the
+ * counter knows the tick at which it was loaded and computes value and OUT for any later tick.
  *
  * control word:  | SC1 SC0 | RW1 RW0 | M2 M1 M0 | BCD |
  * status byte:   | OUT | null count | RW1 RW0 | M2 M1 M0 | BCD |
@@ -90,7 +90,11 @@ export class PitCounter {
     if (this.latchedStatus >= 0) return;
     this.#settle(tick);
     const pending = this.count === 0 || this.nextCount !== 0 || tick < this.start;
-    this.latchedStatus = (this.out(tick) ? 0x80 : 0) | (pending ? 0x40 : 0) | (this.access << 4) | (this.mode << 1) |
+    this.latchedStatus =
+      (this.out(tick) ? 0x80 : 0) |
+      (pending ? 0x40 : 0) |
+      (this.access << 4) |
+      (this.mode << 1) |
       (this.bcd ? 1 : 0);
   }
 
@@ -101,14 +105,16 @@ export class PitCounter {
     this.gate = gate;
     if (this.count === 0) return;
     switch (this.mode) {
-      case 0: case 4:
+      case 0:
+      case 4:
         if (!gate) this.held = counted;
         else if (this.held >= 0) {
           this.start = tick - this.held;
           this.held = -1;
         }
         break;
-      case 2: case 3:
+      case 2:
+      case 3:
         this.start = gate ? tick + 1 : Infinity;
         break;
       default:
@@ -123,11 +129,16 @@ export class PitCounter {
     const n = this.count;
     if (n === 0 || d < 0) return this.mode !== 0;
     switch (this.mode) {
-      case 0: return d >= n;
-      case 1: return d >= n;
-      case 2: return n === 1 || d % n !== n - 1;
-      case 3: return d % n < (n + 1) >> 1;
-      default: return d !== n;
+      case 0:
+        return d >= n;
+      case 1:
+        return d >= n;
+      case 2:
+        return n === 1 || d % n !== n - 1;
+      case 3:
+        return d % n < (n + 1) >> 1;
+      default:
+        return d !== n;
     }
   }
 
@@ -198,9 +209,19 @@ export class PitCounter {
 
   save(): Saved {
     return {
-      access: this.access, mode: this.mode, bcd: this.bcd, gate: this.gate, count: this.count, start: this.start,
-      held: this.held, nextCount: this.nextCount, reloadAt: this.reloadAt, writeHigh: this.writeHigh,
-      writtenLow: this.writtenLow, readHigh: this.readHigh, latched: this.latched,
+      access: this.access,
+      mode: this.mode,
+      bcd: this.bcd,
+      gate: this.gate,
+      count: this.count,
+      start: this.start,
+      held: this.held,
+      nextCount: this.nextCount,
+      reloadAt: this.reloadAt,
+      writeHigh: this.writeHigh,
+      writtenLow: this.writtenLow,
+      readHigh: this.readHigh,
+      latched: this.latched,
       latchedStatus: this.latchedStatus,
     };
   }
@@ -223,6 +244,7 @@ export class PitCounter {
     if (this.latched > 0xffff || this.latchedStatus > 0xff || this.held === Infinity || this.access === 0) {
       throw new StateError("i8254", "counter out of range");
     }
-    if (this.reloadAt !== Infinity && this.nextCount === 0) throw new StateError("i8254", "reload without count");
+    if (this.reloadAt !== Infinity && this.nextCount === 0)
+      throw new StateError("i8254", "reload without count");
   }
 }

@@ -1,6 +1,6 @@
 /*
- * Exact conversion between nanoseconds and the ticks of a crystal of `hz`, for t up to 2^53 and hz below 2^23:
- * whole seconds are split off first, so no product leaves the integers a double holds.
+ * Exact conversion between nanoseconds and the ticks of a crystal of `hz`, for t up to 2^53 and hz below
+ * 2^23: whole seconds are split off first, so no product leaves the integers a double holds.
  */
 const second = 1_000_000_000;
 

@@ -18,7 +18,6 @@ export interface TcgOptions {
   readonly seed?: bigint;
 }
 
-const LAPIC_PAGE = 0xfee00000;
 const IOAPIC_PAGE = 0xfec00000;
 const MAX_SLICE = 0x3fffffff;
 const CHIP_PORTS: readonly number[] = [...I8259.ports, ...I8254.ports];
@@ -149,6 +148,7 @@ export class TcgVm implements AccelVm {
   reset(): void {
     hw.resetRegisters(this.core);
     this.chips.reset();
+    this.core.u64[layout.APIC_BASE / 8] = this.chips.lapics[0]?.base ?? 0n;
   }
 
   run(untilT: number): Stop {
@@ -176,6 +176,7 @@ export class TcgVm implements AccelVm {
         }
         case hw.Stop.Shutdown: return { kind: "shutdown" };
         case hw.Stop.Init:
+          this.chips.lapics[0]?.initReset();
           hw.resetRegisters(core);
           break;
         case hw.Stop.Request:
@@ -198,7 +199,7 @@ export class TcgVm implements AccelVm {
   sregs(): Sregs { return { ...hw.readSregs(this.core), cr8: BigInt(this.chips.readCr8(0)), apicBase: this.chips.lapics[0]?.base ?? 0n }; }
   setSregs(s: Sregs): void {
     hw.writeSregs(this.core, s);
-    this.chips.lapics[0]?.setBase(s.apicBase);
+    this.#setApicBase(s.apicBase);
     this.chips.writeCr8(0, Number(s.cr8));
   }
   debugRegs(): DebugRegs { return hw.readDebugRegs(this.core); }
@@ -255,6 +256,7 @@ export class TcgVm implements AccelVm {
     }
     this.core.exports.setClock(state.t);
     this.chips.restore(state.irqchip ?? null);
+    this.core.u64[layout.APIC_BASE / 8] = this.chips.lapics[0]?.base ?? 0n;
     this.#lineChanged();
   }
 
@@ -270,14 +272,14 @@ export class TcgVm implements AccelVm {
 
   #portRead(port: number, size: number): number {
     const n = size as 1 | 2 | 4;
-    if (CHIP_PORTS.includes(port)) return this.chips.pic.owns(port) ? this.chips.pic.portRead(port, n) : (this.chips.pit?.portRead(port, n) ?? 0xff);
+    if (CHIP_PORTS.includes(port)) return I8259.ports.includes(port) ? this.chips.pic.portRead(port, n) : (this.chips.pit?.portRead(port, n) ?? 0xff);
     return this.#bus?.portRead(port, n) ?? 0xffffffff;
   }
 
   #portWrite(port: number, size: number, value: number): void {
     const n = size as 1 | 2 | 4;
     if (!CHIP_PORTS.includes(port)) this.#bus?.portWrite(port, n, value);
-    else if (this.chips.pic.owns(port)) this.chips.pic.portWrite(port, n, value);
+    else if (I8259.ports.includes(port)) this.chips.pic.portWrite(port, n, value);
     else this.chips.pit?.portWrite(port, n, value);
   }
 
@@ -298,8 +300,15 @@ export class TcgVm implements AccelVm {
 
   /** Where the local APIC answers: IA32_APIC_BASE, if it is enabled and not in x2APIC mode. */
   #lapicPage(): number {
-    const base = this.chips.lapics[0]?.base ?? BigInt(LAPIC_PAGE);
-    return (base & 0xc00n) === 0x800n ? Number(base & 0xffffff000n) : -1;
+    const lapic = this.chips.lapics[0];
+    return lapic?.mapped ? Number(lapic.base & 0xffffff000n) : -1;
+  }
+
+  /** IA32_APIC_BASE lives in the local APIC; CPUID reads the core's copy of its enable bit. */
+  #setApicBase(value: bigint): boolean {
+    const done = this.chips.lapics[0]?.setBase(value) ?? false;
+    if (done) this.core.u64[layout.APIC_BASE / 8] = value;
+    return done;
   }
 
   #msrRead(index: number): bigint | undefined {
@@ -313,7 +322,7 @@ export class TcgVm implements AccelVm {
   #msrWrite(index: number, value: bigint): boolean {
     const lapic = this.chips.lapics[0];
     if (!lapic) return false;
-    if (index === 0x1b) return lapic.setBase(value);
+    if (index === 0x1b) return this.#setApicBase(value);
     if (index === 0x6e0) { lapic.setTscDeadline(value); return true; }
     return lapic.msrWrite(index, value);
   }

@@ -164,5 +164,8 @@ export async function fetchGuests() {
       missing.push(`${name} (${error.message})`);
     }
   }
+  if (missing.length === jobs.length && failures.length > 0) {
+    return `guests not fetched: no Debian mirror could be reached (${failures[0].trim()})`;
+  }
   return missing.length === 0 ? undefined : `guests not fetched: ${missing.join("; ")}`;
 }
