@@ -52,7 +52,7 @@ async function loop(machine: Machine, vm: TcgVm, options: VitrineOptions, seen: 
   if (options.serial === "stdio") {
     if (process.stdin.isTTY) process.stdin.setRawMode(true);
     process.stdin.on("data", (chunk: Buffer) => input.push(new Uint8Array(chunk)));
-    process.stdin.unref();
+    (process.stdin as { unref?: () => void }).unref?.();
   }
   for (;;) {
     const now = vm.clock.now();
