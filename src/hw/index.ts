@@ -3,6 +3,7 @@ import { layout } from "./layout.ts";
 
 export { featureIndex, layout } from "./layout.ts";
 export * from "./registers.ts";
+export { FrameDigests, sha256, takeFrames, FrameMark, zeroPageDigest } from "./digests.ts";
 
 /** What the processor is wired to. Values are unsigned; 64-bit device values pass through `mailbox`. */
 export interface Environment {
@@ -56,6 +57,13 @@ export interface CoreExports {
   readMsr(index: number, host: number): bigint;
   writeMsr(index: number, value: bigint, host: number): void;
   msrFault(): number;
+  isZeroPage(at: number): number;
+  digestPage(at: number): void;
+  digestOut(): number;
+  hashBuffer(): number;
+  hashStart(): void;
+  hashPiece(length: number): void;
+  hashEnd(): void;
 }
 
 const WASM_PAGE = 65536;
