@@ -28,8 +28,10 @@ export const PENDING_GPA: usize = VMX + 0x68; // u64
 export const PENDING_LINEAR: usize = VMX + 0x70; // u64
 export const APIC_PAGE: usize = VMX + 0x78; // u64: APIC-access page, ~0 when not virtualized
 export const EPTP: usize = VMX + 0x80; // u64: EPT pointer in force, 0 for none
+export const SPACE: usize = VMX + 0x88; // u32: number of the space in use, 0 in root operation
 export const SPACE_TABLE: usize = VMX + 0x100; // 32 x {EPTP u64, VPID u32, number u32}
 export const SPACES: u32 = 32;
+export const KEY_TABLE: usize = VMX + 0x300; // 32 x u64: translationKey() that the space was last used with
 
 export const OUTSIDE: u32 = 0;
 export const ROOT: u32 = 1;
@@ -135,3 +137,21 @@ export function writeField(field: u32, v: u64): void {
 }
 /** Primary and secondary controls as they act: without "activate secondary controls" the latter are all 0. */
 export function secondary(): u32 { return r32(0x4002) & P_SECONDARY ? r32(0x401e) : 0; }
+
+/** Slot of the translation key of an address-space number. */
+export function keySlot(n: u32): usize {
+  for (let i: u32 = 0; i < SPACES; i++) if (load<u32>(SPACE_TABLE + (i << 4), 12) == n) return KEY_TABLE + (i << 3);
+  return KEY_TABLE;
+}
+/** Give the space of a number a new one, which nothing is cached under. */
+export function renew(n: u32): u32 {
+  const fresh = load<u32>(NEXT_SPACE) + 1;
+  store<u32>(NEXT_SPACE, fresh);
+  for (let i: u32 = 0; i < SPACES; i++) {
+    const s = SPACE_TABLE + (i << 4);
+    if (load<u32>(s, 12) == n) store<u32>(s, fresh, 12);
+  }
+  return fresh;
+}
+/** Offset of a field in the VMCS region, for observers. */
+export function offsetOf(field: u32): usize { return fieldOffset(field); }
