@@ -8,6 +8,8 @@ import { flushAll as flushEverything, flushFast as dropFast } from "./mmu/tlb";
 import { flags as allFlags, setArithmeticFlags } from "./cpu/flags";
 import { updateMode as recomputeMode } from "./cpu/segment";
 import { setPhysBits } from "./mmu/walk";
+import { updateDebug as followDebug } from "./cpu/debug";
+import { readMsr as readRegister, writeMsr as writeRegister, msrFault as registerFault, setHostInitiated } from "./cpu/msr";
 
 /** Once after instantiation. */
 export function init(): void {
@@ -53,3 +55,18 @@ export function written(at: usize, size: u32): void { physWritten(at, size); }
 export function rflags(): u32 { return allFlags(); }
 export function setRflags(f: u32): void { setArithmeticFlags(f); store<u32>(EFLAGS, (f & 0x3f7700) | 2); }
 export function setPhysicalBits(n: u32): void { setPhysBits(n); }
+export function updateDebug(): void { followDebug(); }
+/** @param host 1 allows what only the embedder may do. */
+export function readMsr(n: u32, host: i32): u64 {
+  setHostInitiated(host);
+  const v = readRegister(n);
+  setHostInitiated(0);
+  return v;
+}
+export function writeMsr(n: u32, v: u64, host: i32): void {
+  setHostInitiated(host);
+  writeRegister(n, v);
+  setHostInitiated(0);
+}
+/** Did the last readMsr() or writeMsr() meet what RDMSR or WRMSR answers with #GP? */
+export function msrFault(): i32 { return registerFault(); }

@@ -2,6 +2,7 @@
 import { layout } from "./layout.ts";
 
 export { featureIndex, layout } from "./layout.ts";
+export * from "./registers.ts";
 
 /** What the processor is wired to. Values are unsigned; 64-bit device values pass through `mailbox`. */
 export interface Environment {
@@ -51,6 +52,10 @@ export interface CoreExports {
   rflags(): number;
   setRflags(flags: number): void;
   setPhysicalBits(bits: number): void;
+  updateDebug(): void;
+  readMsr(index: number, host: number): bigint;
+  writeMsr(index: number, value: bigint, host: number): void;
+  msrFault(): number;
 }
 
 const WASM_PAGE = 65536;
@@ -98,9 +103,9 @@ export class Core {
       msrRead: (index: number) => {
         const value = environment.msrRead(index >>> 0);
         mail[0] = value ?? 0n;
-        return value === undefined ? 0 : 1;
+        return value === undefined ? 1 : 0;
       },
-      msrWrite: (index: number) => (environment.msrWrite(index >>> 0, mail[0] ?? 0n) ? 1 : 0),
+      msrWrite: (index: number) => (environment.msrWrite(index >>> 0, mail[0] ?? 0n) ? 0 : 1),
       tprRead: () => environment.tprRead(),
       tprWrite: (value: number) => environment.tprWrite(value),
     };

@@ -32,7 +32,7 @@
  *     y 4, or 8 with REX.W; n native: 4, or 8 in 64-bit mode whatever the prefixes; p far pointer w:v;
  *     qdq 8, or 16 with REX.W; a BOUND pair; s descriptor-table pseudo-descriptor (2+4, 2+8 in 64-bit mode)
  *     ss 4, sd 8, ps pd x dq 16 bytes of XMM; Vx is a whole register
- *     x87 memory: Md32fp Md64fp Md80fp (real), Mw16int Md32int Md64int, Mt80bcd, Menv (14/28), Mfpu (94/108),
+ *     x87 memory: Md32fp Md64fp Mt80fp (real), Mw16int Md32int Md64int, Mt80bcd, Menv (14/28), Mfpu (94/108),
  *     M512 (FXSAVE area), Mxsave
  *
  * Fixed: AL CL AX DX 1, rAX (AX EAX RAX by v), eAX (AX EAX, never 64), ES CS SS DS FS GS, XMM0.
@@ -47,7 +47,9 @@
  *     end  last instruction of a translated block             alias the assembler never chooses this form
  *     norexb not with REX.B (90 with REX.B is XCHG)           asz  mnemonic goes by address size
  *     nosz operand size prefix has no effect                  fpu  x87: checks CR0.EM/TS and pending faults
- *     fpunw x87 without the wait for pending faults           mmx  MMX state   sse... XMM state
+ *     fpunw x87 without the wait for pending faults           mmx  MMX state: x87 tags become valid
+ *     align  16-byte memory operand must be aligned; every other x/ps/pd memory operand of an SSE form too,
+ *            except MOVUPS, MOVUPD, MOVDQU, LDDQU and the SSE4.2 string compares
  *     w:.. r:.. u:.. 0:.. 1:..  flags written, read, undefined, cleared, set (of oszapcdi)
  *     cc:N condition code         exit:NAME VMX exit          body:name semantic body (default: mnemonic)
  *     any other word: the CPUID feature that must be present (sse2, popcnt, vmx, ...)
@@ -106,7 +108,7 @@ interface Encoding {
 
 /** Reads the encoding column. A lone `66`, `F3` or `F2` cannot be an opcode: they are prefixes in every mode. */
 function parseEncoding(column: string, line: string): Encoding {
-  const words = column.split(" ");
+  const words: string[] = column.split(" ");
   const e: Encoding = {
     prefix: "", map: 0, opcode: -1, plusR: false, modrm: false, digit: -1, mod: "any", rm: -1,
   };
@@ -117,9 +119,11 @@ function parseEncoding(column: string, line: string): Encoding {
   }
   if (words[0] === "0F") {
     words.shift();
-    const escape = words[0] === "38" || words[0] === "3A" ? words[0] : "";
-    e.map = escape === "38" ? 2 : escape === "3A" ? 3 : 1;
-    if (escape !== "") words.shift();
+    e.map = 1;
+    const escape: string | undefined = words[0];
+    if (escape === "38") e.map = 2;
+    if (escape === "3A") e.map = 3;
+    if (e.map !== 1) words.shift();
   }
   const opcode = /^([0-9A-F]{2})(\+r)?$/.exec(words.shift() ?? "");
   if (!opcode) throw new Error(`opcode row: no opcode in "${line}"`);

@@ -20,7 +20,7 @@ import {
 } from "./segment";
 import { openCurrent, openInner, openLong, push, peek, stackPointer, setStackPointer, advance, setFlags } from "./frame";
 import { innerStack, innerSelector, returnTo } from "./interrupt";
-import { taskSwitch, SOURCE_CALL, SOURCE_JMP } from "./task";
+import { taskSwitch, taskExit, takeTaskExit, SOURCE_CALL, SOURCE_JMP } from "./task";
 import { resume, raise } from "./flow";
 
 export let farOffset: u64 = 0;
@@ -68,7 +68,8 @@ export function call_far(rec: usize, size: u32, selector: u32, offset: u64): usi
     store<u64>(RIP, offset);
     updateMode();
   }
-  return fault ? raise(rec) : resume();
+  if (fault) return raise(rec);
+  return taskExit ? takeTaskExit() : resume();
 }
 export function jmp_far(rec: usize, size: u32, selector: u32, offset: u64): usize {
   selector &= 0xffff;
@@ -81,7 +82,8 @@ export function jmp_far(rec: usize, size: u32, selector: u32, offset: u64): usiz
     store<u64>(RIP, offset);
     updateMode();
   }
-  return fault ? raise(rec) : resume();
+  if (fault) return raise(rec);
+  return taskExit ? takeTaskExit() : resume();
 }
 /** Checks of a code segment named directly by CALL or JMP; the CPL does not change. */
 function directCode(selector: u32): bool {
@@ -136,7 +138,7 @@ function toTask(rec: usize, kind: i32, selector: u32, source: u32): void {
   const attr = descriptorAttr(), dpl = (attr >> 5) & 3;
   if (dpl < load<u32>(CPL) || dpl < (selector & 3)) { failWith(13, selector); return; }
   if (!(attr & 0x80)) { failWith(11, selector); return; }
-  taskSwitch(kind == 4 ? <u32>(descriptor >> 16) & 0xffff : selector, source, ripAfter(rec), -1, 0);
+  taskSwitch(rec, kind == 4 ? <u32>(descriptor >> 16) & 0xffff : selector, source, ripAfter(rec), -1, 0);
 }
 function jumpProtected(rec: usize, selector: u32, offset: u64): void {
   const kind = kindOf(selector);

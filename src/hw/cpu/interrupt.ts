@@ -22,7 +22,7 @@ import {
   setSegment, setSegmentReal, setNull, dropInnerSegments, selectorOf, baseOf, limitOf, attrOf, updateMode, UNUSABLE, inProtected,
 } from "./segment";
 import { openCurrent, openInner, openLong, push, peek, stackPointer, setStackPointer, advance, setFlags, updateBreak } from "./frame";
-import { taskSwitch, SOURCE_IRET, SOURCE_GATE } from "./task";
+import { taskSwitch, taskExit, takeTaskExit, SOURCE_IRET, SOURCE_GATE } from "./task";
 import { next, resume, raise, stop } from "./flow";
 
 export const KIND_EXTERNAL: i32 = 0;
@@ -119,7 +119,7 @@ function run(vector: i32, code: i32, kind: i32, rip: u64, at: u64): usize {
     attempt(vector, code, kind, rip);
     if (!fault) {
       vectoring = false;
-      return resume();
+      return taskExit ? takeTaskExit() : resume();
     }
     const what = fault;
     clearFault();
@@ -160,6 +160,8 @@ export function deliverDebugTrap(): usize {
   return deliver(1, -1, KIND_EXCEPTION, load<u64>(RIP));
 }
 
+/** The software interrupt in hand, 0 for other events. */
+let attemptRec: usize = 0;
 /** One try at delivery: sets fault, or commits the new CS:RIP, SS:RSP and flags. */
 function attempt(vector: i32, code: i32, kind: i32, rip: u64): void {
   const mode = load<u32>(PMODE);
@@ -255,7 +257,7 @@ function attemptProtected(vector: i32, code: i32, kind: i32, rip: u64): void {
   if (!gateAllowed(gate, vector, kind, ext)) return;
   const selector = <u32>(gate >> 16) & 0xffff;
   if (type == 5) {
-    taskSwitch(selector, SOURCE_GATE, rip, code, ext);
+    taskSwitch(attemptRec, selector, SOURCE_GATE, rip, code, ext);
     return;
   }
   const target = gateTarget(selector, ext);
@@ -333,14 +335,16 @@ function softwareInterrupt(rec: usize, vector: i32, kind: i32): usize {
     if (vector == 1) store<u64>(DR7, load<u64>(DR7) & ~0x2000);
   }
   record(vector, -1, kind, length);
+  attemptRec = rec;
   attempt(vector, -1, kind, ripAfter(rec));
+  attemptRec = 0;
   if (fault) {
     // Nothing has been delivered if the instruction is only run again.
     if (fault != FAULT_VMEXIT && fault != 1) vectoring = false;
     return raise(rec);
   }
   vectoring = false;
-  return resume();
+  return taskExit ? takeTaskExit() : resume();
 }
 export function int(rec: usize, vector: u32): usize {
   if (load<u32>(PMODE) == VM86 && (load<u32>(EFLAGS) & IOPL) != IOPL) { exception(13, 0); return raise(rec); }
@@ -362,12 +366,12 @@ export function iret(rec: usize, size: u32): usize {
     if (mode == LONG) exception(13, 0);
     else {
       const link = <u32>readSystem(baseOf(TR), 2);
-      if (!fault) taskSwitch(link, SOURCE_IRET, ripAfter(rec), -1, 0);
+      if (!fault) taskSwitch(rec, link, SOURCE_IRET, ripAfter(rec), -1, 0);
     }
   } else iretProtected(size);
   if (fault) return raise(rec);
   unblockedByIret = false;
-  return resume();
+  return taskExit ? takeTaskExit() : resume();
 }
 function iretReal(size: u32): void {
   const ip = peek(0, size), cs = <u32>peek(size, size) & 0xffff, f = <u32>peek(size * 2, size);

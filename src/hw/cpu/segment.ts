@@ -394,3 +394,8 @@ export function arpl(a: u64, b: u64): u64 {
   setZf(lower ? 1 : 0);
   return lower ? (a & 0xfffc) | (b & 3) : a;
 }
+/** MOV from a segment register; a number above 5 is #UD. */
+export function selectorValue(s: u32): u64 {
+  if (s > 5) { exception(6, -1); return 0; }
+  return <u64>load<u32>(SEG_SEL + (s << 2));
+}

@@ -1,6 +1,7 @@
 // One case of the interpreter switch: operand fetch, body, write-back.
 import type { Row } from "../../isa/index.ts";
 import { bodies } from "./bodies.ts";
+import { simdCase } from "./simd.ts";
 import { address, isMemory, register, type Shape, typeOf, value } from "./operands.ts";
 
 /** Names of the generic functions that a case text uses, collected for the import lists. */
@@ -288,11 +289,15 @@ function bitCase(shape: Shape, use: Uses): string {
 function registered(shape: Shape, use: Uses): string | undefined {
   const body = bodies[shape.row.body];
   if (!body) return undefined;
-  const name = body.name ?? shape.row.body;
+  // A far pointer in memory is read by the body itself.
+  const memoryForm = body.args.endsWith("far") && shape.mem;
+  const name = `${body.name ?? shape.row.body}${memoryForm ? "_mem" : ""}`;
   use(body.module, name);
+  use("state", "RDX");
   let prelude = "";
   const e = shape.row.operands.find((o) => /^[EMRO]/.test(o)) ?? "";
-  const args = body.args.split(" ").filter(Boolean).map((word) => {
+  const words = memoryForm ? body.args.replace(" far", "") : body.args;
+  const args = words.split(" ").filter(Boolean).map((word) => {
     const fixed = /^e(16|32|64|T)$/.exec(word);
     if (fixed) {
       const type = fixed[1] === "T" ? ["u16", "u32", "u64"][shape.width] : `u${fixed[1]}`;
@@ -302,9 +307,12 @@ function registered(shape: Shape, use: Uses): string | undefined {
     switch (word) {
       case "pc": return "pc";
       case "size": return String([2, 4, 8][shape.width]);
-      case "opsize": return String(/b$|AL/.test(shape.row.operands.find((o) => /^[XYIAe]/.test(o) && !/^I/.test(o)) ?? "") ? 1 : [2, 4, shape.row.body === "in" || shape.row.body === "out" || /^(ins|outs)/.test(shape.row.body) ? 4 : 8][shape.width]);
+      case "io": return String(shape.row.operands.some((o) => /^(AL|[XY]b)$/.test(o)) ? 1 : shape.width === 0 ? 2 : 4);
+      case "port": return shape.row.operands.includes("Ib") ? "imm<u32>(pc), 1" : "<u32>get<u16>(RDX), 0";
+      case "release": return shape.row.operands.length > 0 ? "imm<u32>(pc)" : "0";
+      case "reg": return "<u32>B(pc) >> 3";
+      case "far": return "<u32>disp(pc) & 0xffff, <u64>imm<u32>(pc)";
       case "mem": return shape.mem ? "1" : "0";
-      case "m": return shape.mem ? "ea(pc)" : "0";
       case "a": return "<u32>A(pc)";
       case "b": return "<u32>B(pc)";
       case "imm": return "imm<u32>(pc)";
@@ -328,6 +336,8 @@ function registered(shape: Shape, use: Uses): string | undefined {
 
 /** The text of a case, or undefined when the row has no body yet (#UD). */
 export function caseText(shape: Shape, use: Uses): string | undefined {
+  const simd = simdCase(shape, use);
+  if (simd) return simd;
   const custom = CUSTOM[shape.row.body];
   if (custom) return custom(shape, use);
   const system = registered(shape, use);

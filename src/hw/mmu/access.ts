@@ -211,3 +211,10 @@ export function wrFrom(la: u64, from: usize, size: u32, rec: usize): void {
     i += n;
   }
 }
+/** Store 16 bytes from memory at `from`. */
+// @ts-ignore
+@inline export function wr128(la: u64, from: usize, rec: usize): void {
+  const e = <usize>(la >> 7) & 0xffe0;
+  if (load<u64>(e, FAST_TLB + 8) == (((la + 15) & ~0xfff) | context)) v128.store(<usize>la + load<u32>(e, FAST_TLB + 16), v128.load(from));
+  else wrFrom(la, from, 16, rec);
+}

@@ -1,0 +1,82 @@
+// The engines of the comparison: same kernel, initramfs, memory and command line for each.
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const MEGABYTES = "256";
+const APPEND = "console=ttyS0 panic=-1 tsc=reliable bench";
+const QEMU = ["/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64"].find((path) =>
+  existsSync(path),
+);
+const QEMU_CPU = { i386: "pentium3", amd64: "qemu64" };
+
+/** Files of a guest, from `npm run guests`. */
+export function guestFiles(guest) {
+  const folder = here(`../guests/cache/linux-${guest}`);
+  return { kernel: `${folder}/bzImage`, initrd: `${folder}/initrd.cpio.gz` };
+}
+
+function boot({ kernel, initrd }) {
+  return ["-m", MEGABYTES, "-kernel", kernel, "-initrd", initrd, "-append", APPEND, "-no-reboot"];
+}
+
+function ours(accel) {
+  return (guest) => ({
+    command: process.execPath,
+    args: [
+      here("../bin/vitrine.mjs"),
+      "-accel",
+      accel,
+      ...boot(guestFiles(guest)),
+      "-nographic",
+      "-until",
+      "BENCH-FORK",
+    ],
+  });
+}
+
+function v86(jit) {
+  return (guest) => {
+    const { kernel, initrd } = guestFiles(guest);
+    const firmware = here("../guests/cache/seabios");
+    return {
+      command: process.execPath,
+      args: [here("v86.mjs"), kernel, initrd, APPEND, MEGABYTES, firmware, jit],
+    };
+  };
+}
+
+function qemu(guest) {
+  const display = ["-display", "none", "-serial", "stdio", "-monitor", "none"];
+  const cpu = ["-accel", "tcg,thread=single", "-cpu", QEMU_CPU[guest]];
+  return { command: QEMU, args: [...cpu, ...boot(guestFiles(guest)), ...display] };
+}
+
+/** Name, guests it can run, whether it is here, and the program that runs a guest. */
+export const ENGINES = [
+  {
+    name: "vitrine-tcg",
+    guests: ["i386", "amd64"],
+    present: () => existsSync(here("../bin/vitrine.ts")),
+    program: ours("tcg"),
+  },
+  {
+    name: "vitrine-kvm",
+    guests: ["i386", "amd64"],
+    present: () => existsSync(here("../bin/vitrine.ts")),
+    program: ours("kvm"),
+  },
+  {
+    name: "v86-nojit",
+    guests: ["i386"],
+    present: () => existsSync(here("../node_modules/v86")),
+    program: v86("nojit"),
+  },
+  {
+    name: "v86",
+    guests: ["i386"],
+    present: () => existsSync(here("../node_modules/v86")),
+    program: v86("jit"),
+  },
+  { name: "qemu", guests: ["i386", "amd64"], present: () => QEMU !== undefined, program: qemu },
+];

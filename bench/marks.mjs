@@ -1,0 +1,83 @@
+// Runs one engine as a program whose standard output carries the guest's serial port, and takes the wall time
+// at which each mark comes by.
+import { spawn } from "node:child_process";
+
+/** The marks of the guest's init, in order; `BOOTED` counts from process start, the others from their forerunner. */
+export const MARKS = ["BOOTED", "BENCH-START", "BENCH-MD5", "BENCH-AWK", "BENCH-GZIP", "BENCH-FORK"];
+
+/** The marks as printed: workload name to the two marks it lies between. */
+export const COLUMNS = {
+  BOOTED: [undefined, "BOOTED"],
+  MD5: ["BENCH-START", "BENCH-MD5"],
+  AWK: ["BENCH-MD5", "BENCH-AWK"],
+  GZIP: ["BENCH-AWK", "BENCH-GZIP"],
+  FORK: ["BENCH-GZIP", "BENCH-FORK"],
+};
+
+/** Collects whole lines from chunks and remembers when each mark was first seen. */
+export function markWatcher(now) {
+  const seen = {};
+  let line = "";
+  return {
+    seen,
+    /** True when the last mark has come by. */
+    feed(text) {
+      for (const character of text) {
+        if (character !== "\n") {
+          // A guest that never ends a line must not fill our memory.
+          if (line.length < 4096) line += character;
+          continue;
+        }
+        const mark = MARKS.find((name) => line.startsWith(name));
+        if (mark !== undefined) seen[mark] ??= now();
+        line = "";
+      }
+      return MARKS.at(-1) in seen;
+    },
+  };
+}
+
+/** Seconds per column from mark times in seconds; a column whose marks are missing is absent. */
+export function columns(seen) {
+  const result = {};
+  for (const [name, [from, to]] of Object.entries(COLUMNS)) {
+    if (seen[to] === undefined || (from !== undefined && seen[from] === undefined)) continue;
+    result[name] = seen[to] - (from === undefined ? 0 : seen[from]);
+  }
+  return result;
+}
+
+/** Start the engine and wait for the last mark, its end, or the time limit. */
+export function timeMarks({ command, args, env }, limitSeconds) {
+  return new Promise((resolve) => {
+    const started = performance.now();
+    const watcher = markWatcher(() => (performance.now() - started) / 1000);
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let complaint = "";
+    let timedOut = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      child.kill("SIGKILL");
+    }, limitSeconds * 1000);
+    child.stdout.on("data", (chunk) => {
+      if (watcher.feed(chunk.toString("latin1"))) child.kill("SIGKILL");
+    });
+    child.stderr.on("data", (chunk) => {
+      complaint = (complaint + chunk).slice(-2000);
+    });
+    child.on("error", (error) => {
+      complaint = error.message;
+    });
+    child.on("close", () => {
+      clearTimeout(timer);
+      const done = MARKS.at(-1) in watcher.seen;
+      const error = timedOut
+        ? `no ${MARKS.at(-1)} within ${limitSeconds} s`
+        : complaint.trim().split("\n").at(-1);
+      resolve({ seconds: columns(watcher.seen), error: done ? undefined : error || "ended early" });
+    });
+  });
+}

@@ -1,0 +1,43 @@
+// PUSHF, POPF, BOUND, PAUSE and WAIT.
+import { CR0, fault, exception } from "./state";
+import { RF, VM, flags } from "./flags";
+import { push, peek, drop } from "./stack";
+import { pushfAllowed, popFlags } from "./control";
+import { next, raise } from "./flow";
+import { ea } from "./record";
+import { rd } from "../mmu/access";
+import { intercepts, intercept, I_PAUSE } from "./intercept";
+
+export function pushf(size: u32): void {
+  if (!pushfAllowed()) return;
+  const f = flags() & ~(RF | VM);
+  if (size == 8) push<u64>(<u64>f);
+  else if (size == 4) push<u32>(f);
+  else push<u16>(<u16>f);
+}
+export function popf(rec: usize, size: u32): usize {
+  if (!pushfAllowed()) return raise(rec);
+  const v = size == 8 ? <u32>peek<u64>(0) : size == 4 ? peek<u32>(0) : <u32>peek<u16>(0);
+  if (fault) return raise(rec);
+  drop(size);
+  popFlags(v, size);
+  return next(rec);
+}
+export function pause(rec: usize): usize {
+  if (intercepts & I_PAUSE) { const pc = intercept(I_PAUSE, rec, 0, 0); if (pc) return pc; }
+  return next(rec);
+}
+/** BOUND: #BR when the signed index lies outside the pair in memory. */
+export function bound(rec: usize, size: u32, index: u64): void {
+  const la = ea(rec);
+  if (fault) return;
+  const lower: i64 = size == 2 ? <i64><i16>rd<u16>(la, rec) : <i64><i32>rd<u32>(la, rec);
+  if (fault) return;
+  const upper: i64 = size == 2 ? <i64><i16>rd<u16>((la + 2) & 0xffffffff, rec) : <i64><i32>rd<u32>((la + 4) & 0xffffffff, rec);
+  if (fault) return;
+  const i: i64 = size == 2 ? <i64><i16>index : <i64><i32>index;
+  if (i < lower || i > upper) exception(5, -1);
+}
+export function fwait(): void {
+  if ((load<u32>(CR0) & 0xa) == 0xa) exception(7, -1);
+}

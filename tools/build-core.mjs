@@ -1,0 +1,57 @@
+// Builds build/core.wasm: runs the generator (rows -> AssemblyScript), then asc on src/hw/core.ts.
+import { existsSync, mkdirSync, renameSync, statSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { at, fingerprint, stamp, upToDate } from "./lib/fingerprint.mjs";
+import { run, runTool, say, step, ToolError } from "./lib/say.mjs";
+
+const SOURCES = ["src/isa", "src/hw", "src/base", "asconfig.json", "tools/build-core.mjs"];
+const GENERATORS = ["src/hw/generate/main.ts", "src/hw/generate/index.ts"];
+const OUTPUT = at("build/core.wasm");
+const ASC_FLAGS = ["-O3", "--converge", "--noAssert", "--runtime", "stub", "--importMemory"];
+
+async function generate() {
+  const entry = GENERATORS.find((path) => existsSync(at(path)));
+  if (entry === undefined) return;
+  const { build } = await import("esbuild");
+  const outfile = at("build/generate.mjs");
+  await build({
+    entryPoints: [at(entry)],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    logLevel: "error",
+  });
+  const result = await run(process.execPath, [outfile], { cwd: at() });
+  if (result.code !== 0) throw new ToolError(`core: ${entry} failed:\n${result.stderr || result.stdout}`);
+}
+
+async function compile() {
+  const part = at("build/core.part.wasm");
+  const asc = at("node_modules/assemblyscript/bin/asc.js");
+  const result = await run(process.execPath, [asc, "src/hw/core.ts", ...ASC_FLAGS, "--outFile", part], {
+    cwd: at(),
+  });
+  if (result.code !== 0) throw new ToolError(`core: asc failed:\n${result.stderr || result.stdout}`);
+  renameSync(part, OUTPUT);
+}
+
+/** Build the core unless the sources are those of the last build; false when there are no sources yet. */
+export async function buildCore() {
+  if (!existsSync(at("src/hw/core.ts"))) return false;
+  if (upToDate(OUTPUT, fingerprint(SOURCES))) return true;
+  mkdirSync(at("build"), { recursive: true });
+  await step("core: generate", generate);
+  await step("core: compile", compile);
+  // Taken after the generator ran: a missing or edited generated file makes the core out of date, too.
+  stamp(OUTPUT, fingerprint(SOURCES));
+  say(`core: build/core.wasm, ${(statSync(OUTPUT).size / 1024).toFixed(0)} KiB`);
+  return true;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await runTool(async () => {
+    if (!(await buildCore())) throw new ToolError("core: src/hw/core.ts is missing");
+  });
+}

@@ -1,0 +1,33 @@
+// Bundles bin/vitrine.ts to build/vitrine.mjs: Node 20 does not run TypeScript.
+import { existsSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { at, fingerprint, stamp, upToDate } from "./lib/fingerprint.mjs";
+import { runTool, ToolError } from "./lib/say.mjs";
+
+const SOURCES = ["bin/vitrine.ts", "src", "labs", "guests/embedded", "tools/build-node.mjs"];
+const ENTRY = at("bin/vitrine.ts");
+
+/** The bundled command. It finds its files beside itself: `new URL("core.wasm", import.meta.url)`. */
+export const COMMAND = at("build/vitrine.mjs");
+
+/** Bundle the command unless the sources are those of the last build. */
+export async function buildNode() {
+  if (!existsSync(ENTRY)) throw new ToolError("vitrine: bin/vitrine.ts is missing");
+  const print = fingerprint(SOURCES);
+  if (upToDate(COMMAND, print)) return;
+  const { build } = await import("esbuild");
+  await build({
+    entryPoints: [ENTRY],
+    outfile: COMMAND,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    sourcemap: true,
+    logLevel: "error",
+    loader: { ".asm": "text", ".bin": "binary" },
+  });
+  stamp(COMMAND, print);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) await runTool(buildNode);
