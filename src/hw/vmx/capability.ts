@@ -1,5 +1,6 @@
 // VMX capability MSRs 480h..491h ("VMX Capability Reporting Facility" in the SDM). What is not implemented is
 // not offered: a bit that may be 1 here has its effect somewhere in this folder.
+import { cr4Mask } from "../cpu/control";
 import * as S from "./state";
 
 export const PIN_ONES: u32 = 0x16; // default1
@@ -44,7 +45,7 @@ export function vmxCapability(n: u32): u64 {
     case 0x486: return CR0_FIXED0;
     case 0x487: return CR0_FIXED1;
     case 0x488: return CR4_FIXED0;
-    case 0x489: return cr4Known;
+    case 0x489: return cr4Mask() | 0x2000;
     case 0x48a: return 0x2e; // highest index 17h
     case 0x48b: return pair(0, PROC2_ALLOWED);
     // EPT: execute-only, 4 levels, UC and WB, 2M, 1G, INVEPT, A/D bits, its two types; INVVPID, its four types

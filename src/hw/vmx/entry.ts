@@ -11,7 +11,7 @@ import { clockNow, resume } from "../cpu/flow";
 import { inject, clearVectoring } from "../cpu/interrupt";
 import { updateMode } from "../cpu/segment";
 import { updateDebug } from "../cpu/debug";
-import { writeMsr, bad, setHostInitiated } from "../cpu/msr";
+import { writeMsr, msrFault, setHostInitiated } from "../cpu/msr";
 import { setSpaceTag, globalTag, setFixedBits } from "../cpu/control";
 import { switchSpace, flushAll } from "../mmu/tlb";
 import { physRead64, physRead32, physRead8, shortenBy, yank } from "../mmu/phys";
@@ -79,7 +79,7 @@ export function loadMsrs(field: u32, countField: u32): u64 {
     const n = physRead32(at);
     if (physRead32(at + 4) || n == 0xc0000100 || n == 0xc0000101 || n >> 8 == 8 || n == 0x9e || n == 0x9b) return <u64>i;
     writeMsr(n, physRead64(at + 8));
-    if (bad) return <u64>i;
+    if (msrFault()) return <u64>i;
   }
   return 0;
 }

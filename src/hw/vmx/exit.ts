@@ -12,7 +12,7 @@ import { ripOf, length } from "../cpu/record";
 import { vectoring, vectoringKind, vectoringVector, vectoringCode, vectoringLength, clearVectoring, clearUnblockedByIret } from "../cpu/interrupt";
 import { setSegment, updateMode, UNUSABLE } from "../cpu/segment";
 import { updateDebug } from "../cpu/debug";
-import { readMsr, bad, setHostInitiated } from "../cpu/msr";
+import { readMsr, msrFault, setHostInitiated } from "../cpu/msr";
 import { setSpaceTag, globalTag, setFixedBits } from "../cpu/control";
 import { setIntercepts, I_INIT, I_SIPI } from "../cpu/intercept";
 import { setImplicit } from "../mmu/walk";
@@ -138,7 +138,7 @@ function storeMsrs(): bool {
     const n = physRead32(at);
     if (physRead32(at + 4) || n >> 8 == 8) return false;
     const v = readMsr(n);
-    if (bad) return false;
+    if (msrFault()) return false;
     physWrite64(at + 8, v);
   }
   return true;

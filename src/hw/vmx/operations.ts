@@ -3,13 +3,13 @@
 //
 // Results: 0 success, -1 VMfailInvalid, n > 0 VMfailValid with that VM-instruction error; vmLaunch() and vmResume()
 // also -2: the VM exit has already happened.
-import { STOP_ON_EXIT, CR0, CR4 } from "../cpu/state";
-import { setFixedBits } from "../cpu/control";
+import { STOP_ON_EXIT } from "../cpu/state";
+import { setFixedBits, cr4Mask } from "../cpu/control";
 import { setIntercepts, I_INIT, I_SIPI } from "../cpu/intercept";
 import { canonical } from "../mmu/access";
 import { physRead32, physWrite32 } from "../mmu/phys";
 import { physBits } from "../mmu/walk";
-import { CR0_FIXED0, CR4_FIXED0 } from "./capability";
+import { CR0_FIXED0, CR4_FIXED0, setCr4Fixed1 } from "./capability";
 import { enter, NO_VMCS } from "./entry";
 import { forgetEpt, forgetVpid } from "./ept";
 import { fieldExists, readOnly, INSTRUCTION_ERROR } from "./fields";
@@ -25,6 +25,7 @@ export function setInstructionError(error: i32): void {
 /** Enter VMX root operation with the VMXON region at `pa`. */
 export function vmOn(pa: u64): i32 {
   if (badAddress(pa) || physRead32(pa) != S.REVISION) return NO_VMCS;
+  setCr4Fixed1(cr4Mask());
   store<u64>(S.VMXON_POINTER, pa);
   store<u64>(S.CURRENT, ~0);
   store<u32>(S.REGION, 0);

@@ -29,7 +29,6 @@ export function vmxReset(): void {
   store<u64>(S.VMXON_POINTER, ~0);
   store<u64>(S.APIC_PAGE, ~0);
   store<i64>(S.DEADLINE, i64.MAX_VALUE);
-  setCr4Fixed1(cr4Mask());
   setIntercepts(0);
   setFixedBits(0, 0);
   setSpaceTag(0);
