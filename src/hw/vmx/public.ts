@@ -12,6 +12,7 @@ import { nonRootIntercept, applyIntercepts } from "./controls";
 import { virtualInstruction } from "./instructions";
 import * as S from "./state";
 export { vmOn, vmxOff, vmClear, vmPtrld, vmPtrst, vmRead, vmWrite, vmLaunch, vmResume, invEpt, invVpid } from "./operations";
+export { vmxBecomeHost, vmxHostFields } from "./embedder";
 export { vmxCapability } from "./capability";
 
 /** Once after instantiation, when the CPU has VMX: register the hooks. */
