@@ -25,7 +25,7 @@ export function applyIntercepts(): void {
   let b: u64 = I.I_CPUID | I.I_INVD | I.I_XSETBV | I.I_TASK_SWITCH | I.I_VMX | I.I_TRIPLE_FAULT | I.I_INIT | I.I_SIPI | I.I_STACK2
     | I.I_CR_WRITE | I.I_MSR_READ | I.I_MSR_WRITE;
   const bitmap = S.r32(F.EXCEPTION_BITMAP), mask = S.r32(F.PF_MASK), match = S.r32(F.PF_MATCH);
-  if (bitmap || (match & ~mask) || match) b |= I.I_EXCEPTION;
+  if (bitmap | mask | match) b |= I.I_EXCEPTION;
   if (pin & S.PIN_INTR) b |= I.I_INTR;
   if (pin & S.PIN_NMI) b |= I.I_NMI;
   if (pin & (S.PIN_VNMI | S.PIN_NMI)) b |= I.I_IRET;

@@ -53,7 +53,7 @@ export function translateGuestPhysical(gpa: u64, access: u32, final: u32, la: u6
   // With accessed and dirty flags the processor's own walk of guest tables counts as a write.
   const wanted: u32 = !final && ad ? access | 2 : access;
   if (gpa >> 48) return record(48, accessBits(wanted, final != 0, la), gpa, la);
-  let table = eptp & ADDRESS, perms: u64 = 7, pa: u64 = 0, depth = 0, large = false, dirty = true;
+  let table = eptp & ADDRESS, perms: u64 = 7, pa: u64 = 0, depth = 0, dirty = true;
   for (let level: u32 = 4; ; level--) {
     const shift = <u64>(3 + 9 * level), at = table + ((gpa >> shift) & 511) * 8;
     const e = physRead64(at);
@@ -68,7 +68,6 @@ export function translateGuestPhysical(gpa: u64, access: u32, final: u32, la: u6
     if (leaf) {
       const size = (<u64>1) << shift;
       pa = (e & ADDRESS & ~(size - 1)) | (gpa & (size - 1));
-      large = level > 1;
       dirty = (e & 0x200) != 0;
       break;
     }
@@ -85,7 +84,8 @@ export function translateGuestPhysical(gpa: u64, access: u32, final: u32, la: u6
     }
     if (wanted & 2) dirty = true;
   } else dirty = true;
-  setStage2Result((perms & 2 && dirty ? P_S2W : 0) | (perms & 4 ? P_S2X : 0) | (perms & 1 ? 0 : P_S2NR), large);
+  // Cached translations are of 4 KiB whatever the EPT page: INVLPG needs to drop one, INVEPT drops them all.
+  setStage2Result((perms & 2 && dirty ? P_S2W : 0) | (perms & 4 ? P_S2X : 0) | (perms & 1 ? 0 : P_S2NR), false);
   return apicAccess(pa, gpa, access, final != 0, la);
 }
 /** Every access to the APIC-access page exits; none is virtualized ("Virtualizing Memory-Mapped APIC Accesses"). */
