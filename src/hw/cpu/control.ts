@@ -7,20 +7,20 @@
 //   wrfsbase/wrgsbase(rec, value)  stac clac hlt cli sti pushfAllowed popfMask monitor mwait invd wbinvd rsm rdpmc
 //   rdtsc rdtscp (rec)
 import {
-  REGS, RAX, RCX, RDX, CR0, CR2, CR3, CR4, XCR0, EFER, EFLAGS, CPL, MODE, MODE_L, PMODE, LONG, VM86, PDPTE, SEG_BASE, SEG_ATTR,
-  GDT_BASE, GDT_LIMIT, IDT_BASE, IDT_LIMIT, KERNEL_GS_BASE, TSC_OFFSET, TSC_AUX, SHADOW, ACTIVITY, CS, FS, GS, TR, FEATURES,
-  fault, exception,
+  REGS, RAX, RCX, RDX, CR0, CR2, CR3, CR4, XCR0, EFER, EFLAGS, CPL, MODE, MODE_L, PMODE, LONG, VM86, PDPTE,
+  SEG_BASE, GDT_BASE, GDT_LIMIT, IDT_BASE, IDT_LIMIT, KERNEL_GS_BASE, TSC_OFFSET, TSC_AUX, SHADOW, ACTIVITY,
+  CS, FS, GS, TR, fault, exception,
 } from "./state";
 import { IF, IOPL, RF, VM, AC } from "./flags";
-import { ea, B, A, addressSize, addressMask, seg, segmented } from "./record";
-import { rd, wrSlow, wrFrom, canonical } from "../mmu/access";
-import { physBits, setPhysBits } from "../mmu/walk";
+import { ea, addressSize, addressMask, seg, segmented } from "./record";
+import { rd, wrFrom, canonical } from "../mmu/access";
+import { physBits } from "../mmu/walk";
 import { physRead64, yank, setInflight } from "../mmu/phys";
 import { flushSpace, flushPage, flushFast, flushAll, switchSpace, updateContext } from "../mmu/tlb";
 import { stage2 } from "../mmu/stage2";
 import {
-  intercepts, intercept, I_CR_WRITE, I_CR_READ, I_MOV_CR8, I_CLTS, I_LMSW, I_GDTR_IDTR, I_INVLPG, I_INVPCID, I_XSETBV,
-  I_HLT, I_MONITOR, I_MWAIT, I_INVD, I_WBINVD, I_RSM, I_RDPMC, I_RDTSC, I_RDTSCP,
+  intercepts, intercept, I_CR_WRITE, I_CR_READ, I_MOV_CR8, I_CLTS, I_LMSW, I_GDTR_IDTR, I_INVLPG, I_INVPCID,
+  I_XSETBV, I_HLT, I_MONITOR, I_MWAIT, I_INVD, I_WBINVD, I_RDPMC, I_RDTSC, I_RDTSCP,
 } from "./intercept";
 import { updateMode, attrOf, storeWord } from "./segment";
 import { setFlags } from "./frame";

@@ -4,12 +4,12 @@
 //   readMsr(n): u64, writeMsr(n, v)      msrFault() afterwards is 1 where the instruction would give #GP(0);
 //   setHostInitiated(1) around a write by the embedder allows what a guest may not do
 import {
-  REGS, RAX, RCX, RDX, CPL, CR0, CR4, EFER, STAR, LSTAR, CSTAR, SFMASK, KERNEL_GS_BASE, SYSENTER_CS, SYSENTER_ESP,
-  SYSENTER_EIP, PAT, TSC_AUX, MISC_ENABLE, DEBUGCTL, FEATURE_CONTROL, TSC_ADJUST, TSC_OFFSET, MTRR, SEG_BASE,
-  FS, GS, MAILBOX, APIC_BASE, fault, exception,
+  REGS, RAX, RCX, RDX, CPL, CR0, EFER, STAR, LSTAR, CSTAR, SFMASK, KERNEL_GS_BASE, SYSENTER_CS,
+  SYSENTER_ESP, SYSENTER_EIP, PAT, TSC_AUX, MISC_ENABLE, DEBUGCTL, FEATURE_CONTROL, TSC_ADJUST, TSC_OFFSET,
+  MTRR, SEG_BASE, FS, GS, MAILBOX, APIC_BASE, exception,
 } from "./state";
 import { canonical } from "../mmu/access";
-import { flushSpace, flushFast } from "../mmu/tlb";
+import { flushSpace } from "../mmu/tlb";
 import { physBits } from "../mmu/walk";
 import { yank, setInflight, inflight } from "../mmu/phys";
 import { intercepts, intercept, I_MSR_READ, I_MSR_WRITE } from "./intercept";

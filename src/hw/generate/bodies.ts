@@ -33,6 +33,7 @@ export const bodies: Readonly<Record<string, Body>> = {
   verw: rec("segment", "e16"),
   lar: val("segment", "gT e16"),
   lsl: val("segment", "gT e16"),
+  arpl: val("segment", "e16 gT"),
   // interrupt.ts
   int: flow("interrupt", "pc imm"),
   int3: flow("interrupt"),
@@ -77,7 +78,6 @@ export const bodies: Readonly<Record<string, Body>> = {
   pushf: rec("eflags", "size"),
   popf: flow("eflags", "pc size"),
   bound: rec("eflags", "pc size gT"),
-  fwait: rec("eflags", ""),
   // far.ts
   call_far: flow("far", "pc size far"),
   jmp_far: flow("far", "pc size far"),
