@@ -12,9 +12,13 @@ import { updateBreak } from "./cpu/frame";
 import { updateDebug as followDebug } from "./cpu/debug";
 import { readMsr as readRegister, writeMsr as writeRegister, msrFault as registerFault, setHostInitiated } from "./cpu/msr";
 
+export * from "./vmx/public";
+import { vmxInit } from "./vmx/public";
+
 /** Once after instantiation. */
 export function init(): void {
   prepareFixedRecords();
+  vmxInit();
   store<u64>(REGS + ZERO_OFF, 0);
   store<u32>(A20, 1);
   dropCode();
