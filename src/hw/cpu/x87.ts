@@ -6,7 +6,7 @@ import {
   f80test, f80toBcd, f80toF32, f80toF64, f80toInt, mask, rM, rSE, setC1, setResult,
 } from "../float/f80";
 import { condition, setArithmeticFlags } from "./flags";
-import { B, ea } from "./record";
+import { B, eaBytes } from "./record";
 import { rd, rdPtr, wr, wrFrom } from "../mmu/access";
 import {
   begin, C0, C1, C2, C3, empty, finish, halted, IE, overflow, pop, pushResult, put80, putIndefinite, putResult, setConditions, st,
@@ -30,13 +30,19 @@ export const I64: i32 = 5;
 export const F80: i32 = 6;
 export const BCD: i32 = 7;
 
+/** Bytes of a memory operand. */
+function sizeOf(source: i32): u32 {
+  if (source == I16) return 2;
+  if (source == F32 || source == I32) return 4;
+  return source == F64 || source == I64 ? 8 : 10;
+}
 let memSE: i32 = 0;
 let memM: u64 = 0;
 let raw: u64 = 0;
 let rawHigh: i32 = 0;
 /** Read the operand's bytes; a page fault comes before any effect. */
 function fetch(rec: usize, source: i32): bool {
-  const la = ea(rec);
+  const la = eaBytes(rec, sizeOf(source), false);
   if (source == F32 || source == I32) raw = <u64>rd<u32>(la, rec);
   else if (source == I16) raw = <u64>rd<u16>(la, rec);
   else if (source == F64 || source == I64) raw = rd<u64>(la, rec);
@@ -258,7 +264,7 @@ export function storeFloat(rec: usize, op: u32, target: i32, pops: bool): void {
     done = (excFlags & ~mask & 0x1f) == 0;
   }
   if (done) {
-    const la = ea(rec);
+    const la = eaBytes(rec, sizeOf(target), true);
     if (target == F32) wr<u32>(la, <u32>bits, rec);
     else wr<u64>(la, bits, rec);
     if (fault) return;
@@ -277,7 +283,7 @@ export function storeInt(rec: usize, op: u32, target: i32, truncate: bool, pops:
     done = (excFlags & ~mask & IE) == 0;
   }
   if (done) {
-    const la = ea(rec);
+    const la = eaBytes(rec, sizeOf(target), true);
     if (target == I16) wr<u16>(la, <u16>v, rec);
     else if (target == I32) wr<u32>(la, <u32>v, rec);
     else wr<u64>(la, <u64>v, rec);
@@ -305,7 +311,7 @@ export function storeTen(rec: usize, op: u32, target: i32): void {
     store<u16>(TEN, <u16>bcdHi, 8);
   }
   if (done) {
-    wrFrom(ea(rec), TEN, 10, rec);
+    wrFrom(eaBytes(rec, 10, true), TEN, 10, rec);
     if (fault) return;
     pop();
   }
