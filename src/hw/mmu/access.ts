@@ -136,9 +136,9 @@ export function wrSlow(la: u64, size: u32, v: u64, rec: usize): void {
   if ((la & 0xfff) + size > 4096) {
     const n = 4096 - <u32>(la & 0xfff), next = wrap(la + n);
     // Both pages are probed before either is written.
-    const second = writable(next, size - n), secondDevice = devicePa;
-    if (fault) return;
     const first = writable(la, n), firstDevice = devicePa;
+    if (fault) return;
+    const second = writable(next, size - n), secondDevice = devicePa;
     if (fault || ((!first || !second) && !mayTouchDevice())) return;
     if (first) scatter(first, n, v); else deviceWrite(firstDevice, n, v);
     const rest = v >> (n * 8);
@@ -163,9 +163,9 @@ export function rmwSlow(la: u64, size: u32, rec: usize): usize {
     store<u64>(BOUNCE, deviceRead(devicePa, size));
   } else {
     const n = 4096 - <u32>(la & 0xfff), next = wrap(la + n);
-    writable(next, size - n);
-    if (fault) return 0;
     writable(la, n);
+    if (fault) return 0;
+    writable(next, size - n);
     if (fault) return 0;
     // The operand may be in a device on either side: reading it then needs a block of its own.
     if (size <= 8) store<u64>(BOUNCE, rdSlow(la, size, rec));
@@ -195,6 +195,13 @@ export function rdPtrSlow(la: u64, size: u32, rec: usize): usize {
     i += n;
   }
   return XTEMP;
+}
+/** Would a store of `size` bytes be allowed? Sets fault when not; nothing is stored. */
+export function writableSpan(la: u64, size: u32, rec: usize): void {
+  if (!addressCheck(la, size, rec)) return;
+  const n = 4096 - <u32>(la & 0xfff);
+  writable(la, min<u32>(n, size));
+  if (!fault && <u32>n < size) writable(wrap(la + n), size - n);
 }
 /** Store `size` bytes (8 to 512) from memory at `from`; all pages are probed first. */
 export function wrFrom(la: u64, from: usize, size: u32, rec: usize): void {
