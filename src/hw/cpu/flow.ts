@@ -267,6 +267,7 @@ export function boundary(): usize {
   if (shadow) {
     // Nothing is looked for before the next instruction has run.
     if (load<u32>(INTR) | load<u32>(NMI) | load<u32>(DB_PENDING)) return runAlone();
+    if (intercepts & (I_INTR_WINDOW | I_NMI_WINDOW)) return runAlone();
     if (left > 0) store<u32>(SHADOW, 0);
   }
   return go();

@@ -240,7 +240,7 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
     use("state", "RAX");
     return `setArithmeticFlags((<u32>get<u8>(RAX + 1) & 0xd5) | (<u32>ofBit() << 11)); ${NEXT}`;
   },
-  xlat: (s, use) => { use("bits", "xlat"); return `xlat(pc); ${CHECK} ${NEXT}`; },
+  xlat: (_, use) => { use("bits", "xlat"); return `xlat(pc); ${CHECK} ${NEXT}`; },
   movs: stringCase, stos: stringCase, lods: stringCase, scas: stringCase, cmps: stringCase,
 };
 

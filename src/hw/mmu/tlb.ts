@@ -23,6 +23,7 @@ export const P_G: u32 = 16;
 export const P_LARGE: u32 = 32;
 export const P_S2W: u32 = 64; // second stage (EPT, NPT) allows writes
 export const P_S2X: u32 = 128;
+export const P_S2NR: u32 = 256; // second stage forbids reads (execute-only pages of EPT)
 
 /** The id of the current address space and of its global entries (1..1022). */
 export let id: u32 = 1;
@@ -48,6 +49,17 @@ function freshId(): u32 {
 /** Address spaces by (VPID, EPTP generation, PCID): 256 slots {tag u64, id u32, global id u32}. */
 const SPACES = memory.data(256 * 16, 16);
 
+let currentTag: u64 = 0;
+let currentGlobalTag: u64 = ~0;
+// @ts-ignore
+@inline function slotOf(tag: u64): usize { return SPACES + (<usize>((tag ^ (tag >> 12) ^ (tag >> 24)) & 255) << 4); }
+// @ts-ignore
+@inline function globalSlotOf(tag: u64): usize { return SPACES + (<usize>((tag ^ (tag >> 12) ^ (tag >> 24) ^ 0x80) & 255) << 4); }
+/** A flush has given the current space a new id: coming back to its tag must not find the old one. */
+function renewSlot(slot: usize, tag: u64, now: u32): void {
+  if (load<u64>(slot) == tag + 1) store<u32>(slot, now, 8);
+}
+
 /** Drop the fast entries only: observation marks or permission rules have changed. */
 export function flushFast(): void { memory.fill(FAST_TLB, 0xff, FAST_ENTRIES * 32); }
 /** Which pages have entries in the jump cache, a Bloom filter of 4,096 bits. */
@@ -69,7 +81,12 @@ export function updateContext(): void {
 export function flushSpace(all: bool): void {
   store<u64>(N_FLUSH, load<u64>(N_FLUSH) + 1);
   id = freshId();
-  if (all) { globalId = freshId(); large = 0; }
+  renewSlot(slotOf(currentTag), currentTag, id);
+  if (all) {
+    globalId = freshId();
+    if (currentGlobalTag != ~0) renewSlot(globalSlotOf(currentGlobalTag), currentGlobalTag, globalId);
+    large = 0;
+  }
   updateContext();
 }
 /** Everything, every tag. */
@@ -82,11 +99,13 @@ export function flushAll(): void {
 }
 /** Switch to the address space of `tag` (PCID, VPID, EPTP), keeping what it had; a fresh one when `flush` or unknown. */
 export function switchSpace(tag: u64, globalTag: u64, flush: bool): void {
-  const slot = SPACES + (<usize>((tag ^ (tag >> 12) ^ (tag >> 24)) & 255) << 4);
+  const slot = slotOf(tag);
+  currentTag = tag;
   if (load<u64>(slot) == tag + 1 && !flush) id = load<u32>(slot, 8);
   else { id = freshId(); store<u64>(slot, tag + 1); store<u32>(slot, id, 8); }
   if (globalTag != ~0) {
-    const g = SPACES + (<usize>((globalTag ^ (globalTag >> 12) ^ (globalTag >> 24) ^ 0x80) & 255) << 4);
+    const g = globalSlotOf(globalTag);
+    currentGlobalTag = globalTag;
     if (load<u64>(g) == globalTag + 1) globalId = load<u32>(g, 8);
     else { globalId = freshId(); store<u64>(g, globalTag + 1); store<u32>(g, globalId, 8); }
   }
