@@ -49,10 +49,19 @@ import { watch, checkData } from "../cpu/debug";
 // @ts-ignore
 @inline function segmentOf(rec: usize): i32 { return rec ? <i32>load<u8>(rec, 7) & 7 : SS; }
 function addressCheck(la: u64, size: u32, rec: usize): bool {
-  if (load<u32>(PMODE) != LONG || !(load<u32>(MODE) & MODE_L)) return true;
-  if (canonical(la) && canonical(la + size - 1)) return true;
-  exception(segmentOf(rec) == SS ? 12 : 13, 0);
+  if (load<u32>(PMODE) == LONG && (load<u32>(MODE) & MODE_L) && !(canonical(la) && canonical(la + size - 1))) {
+    exception(segmentOf(rec) == SS ? 12 : 13, 0);
+    return false;
+  }
+  if ((context & 3) != 3 || implicit || (la & alignmentMask(size)) == 0) return true;
+  exception(17, 0);
   return false;
+}
+/** Address bits that must be clear under alignment checking ("Alignment Requirements by Data Type"): operands of 2, 4 and 8
+ *  bytes by their size, extended real and packed decimal by 8, images by 4; 16-byte operands have rules of their own. */
+function alignmentMask(size: u32): u64 {
+  if (size == 2 || size == 4 || size == 8) return <u64>size - 1;
+  return size == 10 ? 7 : 0;
 }
 /** Device access is only allowed to an instruction that runs in a block of its own. */
 // @ts-ignore
