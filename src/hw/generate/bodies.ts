@@ -93,6 +93,9 @@ export const bodies: Readonly<Record<string, Body>> = {
   out: flow("io", "pc io port", "port_out"),
   ins: flow("io", "pc io"),
   outs: flow("io", "pc io"),
+  // random.ts
+  rdrand: flow("random", "pc size b"),
+  rdseed: flow("random", "pc size b"),
   // decimal.ts
   aaa: rec("decimal", ""),
   aas: rec("decimal", ""),
