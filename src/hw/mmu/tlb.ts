@@ -3,7 +3,8 @@
 // The fast TLB (2,048 entries of 32 bytes, direct-mapped) answers loads and stores inline:
 //   +0 read tag   linear page | context, 12 bits        +16 addend: linear address + addend = offset in memory
 //   +8 write tag  the same, only if the page is dirty, marked written and free of decoded code
-//   context = address-space id << 2 | access mode (0 supervisor, 1 supervisor with SMAP in force, 2 user)
+//   context = address-space id << 2 | access mode (0 supervisor, 1 supervisor with SMAP in force, 2 user,
+//   3 user with alignment checks: no fast entries, the slow path looks at every address)
 // The last byte of the operand is compared, so one compare finds a miss, a page crossing and a changed context.
 //
 // The TLB proper (4,096 entries of 32 bytes) is the architectural one: what INVLPG and MOV CR3 act on, what tlb_misses counts.
@@ -79,7 +80,8 @@ export function noteJump(la: u64): void {
 }
 /** Take the access mode from CPL, CR4.SMAP and EFLAGS.AC into the context. */
 export function updateContext(): void {
-  const mode: u32 = load<u32>(CPL) == 3 ? 2 : (load<u32>(CR4) & (1 << 21)) && !(load<u32>(EFLAGS) & AC) ? 1 : 0;
+  const ac = load<u32>(EFLAGS) & AC;
+  const mode: u32 = load<u32>(CPL) == 3 ? (ac && (load<u32>(CR0) & 0x40000) ? 3 : 2) : (load<u32>(CR4) & (1 << 21)) && !ac ? 1 : 0;
   context = <u64>((id << 2) | mode);
 }
 /** Flush the current address space; its global entries too when `all`. */
@@ -145,6 +147,7 @@ export function enterEntry(la: u64, pa: u64, perms: u32): usize {
 }
 /** Enter a page in the fast TLB. `offset` is where the page starts in linear memory. */
 export function enterFast(la: u64, offset: usize, read: bool, write: bool): void {
+  if ((context & 3) == 3) return;
   const f = FAST_TLB + (<usize>(la >> 7) & 0xffe0), tag = (la & ~0xfff) | context;
   const addend = <u32>offset - (<u32>la & ~0xfff);
   if (load<u32>(f, 16) != addend) { store<u64>(f, ~0); store<u64>(f, ~0, 8); }
