@@ -21,7 +21,7 @@ function readImage(name: string | undefined): NamedImage | undefined {
 
 async function main(options: VitrineOptions): Promise<number> {
   const kernel = readImage(options.kernel);
-  const multiboot = kernel !== undefined && options.initrd !== undefined && options.initrd.includes(",");
+  const multiboot = options.initrd?.includes(",") ?? false;
   const modules = multiboot && options.initrd ? parseModules(options.initrd).map((m) => ({ image: readImage(m.file) as NamedImage, commandLine: m.commandLine })) : undefined;
   const initrd = multiboot ? undefined : readImage(options.initrd);
   const bios = readImage(options.bios);

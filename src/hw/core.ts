@@ -13,9 +13,13 @@ import { updateDebug as followDebug } from "./cpu/debug";
 import { zeroPage, hashPage, startHash, addToHash, endHash, HASH_OUT, HASH_BUFFER } from "./mmu/digest";
 import { readMsr as readRegister, writeMsr as writeRegister, msrFault as registerFault, setHostInitiated } from "./cpu/msr";
 
+export * from "./vmx/public";
+import { vmxInit } from "./vmx/public";
+
 /** Once after instantiation. */
 export function init(): void {
   prepareFixedRecords();
+  vmxInit();
   store<u64>(REGS + ZERO_OFF, 0);
   store<u32>(A20, 1);
   dropCode();

@@ -64,6 +64,27 @@ export interface CoreExports {
   hashStart(): void;
   hashPiece(length: number): void;
   hashEnd(): void;
+  // VT-x for an embedder that is the host (src/hw/vmx): 0, -1 VMfailInvalid, n > 0 VM-instruction error, -2 already exited
+  vmxBecomeHost(): void;
+  vmxHostFields(): void;
+  vmxReset(): void;
+  vmxRestored(): void;
+  vmxOperation(): number;
+  vmxFailedCheck(): number;
+  vmxDeadline(): number;
+  vmxOffset(field: number): number;
+  vmxCapability(msr: number): bigint;
+  vmOn(pa: bigint): number;
+  vmxOff(): number;
+  vmClear(pa: bigint): number;
+  vmPtrld(pa: bigint): number;
+  vmPtrst(): bigint;
+  vmRead(field: number): bigint;
+  vmWrite(field: number, value: bigint): number;
+  vmLaunch(): number;
+  vmResume(): number;
+  invEpt(type: bigint, eptp: bigint): number;
+  invVpid(type: bigint, vpid: number, la: bigint): number;
 }
 
 const WASM_PAGE = 65536;
