@@ -60,33 +60,33 @@ test("a guest that writes little moves in a few passes, and both sides have the 
 });
 
 test("the rule of 2007 ends a guest that writes faster than the link after thirty passes or two growths", async () => {
-  const a = await testMachine({ pages: 1500, idle: 10 }), b = await testMachine();
+  const a = await testMachine({ pages: 700, idle: 10 }), b = await testMachine();
   a.runTo(100_000);
-  const { source, target } = move(a, b, { rule: "2007", bandwidth: 100e6 });
+  const { source, target } = move(a, b, { rule: "2007", bandwidth: 5e9 });
   const [result] = await Promise.all([source.run(), target.run()]);
   if (result.kind !== "moved") throw new Error(result.kind);
   const live = result.rows.filter((row) => !row.stopped).map((row) => row.sent);
   const growths = live.filter((sent, i) => i > 0 && sent > (live[i - 1] ?? 0)).length;
   expect(live.length === 30 || growths === 2).toBe(true);
   expect(live.length).toBeGreaterThan(2);
-  expect(result.rows.at(-1)?.sent).toBeGreaterThan(1400);
+  expect(result.rows.at(-1)?.sent).toBeGreaterThan(650);
   expectSame(a, b);
-});
+}, 60_000);
 
 test("both rules together end where the first of them does", async () => {
   const run = async (guestPages: number) => {
     const a = await testMachine({ pages: guestPages, idle: 10 }), b = await testMachine();
     a.runTo(100_000);
-    const { source, target } = move(a, b, { rule: "both", bandwidth: 100e6, downtimeMs: 5 });
+    const { source, target } = move(a, b, { rule: "both", bandwidth: 5e9, downtimeMs: 0.3 });
     const [result] = await Promise.all([source.run(), target.run()]);
     expectSame(a, b);
     return result.rows.length;
   };
   expect(await run(16)).toBe(2);
-  const passes = await run(1500);
+  const passes = await run(700);
   expect(passes).toBeGreaterThan(3);
   expect(passes).toBeLessThanOrEqual(31);
-});
+}, 60_000);
 
 test("an idle guest under the rule of 2007 takes thirty passes", async () => {
   const a = await testMachine({ pages: 1, idle: 100 }), b = await testMachine();
@@ -112,10 +112,10 @@ test("without a bandwidth it is measured by the clock given, and downtime with i
 });
 
 test("cancel during a pass keeps the source running, and the target gives up", async () => {
-  const a = await testMachine({ pages: 1500, idle: 10 }), b = await testMachine();
+  const a = await testMachine({ pages: 700, idle: 10 }), b = await testMachine();
   let chunks = 0;
   const { source, target, events } = move(a, b, {
-    rule: "downtime", downtimeMs: 0, bandwidth: 100e6,
+    rule: "downtime", downtimeMs: 0, bandwidth: 5e9,
     onProgress: () => {
       if (++chunks === 40) expect(source.cancel()).toBe(true);
     },
@@ -163,8 +163,8 @@ test("no character is lost, wherever it was", async () => {
   const { source, target } = move(a, b);
   await Promise.all([source.run(), target.run()]);
   expect(a.serial().length).toBeLessThan(text.length);
-  b.runTo(b.vm.clock.now() + 60_000_000);
-  expect(a.serial() + b.serial()).toBe(text);
+  b.runTo(b.vm.clock.now() + 60_000_000, 1_000_000);
+  expect(a.serial() + b.serial() === text).toBe(true);
 });
 
 test("a machine moves over a MessagePort, there and back", async () => {
@@ -193,7 +193,10 @@ function tampered(change: (m: Uint8Array<ArrayBuffer>, n: number) => Uint8Array<
 
 test.each<[string, Parameters<typeof tampered>[0]]>([
   ["a flipped bit in a page", (m, n) => {
-    if (n === 3) m[m.length - 100] = (m[m.length - 100] ?? 0) ^ 4;
+    const view = new DataView(m.buffer);
+    let at = 5;
+    while (n === 1 && view.getUint32(at, true) >= 0x80000000) at += 4;
+    if (n === 1) m[at + 104] = (m[at + 104] ?? 0) ^ 4;
     return m;
   }],
   ["a page beyond the end", (m, n) => {
