@@ -15,10 +15,11 @@ const words: readonly (readonly [string, number, number])[] = [
 const SHUTDOWN = 2;
 
 export function readEvents(core: Core): Saved {
-  const events: { [key: string]: Saved } = Object.fromEntries(words.map(([name, at]) => [name, core.u32[at / 4] ?? 0]));
-  events["tripleFault"] = core.u32[layout.ACTIVITY / 4] === SHUTDOWN ? 1 : 0;
-  events["seed"] = core.u64[layout.SEED / 8] ?? 0n;
-  return events;
+  return {
+    ...Object.fromEntries(words.map(([name, at]) => [name, core.u32[at / 4] ?? 0])),
+    tripleFault: core.u32[layout.ACTIVITY / 4] === SHUTDOWN ? 1 : 0,
+    seed: core.u64[layout.SEED / 8] ?? 0n,
+  };
 }
 
 /** After the MP state: a triple fault overrides it. Throws StateError. */
