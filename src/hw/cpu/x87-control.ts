@@ -70,7 +70,10 @@ function tagWord(): u32 {
 @inline function segmented(): bool { const m = load<u32>(PMODE); return m != REAL && m != VM86; }
 /** The environment in AREA; returns its length. */
 function putEnvironment(size: u32): u32 {
-  const ip = <u32>load<u64>(FIP), dp = <u32>load<u64>(FDP), op = load<u32>(FOP) & 0x7ff;
+  // Real-address and virtual-8086 mode store linear addresses.
+  const real = !segmented();
+  const ip = <u32>load<u64>(FIP) + (real ? load<u32>(FCS) << 4 : 0), dp = <u32>load<u64>(FDP) + (real ? load<u32>(FDS) << 4 : 0);
+  const op = load<u32>(FOP) & 0x7ff;
   if (size == 2) {
     store<u16>(AREA, <u16>load<u32>(FCW));
     store<u16>(AREA, <u16>load<u32>(FSW), 2);
@@ -109,6 +112,8 @@ function takeEnvironment(size: u32): void {
       store<u32>(FCS, high);
       store<u32>(FDS, dataHigh);
     } else {
+      store<u32>(FCS, 0);
+      store<u32>(FDS, 0);
       ip |= (high & 0xf000) << 4;
       dp |= (dataHigh & 0xf000) << 4;
       store<u32>(FOP, high & 0x7ff);
@@ -127,6 +132,8 @@ function takeEnvironment(size: u32): void {
       store<u64>(FDP, <u64>load<u32>(AREA, 20));
       store<u32>(FDS, <u32>load<u16>(AREA, 24));
     } else {
+      store<u32>(FCS, 0);
+      store<u32>(FDS, 0);
       store<u64>(FIP, <u64>(<u32>load<u16>(AREA, 12) | ((high & 0x0ffff000) << 4)));
       store<u32>(FOP, high & 0x7ff);
       store<u64>(FDP, <u64>(<u32>load<u16>(AREA, 20) | ((load<u32>(AREA, 24) & 0x0ffff000) << 4)));
