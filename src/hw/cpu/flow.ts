@@ -150,6 +150,8 @@ export function link(rec: usize): usize {
 }
 /** Continue at RIP without looking for interrupts. */
 function go(): usize {
+  // Nothing of the next instruction, its fetch included, happens before the slice that runs it.
+  if (left == 0 && !yanked) return stop(STOP_BUDGET);
   const b = resolve();
   return fault ? raiseHere() : enter(b);
 }
@@ -234,6 +236,8 @@ function dispose(rec: usize): usize {
 export function boundary(): usize {
   unyank();
   if (stepping) { stepping = false; store<u32>(DB_PENDING, load<u32>(DB_PENDING) | 0x4000); }
+  // A checkpoint lies before any event of its instant is taken, however the slices are cut.
+  if (left <= 0) return stop(STOP_BUDGET);
   if (intercepts & I_BOUNDARY) { const pc = intercept(I_BOUNDARY, 0, 0, 0); if (pc) return pc; }
   const shadow = load<u32>(SHADOW);
   if (load<u32>(INIT)) {
