@@ -157,17 +157,21 @@ export function fstenv(rec: usize, size: u32): void {
 }
 /** Copy `size` bytes from AREA to the guest. As processors do, the ends are looked at first. */
 function storeArea(rec: usize, size: u32): void {
-  const la = eaBytes(rec, size, true);
+  const la = eaOut<u16>(rec);
   if (fault) return;
   writableSpan(la, 1, rec);
+  if (fault) return;
+  eaBytes(rec, size, true);
   if (!fault) writableSpan(la + size - 1, 1, rec);
   if (!fault) wrFrom(la, AREA, size, rec);
 }
 /** Copy `size` bytes from the guest to AREA. */
 function fetchArea(rec: usize, size: u32): bool {
-  const la = eaBytes(rec, size, false);
+  const la = eaIn<u16>(rec);
   if (fault) return false;
   rd<u8>(la, rec);
+  if (fault) return false;
+  eaBytes(rec, size, false);
   if (fault) return false;
   rd<u8>(la + size - 1, rec);
   if (fault) return false;
