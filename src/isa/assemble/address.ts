@@ -85,7 +85,8 @@ function address32(
   const { base, index, scale } = splitRegisters(m, v, line);
   const log = Math.log2(scale);
   if (!base && !index) {
-    if (bits === 64 && relative) {
+    // A number is no place in this section: it stays absolute.
+    if (bits === 64 && relative && !isPlain(v)) {
       return { ...common, mod: 0, rm: 5, sib: -1, rex: 0, displacementSize: 4, ripRelative: true };
     }
     const flat = { ...common, mod: 0, rex: 0, displacementSize: 4 } as const;

@@ -22,6 +22,8 @@ export interface Instruction {
   readonly relative: boolean;
   /** A jump that turned out too far for the byte form keeps the long one. */
   long: boolean;
+  /** What the last pass made of it, and from what. */
+  last?: { readonly key: string; readonly bytes: readonly number[] };
 }
 
 type Resolved =
@@ -120,8 +122,19 @@ function operandSizes(row: Row, c: Context): number[] {
   return fixed ? [own] : [own, 6 - own];
 }
 
-/** Operand letters to match against, for a source that wrote `count` operands; undefined when none can. */
-function lettersFor(row: Row, count: number): readonly string[][] {
+const formsOfRow = new Map<number, readonly (readonly string[])[]>();
+
+/** Operand letters to match against, for a source that wrote `count` operands. */
+function lettersFor(row: Row, count: number): readonly (readonly string[])[] {
+  const key = row.index * 8 + Math.min(count, 7);
+  const before = formsOfRow.get(key);
+  if (before) return before;
+  const forms = findForms(row, count);
+  formsOfRow.set(key, forms);
+  return forms;
+}
+
+function findForms(row: Row, count: number): readonly (readonly string[])[] {
   const { operands } = row;
   if (row.attributes.has("rep") && row.map === 0) return count === 0 ? [[]] : [];
   const forms: string[][] = [];
@@ -133,6 +146,32 @@ function lettersFor(row: Row, count: number): readonly string[][] {
     if (operands.at(-1) === "XMM0") forms.push(operands.slice(0, -1));
   }
   return forms.filter((f) => f.length === count);
+}
+
+/** A glance that spares most rows the full match. */
+function mayMatch(letter: string, o: Resolved): boolean {
+  switch (letter[0]) {
+    case "I":
+    case "s":
+    case "J":
+      return o.kind === "immediate";
+    case "G":
+    case "Z":
+    case "V":
+    case "P":
+    case "U":
+    case "N":
+      return o.kind === "register";
+    case "E":
+    case "W":
+    case "Q":
+      return o.kind === "register" || o.kind === "memory";
+    case "M":
+    case "O":
+      return o.kind === "memory";
+    default:
+      return true;
+  }
 }
 
 const isGeneral = (o: Resolved): o is Register => o.kind === "register" && o.class === "general";
@@ -419,6 +458,7 @@ function candidatesOf(row: Row, operands: readonly Resolved[], c: Context): Cand
   const found: Candidate[] = [];
   const { bits } = c.instruction;
   for (const letters of lettersFor(row, operands.length)) {
+    if (!letters.every((letter, i) => mayMatch(letter, operands[i] as Resolved))) continue;
     for (const size of operandSizes(row, c)) {
       if (refuseMove(row, size, operands)) continue;
       const p: Parts = {
@@ -523,14 +563,26 @@ function writtenPrefixes(i: Instruction): { bytes: number[]; wanted: number; oth
 }
 
 /** Bytes of one instruction at `scope.here`. */
-export function encodeInstruction(i: Instruction, scope: Scope, final: boolean): number[] {
+export function encodeInstruction(i: Instruction, scope: Scope, final: boolean): readonly number[] {
+  const operands = i.operands.map((o) => resolve(o, scope));
+  const values = operands.flatMap((o) =>
+    o.kind === "register" ? [] : o.kind === "far" ? [o.to, o.segmentValue] : [o.value],
+  );
+  // Without a label or a jump in it an instruction is the same in every pass.
+  const fixed = values.every((v) => v.known && v.base === 0) && !/^(j|call|loop)/i.test(i.mnemonic);
+  const here = fixed ? "" : `${final} ${scope.here} ${i.long} ${values.map((v) => `${v.value} ${v.known}`)}`;
+  const key = `${here} ${fixed ? values.map((v) => v.value) : ""}`;
+  if (i.last?.key !== key) i.last = { key, bytes: encodeResolved(i, operands, scope, final || fixed) };
+  return i.last.bytes;
+}
+
+function encodeResolved(i: Instruction, operands: Resolved[], scope: Scope, final: boolean): number[] {
   const name = findName(i.mnemonic, i.bits);
   if (!name)
     throw new AssembleError(i.line, `unknown instruction ${i.mnemonic}`, "write a mnemonic of the manual");
   const { bytes: lead, wanted, otherAddressSize } = writtenPrefixes(i);
   if (name.wait) lead.push(0x9b);
   const c: Context = { instruction: i, scope, name, final, lead: lead.length, wanted, otherAddressSize };
-  const operands = i.operands.map((o) => resolve(o, scope));
   const written = (value: number): Resolved => ({
     kind: "immediate",
     expression: () => constant(BigInt(value)),

@@ -76,8 +76,19 @@ export interface Name {
   readonly predicate: number;
 }
 
+const known = new Map<string, Name>();
+
 /** What a mnemonic means in a mode; undefined when there is none of that name. */
 export function findName(mnemonic: string, bits: Bits): Name | undefined {
+  const key = `${bits} ${mnemonic}`;
+  const before = known.get(key);
+  if (before) return before;
+  const name = lookUp(mnemonic, bits);
+  if (name) known.set(key, name);
+  return name;
+}
+
+function lookUp(mnemonic: string, bits: Bits): Name | undefined {
   const lower = mnemonic.toLowerCase();
   const found = (text: string, more: Partial<Name> = {}): Name | undefined => {
     const list = byName.get(text)?.filter((r) => !r.attributes.has(bits === 64 ? "i64" : "o64"));
