@@ -71,4 +71,31 @@ describe("on the bare machine", () => {
     expect(serial).toBe(qemu["two-processes"]);
     expect(stop).toMatchObject({ kind: "exit", status: 1 });
   });
+
+  test("vmm11 takes the eleven steps with VT-x, two virtual machines in turn", async () => {
+    const { serial, stop } = await runGuest("vmm11", { cpu: "vitrine,+vmx" });
+    expect(serial.split("\r\n")).toEqual([
+      "Vitrine vmm11: one day in VMM paradise",
+      " 1 VMXON",
+      " 2 VMLAUNCH VM1",
+      " 3 VM1 exits: reason 10 CPUID",
+      " 4 VMLAUNCH VM2",
+      " 5 VM2 exits: reason 18 VMCALL",
+      " 6 VMRESUME VM2",
+      " 7 VM2 exits: reason 10 CPUID",
+      " 8 VMRESUME VM2",
+      " 9 VM2 exits: reason 12 HLT; VMRESUME VM1",
+      "10 VM1 exits: reason 12 HLT",
+      "11 VMXOFF",
+      "both machines are gone",
+      "",
+    ]);
+    expect(stop).toMatchObject({ kind: "exit", status: 1 });
+  });
+
+  test("vmm11 says so when the CPU has no VMX", async () => {
+    const { serial, stop } = await runGuest("vmm11", { cpu: "qemu64" });
+    expect(serial).toContain("no VMX here");
+    expect(stop).toMatchObject({ kind: "exit", status: 3 });
+  });
 });

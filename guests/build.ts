@@ -2,10 +2,12 @@
 import { type Assembled, assemble } from "../src/isa/index.ts";
 import hello64 from "./hello64.asm?raw";
 import twoProcesses from "./two-processes.asm?raw";
+import vmm11 from "./vmm11.asm?raw";
 
 const sources = {
   hello64,
   "two-processes": twoProcesses,
+  vmm11,
 } as const;
 
 export type GuestName = keyof typeof sources;
