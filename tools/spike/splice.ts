@@ -37,7 +37,7 @@ const NEVER = new Set(["writeBack"]);
 /** Bodies that need the interpreter's loop around them. */
 const SYSTEM = new Set(["next", "resume", "stop", "boundary", "intercept", "jumpShort", "afterSegment", "deliver", "undefined", "tooLong"]);
 const MAX_DEPTH = 8;
-const MAX_CODE = 3000;
+const MAX_TOKENS = 3000;
 const STATIC_DATA = [0x100000, 0x200000] as const;
 
 interface Entry { readonly type: number; readonly value?: number | bigint }
@@ -73,7 +73,9 @@ export class Emitter {
   }
   get locals(): readonly number[] { return this.#locals.slice(this.#params); }
   emit(...bytes: number[]): void { this.code.push(...bytes); }
-  local(type: number): number { return this.#free.get(type)?.pop() ?? this.#locals.push(type) - 1; }
+  /** A local for the whole function; local() gives one until it is released. */
+  fresh(type: number): number { return this.#locals.push(type) - 1; }
+  local(type: number): number { return this.#free.get(type)?.pop() ?? this.fresh(type); }
   typeOf(local: number): number { return this.#locals[local] ?? 0; }
   release(local: number): void { this.#free.get(this.#locals[local] ?? 0)?.push(local); }
   branch(level: number, op = 0x0c): void { this.emit(op, ...u(this.level - level)); }
@@ -83,17 +85,34 @@ export class Emitter {
 }
 
 export class Splicer {
+  readonly library: Library;
+  readonly out: Emitter;
+  readonly site: Site;
   #stack: Entry[] = [];
   #known = new Map<number, number | bigint>();
   #committed = false;
   #reachable = true;
-  #start = 0;
+  #walked = 0;
 
-  constructor(readonly library: Library, readonly out: Emitter, readonly site: Site) {}
+  constructor(library: Library, out: Emitter, site: Site) {
+    this.library = library;
+    this.out = out;
+    this.site = site;
+  }
 
-  /** Splice the stencil of one record. Returns whether control can reach the next record. */
+  /** Splice the stencil of one record. Returns whether control can reach the next record; emits nothing when it throws. */
   splice(stencil: FunctionBody): boolean {
-    this.#start = this.out.code.length;
+    const { code, level } = this.out, { length } = code;
+    try {
+      return this.#splice(stencil);
+    } catch (error) {
+      code.length = length;
+      this.out.code = code;
+      this.out.level = level;
+      throw error;
+    }
+  }
+  #splice(stencil: FunctionBody): boolean {
     const { record } = this.site;
     this.#inline(stencil, [{ type: I32, value: record }], 0);
     if (!this.#reachable) return false;
@@ -213,7 +232,7 @@ export class Splicer {
     const target = (index: number): Label => frames[frames.length - 1 - index]?.label ?? outermost;
     for (let i = 0; i < tokens.length - 1; i++) {
       const t = tokens[i]!;
-      if (this.out.code.length > MAX_CODE) throw new Refused("too large");
+      if (++this.#walked > MAX_TOKENS) throw new Refused("too large");
       switch (t.op) {
         case 0x01: break;
         case 0x02: frames.push({ label: this.#open(0x02, t.index), token: t, folded: true }); break;
@@ -272,7 +291,7 @@ export class Splicer {
     if (SYSTEM.has(f.name)) throw new Refused(`system: ${f.name}()`);
     if (EXITS.has(f.name)) { this.#exit(); return; }
     if (NEVER.has(f.name)) { this.out.emit(0x00); this.#reachable = false; return; }
-    if (f.name === "follow") { this.site.follow(); this.#reachable = false; return; }
+    if (f.name === "link") { this.site.follow(); this.#reachable = false; return; }
     if (f.name === "jump") { this.#arrange(1); this.site.jump(); this.#reachable = false; return; }
     const args = this.#stack.splice(this.#stack.length - f.params.length);
     this.#inline(f, args, depth + 1);

@@ -18,7 +18,8 @@ export function cases() {
     if (!m) continue;
     const text = m[2]
       .replaceAll("{ pc += 16; continue; }", "return pc + 16;")
-      .replaceAll(/\{ pc = (.*?); continue; \}/g, "return $1;");
+      .replaceAll(/\{ pc = (.*?); continue; \}/g, "return $1;")
+      .replaceAll("follow(pc)", "link(pc)"); // follow() is inlined: link() stays a call, which the splicer replaces
     found.push({ number: Number(m[1]), text, label: m[3] });
   }
   return found;
@@ -27,7 +28,7 @@ export function cases() {
 function source(list) {
   const imports = readFileSync(at(RUN), "utf8").split("\n").filter((line) => line.startsWith("import "));
   const here = imports.map((line) => line.replace(/from "\.\.\/(\.\.\/)?/, (_, up) => `from "../../src/hw/${up ? "" : "cpu/"}`));
-  return [...here, ...list.map((c) => `export function c${c.number}(pc: usize): usize { ${c.text} }`)].join("\n");
+  return [...here, 'import { link } from "../../src/hw/cpu/flow";', ...list.map((c) => `export function c${c.number}(pc: usize): usize { ${c.text} }`)].join("\n");
 }
 
 /** Compiles the stencils of the cases whose label `wanted` accepts to build/spike/<name>.wasm; returns the path. */

@@ -35,7 +35,8 @@ const shortName = (name: string): string => (name.split("<")[0] ?? "").replace(/
 
 class Reader {
   at = 0;
-  constructor(readonly bytes: Uint8Array) {}
+  readonly bytes: Uint8Array;
+  constructor(bytes: Uint8Array) { this.bytes = bytes; }
   u8(): number { return this.bytes[this.at++] ?? 0; }
   u32(): number {
     let value = 0, scale = 1;
