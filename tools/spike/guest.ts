@@ -10,6 +10,7 @@ export const CODE = 0x20000;
 export const DATA = 0x30000;
 const PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, TABLE = 0x4000, IDT = 0x5000, GDT = 0x6000, HANDLERS = 0x8000, STACK = 0xa000;
 const STRIDE = 64;
+const DEAD = 0x7fffffff; // blocks.ts
 const PRESENT = 1n, WRITE = 2n;
 
 export type Setup = Readonly<Partial<Record<"rax" | "rcx" | "rdx" | "rbx" | "rsp" | "rbp" | "rsi" | "rdi" | "r8" | "r9", bigint>>>;
@@ -92,7 +93,7 @@ export function runMixed(core: Core, region: Region, run: Run, budget: number): 
   const entryOf = new Map(region.entries.map((pa, i) => [pa, i]));
   while (left > 0) {
     const rip = Number(core.u64[layout.RIP / 8]), entry = entryOf.get(rip);
-    if (entry !== undefined && context >= 0n) {
+    if (entry !== undefined && context >= 0n && core.u32[(region.blocks[entry] ?? 0) / 4] !== DEAD) {
       core.u64[(layout.REGS + layout.RIPB_OFF) / 8] = BigInt(rip & ~0xfff);
       const after = run(left, context, entry), done = left - after;
       translated += done;

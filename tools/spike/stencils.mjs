@@ -31,10 +31,10 @@ function source(list) {
   return [...here, 'import { link } from "../../src/hw/cpu/flow";', ...list.map((c) => `export function c${c.number}(pc: usize): usize { ${c.text} }`)].join("\n");
 }
 
-/** Compiles the stencils of the cases whose label `wanted` accepts to build/spike/<name>.wasm; returns the path. */
+/** Compiles the stencils of the cases that `wanted` accepts to build/spike/<name>.wasm; returns the path. */
 export async function buildStencils(name, wanted = () => true) {
   mkdirSync(at("build/spike"), { recursive: true });
-  const text = source(cases().filter((c) => wanted(c.label)));
+  const text = source(cases().filter(wanted));
   const entry = at(`build/spike/${name}.ts`), out = at(`build/spike/${name}.wasm`);
   const newest = Math.max(...["src/hw/cpu", "src/hw/mmu", RUN].map((path) => statSync(at(path)).mtimeMs));
   if (existsSync(out) && existsSync(entry) && readFileSync(entry, "utf8") === text && statSync(out).mtimeMs > newest) return out;

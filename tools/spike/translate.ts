@@ -21,8 +21,9 @@ export type Memory = { readonly u32: Uint32Array; readonly view: DataView };
 
 export interface Region {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Physical address of each entry, by entry number. */
+  /** Physical address of each entry and its decoded block, by entry number. A dead block is no entry any more. */
   readonly entries: readonly number[];
+  readonly blocks: readonly number[];
   readonly instructions: number;
   /** Instructions that leave to the interpreter, with the reason. */
   readonly refused: readonly { offset: number; reason: string }[];
@@ -137,6 +138,7 @@ class Translation {
     return {
       bytes: oneFunctionModule(PARAMS, [I32], out.locals, code),
       entries: blocks.map((b) => this.#u32(b + 4)),
+      blocks,
       instructions: blocks.reduce((n, b) => n + this.#u32(b), 0),
       refused: this.refused,
     };
