@@ -8,12 +8,22 @@ import { findBlock, type Region, type Run } from "./translate.ts";
 export const RAM_BYTES = 1024 * 1024;
 export const CODE = 0x20000;
 export const DATA = 0x30000;
-const PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, TABLE = 0x4000, IDT = 0x5000, GDT = 0x6000, HANDLERS = 0x8000, STACK = 0xa000;
+const PML4 = 0x1000,
+  PDPT = 0x2000,
+  PD = 0x3000,
+  TABLE = 0x4000,
+  IDT = 0x5000,
+  GDT = 0x6000,
+  HANDLERS = 0x8000,
+  STACK = 0xa000;
 const STRIDE = 64;
 const DEAD = 0x7fffffff; // blocks.ts
-const PRESENT = 1n, WRITE = 2n;
+const PRESENT = 1n,
+  WRITE = 2n;
 
-export type Setup = Readonly<Partial<Record<"rax" | "rcx" | "rdx" | "rbx" | "rsp" | "rbp" | "rsi" | "rdi" | "r8" | "r9", bigint>>>;
+export type Setup = Readonly<
+  Partial<Record<"rax" | "rcx" | "rdx" | "rbx" | "rsp" | "rbp" | "rsi" | "rdi" | "r8" | "r9", bigint>>
+>;
 const ORDER = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9"] as const;
 
 /** #PF: map the page whose table entry is at r15, count in r14, return. */
@@ -21,8 +31,15 @@ const PAGE_FAULT = [0x41, 0x83, 0x0f, 0x01, 0x49, 0xff, 0xc6, 0x48, 0x83, 0xc4, 
 
 export async function createCore(module: WebAssembly.Module): Promise<Core> {
   const core = await Core.create(module, RAM_BYTES, {
-    portRead: () => 0xffffffff, portWrite: () => {}, mmioRead: () => 0n, mmioWrite: () => {}, intAck: () => -1,
-    msrRead: () => undefined, msrWrite: () => false, tprRead: () => 0, tprWrite: () => {},
+    portRead: () => 0xffffffff,
+    portWrite: () => {},
+    mmioRead: () => 0n,
+    mmioWrite: () => {},
+    intAck: () => -1,
+    msrRead: () => undefined,
+    msrWrite: () => false,
+    tprRead: () => 0,
+    tprWrite: () => {},
   });
   core.map(0, RAM_BYTES, 1);
   for (const i of Object.values(featureIndex)) core.u8[layout.FEATURES + i] = 1;
@@ -36,7 +53,8 @@ export function load(core: Core, code: readonly number[], registers: Setup, hole
   put(PML4, BigInt(PDPT) | PRESENT | WRITE);
   put(PDPT, BigInt(PD) | PRESENT | WRITE);
   put(PD, BigInt(TABLE) | PRESENT | WRITE);
-  for (let i = 0; i < RAM_BYTES / 4096; i++) put(TABLE + i * 8, BigInt(i * 4096) | WRITE | (hole && i === DATA / 4096 + 1 ? 0n : PRESENT));
+  for (let i = 0; i < RAM_BYTES / 4096; i++)
+    put(TABLE + i * 8, BigInt(i * 4096) | WRITE | (hole && i === DATA / 4096 + 1 ? 0n : PRESENT));
   for (let v = 0; v < 32; v++) {
     const to = BigInt(HANDLERS + v * STRIDE);
     put(IDT + v * 16, (to & 0xffffn) | (8n << 16n) | (0x8en << 40n) | ((to >> 16n) << 48n));
@@ -45,9 +63,12 @@ export function load(core: Core, code: readonly number[], registers: Setup, hole
   u8.set(PAGE_FAULT, layout.RAM + HANDLERS + 14 * STRIDE);
   put(GDT + 8, 0x00209b0000000000n);
   u8.set(code, layout.RAM + CODE);
-  for (let i = 0; i < 8192; i += 4) view.setUint32(layout.RAM + DATA + i, Math.imul(i + 1, 0x9e3779b1) >>> 0, true);
+  for (let i = 0; i < 8192; i += 4)
+    view.setUint32(layout.RAM + DATA + i, Math.imul(i + 1, 0x9e3779b1) >>> 0, true);
   u64.fill(0n, layout.REGS / 8, layout.REGS / 8 + 16);
-  ORDER.forEach((name, i) => { u64[layout.REGS / 8 + i] = registers[name] ?? 0n; });
+  ORDER.forEach((name, i) => {
+    u64[layout.REGS / 8 + i] = registers[name] ?? 0n;
+  });
   if (registers.rsp === undefined) u64[layout.REGS / 8 + 4] = BigInt(STACK);
   u64[layout.REGS / 8 + 15] = BigInt(TABLE + (DATA / 4096 + 1) * 8);
   u64[layout.CR0 / 8] = 0x80010033n;
@@ -74,9 +95,14 @@ export function load(core: Core, code: readonly number[], registers: Setup, hole
 /** Everything that must agree: registers, RIP, lazy flags as stored, control state, the clock, all of RAM. */
 export function snapshot(core: Core): { state: string; ram: Uint8Array } {
   const words = [...Array(16).keys()].map((i) => core.u64[layout.REGS / 8 + i] ?? 0n);
-  const rest = [layout.RIP, layout.LF_RES, layout.LF_AUX, layout.EFLAGS, layout.CR2].map((at) => core.u64[at / 8] ?? 0n);
+  const rest = [layout.RIP, layout.LF_RES, layout.LF_AUX, layout.EFLAGS, layout.CR2].map(
+    (at) => core.u64[at / 8] ?? 0n,
+  );
   const state = [...words, ...rest].map((v) => v.toString(16)).join(" ");
-  return { state: `${state} flags=${core.exports.rflags().toString(16)} t=${core.exports.clock()}`, ram: core.u8.slice(layout.RAM, layout.RAM + RAM_BYTES) };
+  return {
+    state: `${state} flags=${core.exports.rflags().toString(16)} t=${core.exports.clock()}`,
+    ram: core.u8.slice(layout.RAM, layout.RAM + RAM_BYTES),
+  };
 }
 /** What the fast TLB's tags carry, from the jump-cache entry of the code at RIP. */
 export function contextOf(core: Core, rip: number): bigint {
@@ -84,24 +110,30 @@ export function contextOf(core: Core, rip: number): bigint {
   return BigInt((core.u32[slot / 4 + 2] ?? 0) & 0xfff);
 }
 /** The decoded block at a physical address, in the current mode. */
-export const blockAt = (core: Core, pa: number): number => findBlock(core, pa, core.u32[layout.MODE / 4] ?? 0);
+export const blockAt = (core: Core, pa: number): number =>
+  findBlock(core, pa, core.u32[layout.MODE / 4] ?? 0);
 
 /** Run `budget` instructions: translated code where RIP is at an entry of it, the interpreter for one instruction elsewhere.
  *  Returns how many ran translated. */
 export function runMixed(core: Core, region: Region, run: Run, budget: number): number {
-  let left = budget, translated = 0, context = -1n;
+  let left = budget,
+    translated = 0,
+    context = -1n;
   const entryOf = new Map(region.entries.map((pa, i) => [pa, i]));
   while (left > 0) {
-    const rip = Number(core.u64[layout.RIP / 8]), entry = entryOf.get(rip);
+    const rip = Number(core.u64[layout.RIP / 8]),
+      entry = entryOf.get(rip);
     if (entry !== undefined && context >= 0n && core.u32[(region.blocks[entry] ?? 0) / 4] !== DEAD) {
       core.u64[(layout.REGS + layout.RIPB_OFF) / 8] = BigInt(rip & ~0xfff);
-      const after = run(left, context, entry), done = left - after;
+      const after = run(left, context, entry),
+        done = left - after;
       translated += done;
       left = after;
       core.exports.setClock(core.exports.clock() + done);
       if (left === 0) break;
     }
-    const before = core.exports.clock(), at = Number(core.u64[layout.RIP / 8]);
+    const before = core.exports.clock(),
+      at = Number(core.u64[layout.RIP / 8]);
     if (core.exports.run(1) !== layout.STOP_BUDGET) break;
     left -= core.exports.clock() - before;
     if (context < 0n) context = contextOf(core, at);
@@ -109,6 +141,8 @@ export function runMixed(core: Core, region: Region, run: Run, budget: number): 
   return translated;
 }
 export function instantiate(core: Core, region: Region): Run {
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(region.bytes), { env: { memory: core.memory } });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(region.bytes), {
+    env: { memory: core.memory },
+  });
   return instance.exports.run as Run;
 }

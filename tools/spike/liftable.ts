@@ -7,10 +7,16 @@ const BLOCK = 0x90000;
 const ONES = 0xffffffffffffffffn;
 const RECORD_BYTES = [0x00, 0x30, 0x10, 0x18, layout.ZERO_OFF, layout.DS | (3 << 6)]; // length 3, rdx, [rbx], 64-bit addresses
 
-export interface Verdict { readonly number: number; readonly label: string; readonly reason?: string }
+export interface Verdict {
+  readonly number: number;
+  readonly label: string;
+  readonly reason?: string;
+}
 
 export function tryAll(library: Library, cases: readonly { number: number; label: string }[]): Verdict[] {
-  const bytes = new Uint8Array(0x100000), view = new DataView(bytes.buffer), u32 = new Uint32Array(bytes.buffer);
+  const bytes = new Uint8Array(0x100000),
+    view = new DataView(bytes.buffer),
+    u32 = new Uint32Array(bytes.buffer);
   for (const mask of [layout.AMASK, layout.SPMASK, layout.RIPMASK]) view.setBigUint64(mask, ONES, true);
   view.setUint32(layout.MODE, 1, true);
   view.setUint32(BLOCK, 1, true);

@@ -10,7 +10,13 @@ import { buildStencils } from "./stencils.mjs";
 import { translate } from "./translate.ts";
 import { readLibrary } from "./wasm.ts";
 
-const registers = { rax: 0x123456789abcdef0n, rdx: 0xfedcba9876543210n, rbx: 0x55aa55aa12345678n, rbp: 0x9000n, rsi: BigInt(DATA + 0xe00) };
+const registers = {
+  rax: 0x123456789abcdef0n,
+  rdx: 0xfedcba9876543210n,
+  rbx: 0x55aa55aa12345678n,
+  rbp: 0x9000n,
+  rsi: BigInt(DATA + 0xe00),
+};
 const LOOP = CODE + 5; // behind mov ecx, 300
 const PLENTY = 100_000;
 let core, library;
@@ -42,7 +48,8 @@ function interpreted(form, budget, hole) {
   return snapshot(core);
 }
 function spliced(form, budget, hole, inLocals) {
-  const region = translate(core, library, decode(form), { inLocals }), run = instantiate(core, region);
+  const region = translate(core, library, decode(form), { inLocals }),
+    run = instantiate(core, region);
   load(core, form.code, registers, hole);
   core.exports.run(0);
   const translated = runMixed(core, region, run, budget);
@@ -56,14 +63,19 @@ beforeAll(async () => {
   library = readLibrary(readFileSync(await buildStencils("forms", (c) => needed.has(c.number))));
 }, 300_000);
 
-describe.each([{ inLocals: true, where: "locals" }, { inLocals: false, where: "memory" }])("state in $where", ({ inLocals }) => {
+describe.each([
+  { inLocals: true, where: "locals" },
+  { inLocals: false, where: "memory" },
+])("state in $where", ({ inLocals }) => {
   test.each(forms)("$name: the same registers, lazy flags, clock and memory", (form) => {
-    const expected = interpreted(form, PLENTY, false), { state, ram } = spliced(form, PLENTY, false, inLocals);
+    const expected = interpreted(form, PLENTY, false),
+      { state, ram } = spliced(form, PLENTY, false, inLocals);
     expect(state).toBe(expected.state);
     expect(Buffer.compare(ram, expected.ram)).toBe(0);
   });
   test.each(forms)("$name: the same when a page is mapped by the #PF handler in mid-loop", (form) => {
-    const expected = interpreted(form, PLENTY, true), { state, ram } = spliced(form, PLENTY, true, inLocals);
+    const expected = interpreted(form, PLENTY, true),
+      { state, ram } = spliced(form, PLENTY, true, inLocals);
     expect(state).toBe(expected.state);
     expect(Buffer.compare(ram, expected.ram)).toBe(0);
   });
@@ -79,7 +91,9 @@ test("a budget of N instructions stops after exactly N in both engines", () => {
   for (const form of forms) {
     for (let budget = 1; budget < 40; budget += 3) {
       const expected = interpreted(form, budget, false);
-      expect(`${form.name} ${budget} ${spliced(form, budget, false, true).state}`).toBe(`${form.name} ${budget} ${expected.state}`);
+      expect(`${form.name} ${budget} ${spliced(form, budget, false, true).state}`).toBe(
+        `${form.name} ${budget} ${expected.state}`,
+      );
     }
   }
 });
@@ -88,7 +102,8 @@ test("at a page fault the frame, CR2 and every register are those of the interpr
   // The fault is in round 128; the handler's first instruction is the 642nd or so: look at each around it.
   let seen = false;
   for (let budget = 630; budget < 650; budget++) {
-    const expected = interpreted(form, budget, true), found = spliced(form, budget, true, true);
+    const expected = interpreted(form, budget, true),
+      found = spliced(form, budget, true, true);
     seen ||= core.u64[layout.CR2 / 8] === BigInt(DATA + 0x1000);
     expect(found.state).toBe(expected.state);
     expect(Buffer.compare(found.ram, expected.ram)).toBe(0);

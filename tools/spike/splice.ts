@@ -3,87 +3,30 @@
 // A stencil is a function of a record's address. Here that address is a constant, and so are the record's bytes: constants
 // are followed through locals, blocks and calls, and what becomes a constant address is a register, a flag word or a fact
 // of the decode mode. What stays is emitted as it stands. Constants are never on the emitted stack until needed.
-import { fold, identity, operandTypes, resultType } from "./fold.ts";
-import { type FunctionBody, I32, I64, type Library, NONE, type Token, i32Const, i64Const, u } from "./wasm.ts";
+import { EXITS, FAULTS, NEVER, Refused, type Site, SYSTEM } from "./binding.ts";
+import type { Emitter, Entry, Flow, Label } from "./emitter.ts";
+import { accessBytes, extend, fold, identity, operandTypes, resultType } from "./fold.ts";
+import {
+  type FunctionBody,
+  I32,
+  I64,
+  type Library,
+  NONE,
+  type Token,
+  i32Const,
+  i64Const,
+  u,
+} from "./wasm.ts";
 
-/** Why a stencil cannot be spliced. */
-export class Refused extends Error {}
-
-/** What surrounds the copied code: the translator of a region (translate.ts). */
-export interface Site {
-  readonly record: number;
-  /** A fact at a constant address: a byte of the record, a mask that the decode mode fixes. */
-  constant(address: number, bytes: number): bigint | undefined;
-  /** Emit an access to state that lives in a local; false when the address is plain memory. */
-  loadSlot(address: number, op: number): boolean;
-  isSlot(address: number): boolean;
-  storeSlot(address: number, op: number): void;
-  /** Leave to the interpreter at this instruction. */
-  exit(): void;
-  /** The direct branch of this record is taken. */
-  follow(): void;
-  /** Indirect branch: the target is on the stack. */
-  jump(): void;
-  /** Local that stands for a global of the core, a constant, or undefined when the body may not use it. */
-  global(name: string, type: number): { local: number } | { value: number } | undefined;
-}
-
-/** Slow paths: the interpreter runs the instruction again and does what is right. */
-const EXITS = new Set(["rdSlow", "wrSlow", "rmwSlow", "rdPtrSlow", "wrFrom", "raise", "exception", "pageFault", "setFault", "mayTouchDevice"]);
-/** Globals that a failing access sets. */
-const FAULTS = new Set(["fault", "faultVector", "faultCode", "faultAddress"]);
-/** Unreachable behind an access that took the fast path. */
-const NEVER = new Set(["writeBack"]);
-/** Bodies that need the interpreter's loop around them. */
-const SYSTEM = new Set(["next", "resume", "stop", "boundary", "intercept", "jumpShort", "afterSegment", "deliver", "undefined", "tooLong"]);
 const MAX_DEPTH = 8;
 const MAX_TOKENS = 3000;
 const STATIC_DATA = [0x100000, 0x200000] as const;
 
-interface Entry { readonly type: number; readonly value?: number | bigint }
-/** What is known at a point: constants in locals; whether something architectural has been written. */
-interface Flow { readonly known: Map<number, number | bigint>; readonly committed: boolean }
-interface Label {
-  readonly op: number;
-  readonly type: number;
-  readonly level: number;
-  readonly height: number;
-  readonly outer: Code;
-  readonly entry: Flow;
-  readonly values: Entry[];
-  readonly flows: Flow[];
-  virtual: boolean;
+interface Frame {
+  readonly label: Label;
+  readonly token: Token;
+  folded: boolean;
 }
-interface Frame { readonly label: Label; readonly token: Token; folded: boolean }
-/** Bytes that are only needed if the label's value turns out not to be one constant. */
-interface Hole { readonly label: Label; readonly bytes: readonly number[] }
-type Code = (number | Hole)[];
-
-/** One function under construction. */
-export class Emitter {
-  code: Code = [];
-  level = 0;
-  readonly #locals: number[];
-  readonly #params: number;
-  readonly #free = new Map<number, number[]>([[I32, []], [I64, []]]);
-
-  constructor(params: readonly number[]) {
-    this.#locals = [...params];
-    this.#params = params.length;
-  }
-  get locals(): readonly number[] { return this.#locals.slice(this.#params); }
-  emit(...bytes: number[]): void { this.code.push(...bytes); }
-  /** A local for the whole function; local() gives one until it is released. */
-  fresh(type: number): number { return this.#locals.push(type) - 1; }
-  local(type: number): number { return this.#free.get(type)?.pop() ?? this.fresh(type); }
-  typeOf(local: number): number { return this.#locals[local] ?? 0; }
-  release(local: number): void { this.#free.get(this.#locals[local] ?? 0)?.push(local); }
-  branch(level: number, op = 0x0c): void { this.emit(op, ...u(this.level - level)); }
-  open(op: number): number { this.emit(op, NONE); return ++this.level; }
-  close(): void { this.emit(0x0b); this.level--; }
-  bytes(): number[] { return this.code.flatMap((c) => (typeof c === "number" ? [c] : c.label.virtual ? [] : [...c.bytes])); }
-}
-
 export class Splicer {
   readonly library: Library;
   readonly out: Emitter;
@@ -102,7 +45,8 @@ export class Splicer {
 
   /** Splice the stencil of one record. Returns whether control can reach the next record; emits nothing when it throws. */
   splice(stencil: FunctionBody): boolean {
-    const { code, level } = this.out, { length } = code;
+    const { code, level } = this.out,
+      { length } = code;
     try {
       return this.#splice(stencil);
     } catch (error) {
@@ -117,7 +61,8 @@ export class Splicer {
     this.#inline(stencil, [{ type: I32, value: record }], 0);
     if (!this.#reachable) return false;
     const next = this.#stack.pop();
-    if (next?.value === undefined || Number(next.value) !== record + 16) throw new Refused("computes the next record");
+    if (next?.value === undefined || Number(next.value) !== record + 16)
+      throw new Refused("computes the next record");
     return true;
   }
 
@@ -129,10 +74,13 @@ export class Splicer {
     if (!top) throw new Refused("stack underflow");
     return top;
   }
-  #push(type: number, value?: number | bigint): void { this.#stack.push(value === undefined ? { type } : { type, value }); }
+  #push(type: number, value?: number | bigint): void {
+    this.#stack.push(value === undefined ? { type } : { type, value });
+  }
   /** Take n operands so that all lie on the emitted stack in order. */
   #arrange(n: number): void {
-    const top = this.#stack.splice(this.#stack.length - n), first = top.findIndex((e) => e.value !== undefined);
+    const top = this.#stack.splice(this.#stack.length - n),
+      first = top.findIndex((e) => e.value !== undefined);
     if (first < 0) return;
     const spilled: number[] = [];
     for (let i = top.length - 1; i > first; i--) {
@@ -142,24 +90,48 @@ export class Splicer {
       this.out.emit(0x21, ...u(spilled[i]!));
     }
     for (let i = first; i < top.length; i++) {
-      const e = top[i]!, local = spilled[i];
+      const e = top[i]!,
+        local = spilled[i];
       if (e.value !== undefined) this.out.emit(...this.#constant(e));
-      else if (local !== undefined) { this.out.emit(0x20, ...u(local)); this.out.release(local); }
+      else if (local !== undefined) {
+        this.out.emit(0x20, ...u(local));
+        this.out.release(local);
+      }
     }
   }
 
   // --- labels ---------------------------------------------------------------------------------------------------
 
-  #flow(): Flow { return { known: new Map(this.#known), committed: this.#committed }; }
-  #resume(flow: Flow): void { this.#known = new Map(flow.known); this.#committed = flow.committed; this.#reachable = true; }
+  #flow(): Flow {
+    return { known: new Map(this.#known), committed: this.#committed };
+  }
+  #resume(flow: Flow): void {
+    this.#known = new Map(flow.known);
+    this.#committed = flow.committed;
+    this.#reachable = true;
+  }
   #open(op: number, type: number): Label {
-    const label: Label = { op, type, level: ++this.out.level, height: this.#stack.length, outer: this.out.code, entry: this.#flow(), values: [], flows: [], virtual: false };
+    const label: Label = {
+      op,
+      type,
+      level: ++this.out.level,
+      height: this.#stack.length,
+      outer: this.out.code,
+      entry: this.#flow(),
+      values: [],
+      flows: [],
+      virtual: false,
+    };
     this.out.code = [];
     return label;
   }
   /** Control reaches the end of the label from here, with its value on the stack. */
   #arrive(label: Label): void {
-    if (label.op === 0x03) { if (this.#reachable && label.type !== NONE) this.#arrange(1); label.flows.push(this.#flow()); return; }
+    if (label.op === 0x03) {
+      if (this.#reachable && label.type !== NONE) this.#arrange(1);
+      label.flows.push(this.#flow());
+      return;
+    }
     label.flows.push(this.#flow());
     if (label.type === NONE) return;
     const value = this.#pop();
@@ -168,17 +140,24 @@ export class Splicer {
   }
   #close(label: Label): void {
     if (this.#reachable) this.#arrive(label);
-    const inner = this.out.code, [first] = label.values;
+    const inner = this.out.code,
+      [first] = label.values;
     this.out.code = label.outer;
     this.out.level--;
-    label.virtual = label.type !== NONE && first?.value !== undefined && label.values.every((v) => v.value === first.value);
+    label.virtual =
+      label.type !== NONE && first?.value !== undefined && label.values.every((v) => v.value === first.value);
     this.out.emit(label.op, label.virtual ? NONE : label.type);
     for (const c of inner) this.out.code.push(c);
     this.out.emit(0x0b);
     this.#stack.length = label.height;
     this.#reachable = label.flows.length > 0;
-    if (!this.#reachable) { this.out.emit(0x00); return; }
-    const known = new Map([...label.flows[0]!.known].filter(([l, v]) => label.flows.every((f) => f.known.get(l) === v)));
+    if (!this.#reachable) {
+      this.out.emit(0x00);
+      return;
+    }
+    const known = new Map(
+      [...label.flows[0]!.known].filter(([l, v]) => label.flows.every((f) => f.known.get(l) === v)),
+    );
     this.#resume({ known, committed: label.flows.some((f) => f.committed) });
     if (label.type !== NONE) this.#push(label.type, label.virtual ? first?.value : undefined);
   }
@@ -194,7 +173,8 @@ export class Splicer {
       return;
     }
     const value = label.op === 0x03 || label.type === NONE ? undefined : this.#stack[this.#stack.length - 1];
-    if (value?.value !== undefined) { // the constant is not below the condition: emit it inside
+    if (value?.value !== undefined) {
+      // the constant is not below the condition: emit it inside
       this.out.open(0x04);
       this.out.code.push({ label, bytes: this.#constant(value) });
       this.out.branch(label.level);
@@ -209,47 +189,64 @@ export class Splicer {
   #inline(f: FunctionBody, args: readonly Entry[], depth: number): void {
     if (depth > MAX_DEPTH) throw new Refused(`calls ${f.name} too deeply`);
     const map = [...f.params, ...f.locals].map((type) => {
-      if (type !== I32 && type !== I64) throw new Refused(`${f.name} has a local that is no integer`);
+      if (type !== I32 && type !== I64) throw new Refused(type === 0x7b ? "SIMD" : "floating point");
       return this.out.local(type);
     });
     for (let i = args.length - 1; i >= 0; i--) this.#set(map[i]!, args[i]!);
     const first = firstUses(f);
-    for (let i = f.params.length; i < map.length; i++) if (!first.has(i)) this.#set(map[i]!, { type: f.locals[i - f.params.length]!, value: 0 });
+    for (let i = f.params.length; i < map.length; i++)
+      if (!first.has(i)) this.#set(map[i]!, { type: f.locals[i - f.params.length]!, value: 0 });
     const label = this.#open(0x02, f.results[0] ?? NONE);
     this.#walk(f, map, label, depth);
     this.#close(label);
-    for (const local of map) { this.#known.delete(local); this.out.release(local); }
+    for (const local of map) {
+      this.#known.delete(local);
+      this.out.release(local);
+    }
   }
   /** Local := entry; a constant is remembered, and stored too, for where paths meet. */
   #set(local: number, entry: Entry): void {
     if (entry.value === undefined) this.#known.delete(local);
-    else { this.out.emit(...this.#constant(entry)); this.#known.set(local, entry.value); }
+    else {
+      this.out.emit(...this.#constant(entry));
+      this.#known.set(local, entry.value);
+    }
     this.out.emit(0x21, ...u(local));
   }
 
   #walk(f: FunctionBody, map: readonly number[], outermost: Label, depth: number): void {
-    const frames: Frame[] = [], { tokens } = f;
+    const frames: Frame[] = [],
+      { tokens } = f;
     const target = (index: number): Label => frames[frames.length - 1 - index]?.label ?? outermost;
     for (let i = 0; i < tokens.length - 1; i++) {
       const t = tokens[i]!;
       if (++this.#walked > MAX_TOKENS) throw new Refused("too large");
       switch (t.op) {
-        case 0x01: break;
-        case 0x02: frames.push({ label: this.#open(0x02, t.index), token: t, folded: true }); break;
+        case 0x01:
+          break;
+        case 0x02:
+          frames.push({ label: this.#open(0x02, t.index), token: t, folded: true });
+          break;
         case 0x03: {
-          for (let k = i; k < t.end; k++) if (tokens[k]!.op === 0x21 || tokens[k]!.op === 0x22) this.#known.delete(map[tokens[k]!.index]!);
+          for (let k = i; k < t.end; k++)
+            if (tokens[k]!.op === 0x21 || tokens[k]!.op === 0x22) this.#known.delete(map[tokens[k]!.index]!);
           frames.push({ label: this.#open(0x03, t.index), token: t, folded: true });
           break;
         }
         case 0x04: {
-          const condition = this.#pop(), folded = condition.value !== undefined;
+          const condition = this.#pop(),
+            folded = condition.value !== undefined;
           frames.push({ label: this.#open(folded ? 0x02 : 0x04, t.index), token: t, folded });
           if (folded && Number(condition.value) === 0) i = t.otherwise >= 0 ? t.otherwise : t.end - 1;
           break;
         }
-        case 0x05: { // the end of the first branch
+        case 0x05: {
+          // the end of the first branch
           const { label, token, folded } = frames[frames.length - 1]!;
-          if (folded) { i = token.end - 1; break; }
+          if (folded) {
+            i = token.end - 1;
+            break;
+          }
           this.#arrive(label);
           this.#otherwise(label);
           break;
@@ -260,18 +257,36 @@ export class Splicer {
           this.#close(label);
           break;
         }
-        case 0x0c: this.#branch(target(t.index)); break;
-        case 0x0d: this.#branchIf(target(t.index)); break;
-        case 0x0f: this.#branch(outermost); break;
-        case 0x00: this.out.emit(0x00); this.#reachable = false; break;
-        case 0x10: this.#call(t.index, depth); break;
-        default: this.#plain(t, map);
+        case 0x0c:
+          this.#branch(target(t.index));
+          break;
+        case 0x0d:
+          this.#branchIf(target(t.index));
+          break;
+        case 0x0f:
+          this.#branch(outermost);
+          break;
+        case 0x00:
+          this.out.emit(0x00);
+          this.#reachable = false;
+          break;
+        case 0x10:
+          this.#call(t.index, depth);
+          break;
+        default:
+          this.#plain(t, map);
       }
-      while (!this.#reachable) { // go on where control can come from
+      while (!this.#reachable) {
+        // go on where control can come from
         const frame = frames[frames.length - 1];
         if (!frame) return;
-        const { label, token, folded } = frame, inFirst = token.otherwise >= 0 && i < token.otherwise;
-        if (!folded && inFirst) { this.#otherwise(label); i = token.otherwise; break; }
+        const { label, token, folded } = frame,
+          inFirst = token.otherwise >= 0 && i < token.otherwise;
+        if (!folded && inFirst) {
+          this.#otherwise(label);
+          i = token.otherwise;
+          break;
+        }
         frames.pop();
         if (!folded && token.otherwise < 0) label.flows.push(label.entry);
         this.#close(label);
@@ -289,10 +304,26 @@ export class Splicer {
     const f = this.library.functions[index];
     if (!f) throw new Refused("calls the embedder");
     if (SYSTEM.has(f.name)) throw new Refused(`system: ${f.name}()`);
-    if (EXITS.has(f.name)) { this.#exit(); return; }
-    if (NEVER.has(f.name)) { this.out.emit(0x00); this.#reachable = false; return; }
-    if (f.name === "link") { this.site.follow(); this.#reachable = false; return; }
-    if (f.name === "jump") { this.#arrange(1); this.site.jump(); this.#reachable = false; return; }
+    if (EXITS.has(f.name)) {
+      this.#exit();
+      return;
+    }
+    if (NEVER.has(f.name)) {
+      this.out.emit(0x00);
+      this.#reachable = false;
+      return;
+    }
+    if (f.name === "link") {
+      this.site.follow();
+      this.#reachable = false;
+      return;
+    }
+    if (f.name === "jump") {
+      this.#arrange(1);
+      this.site.jump();
+      this.#reachable = false;
+      return;
+    }
     const args = this.#stack.splice(this.#stack.length - f.params.length);
     this.#inline(f, args, depth + 1);
   }
@@ -305,21 +336,66 @@ export class Splicer {
   // --- straight-line instructions -------------------------------------------------------------------------------
 
   #plain(t: Token, map: readonly number[]): void {
-    const { out } = this, { op } = t;
-    if (op === 0x41) return this.#push(I32, Number(t.value) >>> 0);
-    if (op === 0x42) return this.#push(I64, BigInt.asUintN(64, BigInt(t.value)));
-    if (op >= 0x20 && op <= 0x22) return this.#localAccess(op, map[t.index]!);
-    if (op === 0x23 || op === 0x24) return this.#globalAccess(op, t.index);
-    if (op >= 0x28 && op <= 0x35) return this.#load(t);
-    if (op >= 0x36 && op <= 0x3e) return this.#store(t);
-    if (op === 0x1a) { if (this.#pop().value === undefined) out.emit(0x1a); return; }
-    if (op === 0x1b) return this.#select();
-    const operands = operandTypes(op), type = resultType(op);
-    if (!operands || type === undefined) throw new Refused(op === 0xfd ? "SIMD" : op === 0xfc ? "bulk memory" : op === 0x0e ? "switch" : `opcode ${op.toString(16)}`);
-    const n = operands.length, top = this.#stack.slice(-n), values = top.map((e) => e.value);
+    const { out } = this,
+      { op } = t;
+    if (op === 0x41) {
+      this.#push(I32, Number(t.value) >>> 0);
+      return;
+    }
+    if (op === 0x42) {
+      this.#push(I64, BigInt.asUintN(64, BigInt(t.value)));
+      return;
+    }
+    if (op >= 0x20 && op <= 0x22) {
+      this.#localAccess(op, map[t.index]!);
+      return;
+    }
+    if (op === 0x23 || op === 0x24) {
+      this.#globalAccess(op, t.index);
+      return;
+    }
+    if (op >= 0x28 && op <= 0x35) {
+      this.#load(t);
+      return;
+    }
+    if (op >= 0x36 && op <= 0x3e) {
+      this.#store(t);
+      return;
+    }
+    if (op === 0x1a) {
+      if (this.#pop().value === undefined) out.emit(0x1a);
+      return;
+    }
+    if (op === 0x1b) {
+      this.#select();
+      return;
+    }
+    const operands = operandTypes(op),
+      type = resultType(op);
+    if (!operands || type === undefined)
+      throw new Refused(
+        op === 0xfd
+          ? "SIMD"
+          : op === 0xfc
+            ? "bulk memory"
+            : op === 0x0e
+              ? "switch"
+              : `opcode ${op.toString(16)}`,
+      );
+    const n = operands.length,
+      top = this.#stack.slice(-n),
+      values = top.map((e) => e.value);
     const folded = values.every((v) => v !== undefined) ? fold(op, values as (number | bigint)[]) : undefined;
-    if (folded !== undefined) { this.#stack.length -= n; return this.#push(type, folded); }
-    if (n === 2 && identity(op, values)) { this.#stack.length -= 2; return this.#push(type); }
+    if (folded !== undefined) {
+      this.#stack.length -= n;
+      this.#push(type, folded);
+      return;
+    }
+    if (n === 2 && identity(op, values)) {
+      this.#stack.length -= 2;
+      this.#push(type);
+      return;
+    }
     this.#arrange(n);
     out.emit(...t.raw);
     this.#push(type);
@@ -330,13 +406,16 @@ export class Splicer {
       const { type } = this.#stack[this.#stack.length - 2]!;
       this.#arrange(3);
       this.out.emit(0x1b);
-      return this.#push(type);
+      this.#push(type);
+      return;
     }
     this.#pop();
-    const [a, b] = this.#stack.splice(-2) as [Entry, Entry], first = Number(condition.value) !== 0;
+    const [a, b] = this.#stack.splice(-2) as [Entry, Entry],
+      first = Number(condition.value) !== 0;
     if (first && b.value === undefined) this.out.emit(0x1a);
     if (!first && a.value === undefined) {
-      if (b.value === undefined) { // drop the lower of two
+      if (b.value === undefined) {
+        // drop the lower of two
         const spare = this.out.local(b.type);
         this.out.emit(0x21, ...u(spare), 0x1a, 0x20, ...u(spare));
         this.out.release(spare);
@@ -349,7 +428,8 @@ export class Splicer {
     if (op === 0x20) {
       const value = this.#known.get(local);
       if (value === undefined) this.out.emit(0x20, ...u(local));
-      return this.#push(type, value);
+      this.#push(type, value);
+      return;
     }
     const entry = this.#pop();
     if (op === 0x22 && entry.value === undefined) {
@@ -359,28 +439,45 @@ export class Splicer {
     if (op === 0x22) this.#stack.push(entry);
   }
   #globalAccess(op: number, index: number): void {
-    const g = this.library.globals.get(index), name = g?.name ?? "", type = g?.type ?? I32;
+    const g = this.library.globals.get(index),
+      name = g?.name ?? "",
+      type = g?.type ?? I32;
     if (FAULTS.has(name)) {
-      if (op === 0x24) return this.#exit();
-      return this.#push(type, 0);
+      if (op === 0x24) {
+        this.#exit();
+        return;
+      }
+      this.#push(type, 0);
+      return;
     }
     const place = this.site.global(name, type);
     if (!place) throw new Refused(`uses the variable ${name}`);
     if ("value" in place) {
       if (op === 0x24) throw new Refused(`sets the variable ${name}`);
-      return this.#push(type, place.value);
+      this.#push(type, place.value);
+      return;
     }
     if (op === 0x24) this.#arrange(1);
     this.out.emit(op === 0x24 ? 0x21 : 0x20, ...u(place.local));
     if (op === 0x23) this.#push(type);
   }
   #load(t: Token): void {
-    const type = resultType(t.op)!, address = this.#stack[this.#stack.length - 1]?.value;
+    const type = resultType(t.op)!,
+      address = this.#stack[this.#stack.length - 1]?.value;
     if (address !== undefined) {
       const at = Number(address) + t.offset;
-      const bytes = accessBytes(t.op), found = this.site.constant(at, bytes);
-      if (found !== undefined) { this.#pop(); return this.#push(type, extend(t.op, found)); }
-      if (this.site.loadSlot(at, t.op)) { this.#pop(); return this.#push(type); }
+      const bytes = accessBytes(t.op),
+        found = this.site.constant(at, bytes);
+      if (found !== undefined) {
+        this.#pop();
+        this.#push(type, extend(t.op, found));
+        return;
+      }
+      if (this.site.loadSlot(at, t.op)) {
+        this.#pop();
+        this.#push(type);
+        return;
+      }
       if (at >= STATIC_DATA[0] && at < STATIC_DATA[1]) throw new Refused("reads a static table");
     }
     this.#arrange(1);
@@ -405,16 +502,10 @@ export class Splicer {
   }
 }
 
-const accessBytes = (op: number): number => [4, 8, 4, 8, 1, 1, 2, 2, 1, 1, 2, 2, 4, 4][op - 0x28] ?? 8;
-/** What a load of these bytes gives: sign- or zero-extended to the type of its result. */
-function extend(op: number, value: bigint): number | bigint {
-  const wide = resultType(op) === I64, signed = [0x2c, 0x2e, 0x30, 0x32, 0x34].includes(op);
-  const v = signed ? BigInt.asIntN(8 * accessBytes(op), value) : value;
-  return wide ? BigInt.asUintN(64, v) : Number(BigInt.asUintN(32, v));
-}
 /** Locals that are written before any branch: they need no zero. */
 function firstUses(f: FunctionBody): ReadonlySet<number> {
-  const set = new Set<number>(), read = new Set<number>();
+  const set = new Set<number>(),
+    read = new Set<number>();
   for (const t of f.tokens) {
     if (t.op === 0x03 || t.op === 0x04 || (t.op >= 0x0c && t.op <= 0x0f)) break;
     if (t.op === 0x20) read.add(t.index);

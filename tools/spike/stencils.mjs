@@ -26,22 +26,50 @@ export function cases() {
 }
 
 function source(list) {
-  const imports = readFileSync(at(RUN), "utf8").split("\n").filter((line) => line.startsWith("import "));
-  const here = imports.map((line) => line.replace(/from "\.\.\/(\.\.\/)?/, (_, up) => `from "../../src/hw/${up ? "" : "cpu/"}`));
-  return [...here, 'import { link } from "../../src/hw/cpu/flow";', ...list.map((c) => `export function c${c.number}(pc: usize): usize { ${c.text} }`)].join("\n");
+  const imports = readFileSync(at(RUN), "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("import "));
+  const here = imports.map((line) =>
+    line.replace(/from "\.\.\/(\.\.\/)?/, (_, up) => `from "../../src/hw/${up ? "" : "cpu/"}`),
+  );
+  return [
+    ...here,
+    'import { link } from "../../src/hw/cpu/flow";',
+    ...list.map((c) => `export function c${c.number}(pc: usize): usize { ${c.text} }`),
+  ].join("\n");
 }
 
 /** Compiles the stencils of the cases that `wanted` accepts to build/spike/<name>.wasm; returns the path. */
 export async function buildStencils(name, wanted = () => true) {
   mkdirSync(at("build/spike"), { recursive: true });
   const text = source(cases().filter(wanted));
-  const entry = at(`build/spike/${name}.ts`), out = at(`build/spike/${name}.wasm`);
+  const entry = at(`build/spike/${name}.ts`),
+    out = at(`build/spike/${name}.wasm`);
   const newest = Math.max(...["src/hw/cpu", "src/hw/mmu", RUN].map((path) => statSync(at(path)).mtimeMs));
-  if (existsSync(out) && existsSync(entry) && readFileSync(entry, "utf8") === text && statSync(out).mtimeMs > newest) return out;
+  if (
+    existsSync(out) &&
+    existsSync(entry) &&
+    readFileSync(entry, "utf8") === text &&
+    statSync(out).mtimeMs > newest
+  )
+    return out;
   writeFileSync(entry, text);
-  const flags = ["-O3", "--noAssert", "--runtime", "stub", "--importMemory", "--debug", "--memoryBase", "1048576", "--enable", "simd"];
+  const flags = [
+    "-O3",
+    "--noAssert",
+    "--runtime",
+    "stub",
+    "--importMemory",
+    "--debug",
+    "--memoryBase",
+    "1048576",
+    "--enable",
+    "simd",
+  ];
   const asc = at("node_modules/assemblyscript/bin/asc.js");
-  const result = await run(process.execPath, [asc, entry, "--config", "none", ...flags, "--outFile", out], { cwd: at() });
+  const result = await run(process.execPath, [asc, entry, "--config", "none", ...flags, "--outFile", out], {
+    cwd: at(),
+  });
   if (result.code !== 0) throw new ToolError(`spike: asc failed:\n${result.stderr || result.stdout}`);
   return out;
 }

@@ -7,10 +7,23 @@
 // An instruction that cannot be spliced, or whose access misses the fast TLB, is left to the interpreter: the function
 // returns with RIP at it, and what ran before it is counted exactly.
 import { layout } from "../../src/hw/layout.ts";
-import { Emitter, Refused, type Site, Splicer } from "./splice.ts";
-import { type FunctionBody, I32, I64, type Library, oneFunctionModule, u, i32Const, i64Const } from "./wasm.ts";
+import { Refused, type Site } from "./binding.ts";
+import { Emitter } from "./emitter.ts";
+import { Splicer } from "./splice.ts";
+import {
+  type FunctionBody,
+  I32,
+  I64,
+  type Library,
+  oneFunctionModule,
+  u,
+  i32Const,
+  i64Const,
+} from "./wasm.ts";
 
-const LEFT = 0, CONTEXT = 1, ENTRY = 2;
+const LEFT = 0,
+  CONTEXT = 1,
+  ENTRY = 2;
 const PARAMS = [I32, I64, I32];
 const MAX_BLOCKS = 16;
 const ONES = 0xffffffffffffffffn;
@@ -38,6 +51,15 @@ export function findBlock({ u32 }: Memory, pa: number, mode: number): number {
   return b;
 }
 
+/** Width of a store that does not fill its slot, by opcode. */
+const STORED_BITS: ReadonlyMap<number, bigint> = new Map([
+  [0x36, 32n],
+  [0x3a, 8n],
+  [0x3b, 16n],
+  [0x3c, 8n],
+  [0x3d, 16n],
+  [0x3e, 32n],
+]);
 /** Registers and flag words as locals; the rest of the state stays in memory. */
 class Slots {
   readonly out: Emitter;
@@ -51,7 +73,11 @@ class Slots {
 
   #base(address: number): number | undefined {
     const base = address & ~7;
-    const held = (base >= layout.REGS && base < layout.REGS + 128) || base === layout.LF_RES || base === layout.LF_AUX || base === layout.REGS + layout.RIPB_OFF;
+    const held =
+      (base >= layout.REGS && base < layout.REGS + 128) ||
+      base === layout.LF_RES ||
+      base === layout.LF_AUX ||
+      base === layout.REGS + layout.RIPB_OFF;
     return this.enabled && held ? base : undefined;
   }
   #local(base: number): number {
@@ -59,26 +85,40 @@ class Slots {
     this.#locals.set(base, found);
     return found;
   }
-  has(address: number): boolean { return this.#base(address) !== undefined; }
+  has(address: number): boolean {
+    return this.#base(address) !== undefined;
+  }
   load(address: number, op: number): boolean {
-    const base = this.#base(address), shift = BigInt((address & 7) * 8);
+    const base = this.#base(address),
+      shift = BigInt((address & 7) * 8);
     if (base === undefined) return false;
     this.out.emit(0x20, ...u(this.#local(base)));
     if (shift) this.out.emit(...i64Const(shift), 0x88);
     if (op === 0x28 || (op >= 0x2c && op <= 0x2f)) this.out.emit(0xa7);
-    const narrow: Readonly<Record<number, readonly number[]>> = {
-      0x2c: [0xc0], 0x2d: [...i32Const(255), 0x71], 0x2e: [0xc1], 0x2f: [...i32Const(65535), 0x71],
-      0x30: [0xc2], 0x31: [...i64Const(255n), 0x83], 0x32: [0xc3], 0x33: [...i64Const(65535n), 0x83], 0x34: [0xc4], 0x35: [...i64Const(0xffffffffn), 0x83],
-    };
-    this.out.emit(...(narrow[op] ?? []));
+    const narrow: readonly (readonly number[])[] = [
+      [0xc0], // i32.load8_s and its kind, in the order of the opcodes
+      [...i32Const(255), 0x71],
+      [0xc1],
+      [...i32Const(65535), 0x71],
+      [0xc2],
+      [...i64Const(255n), 0x83],
+      [0xc3],
+      [...i64Const(65535n), 0x83],
+      [0xc4],
+      [...i64Const(0xffffffffn), 0x83],
+    ];
+    this.out.emit(...(narrow[op - 0x2c] ?? []));
     return true;
   }
   /** The value is on the stack. */
   store(address: number, op: number): void {
-    const base = this.#base(address)!, local = this.#local(base), shift = BigInt((address & 7) * 8), { out } = this;
+    const base = this.#base(address)!,
+      local = this.#local(base),
+      shift = BigInt((address & 7) * 8),
+      { out } = this;
     this.#dirty.add(base);
     if (op === 0x36 || op === 0x3a || op === 0x3b) out.emit(0xad);
-    const bits = ({ 0x36: 32n, 0x3a: 8n, 0x3b: 16n, 0x3c: 8n, 0x3d: 16n, 0x3e: 32n } as Readonly<Record<number, bigint>>)[op];
+    const bits = STORED_BITS.get(op);
     if (bits !== undefined) {
       const mask = (1n << bits) - 1n;
       out.emit(...i64Const(mask), 0x83);
@@ -87,8 +127,19 @@ class Slots {
     }
     out.emit(0x21, ...u(local));
   }
-  prologue(): number[] { return [...this.#locals].flatMap(([base, l]) => [...i32Const(0), 0x29, 3, ...u(base), 0x21, ...u(l)]); }
-  epilogue(): number[] { return [...this.#dirty].flatMap((base) => [...i32Const(0), 0x20, ...u(this.#local(base)), 0x37, 3, ...u(base)]); }
+  prologue(): number[] {
+    return [...this.#locals].flatMap(([base, l]) => [...i32Const(0), 0x29, 3, ...u(base), 0x21, ...u(l)]);
+  }
+  epilogue(): number[] {
+    return [...this.#dirty].flatMap((base) => [
+      ...i32Const(0),
+      0x20,
+      ...u(this.#local(base)),
+      0x37,
+      3,
+      ...u(base),
+    ]);
+  }
 }
 
 /** One function under translation. The list of blocks is complete when no branch asks for another. */
@@ -109,7 +160,13 @@ class Translation {
   #dispatchLevel = 0;
   #selfLevel = 0;
 
-  constructor(memory: Memory, library: Library, stencils: ReadonlyMap<number, FunctionBody>, blocks: readonly number[], inLocals: boolean) {
+  constructor(
+    memory: Memory,
+    library: Library,
+    stencils: ReadonlyMap<number, FunctionBody>,
+    blocks: readonly number[],
+    inLocals: boolean,
+  ) {
     this.memory = memory;
     this.library = library;
     this.stencils = stencils;
@@ -118,8 +175,17 @@ class Translation {
     this.#ripMask = memory.view.getBigUint64(layout.RIPMASK, true);
     this.#flat = (this.#u32(layout.MODE) & (NONFLAT | 1)) !== NONFLAT;
   }
-  #u32(at: number): number { return this.memory.u32[at / 4] ?? 0; }
-  #offset(block: number): number { return this.#u32(block + 4) & 0xfff; }
+  #u32(at: number): number {
+    return this.memory.u32[at / 4] ?? 0;
+  }
+  #offset(block: number): number {
+    return this.#u32(block + 4) & 0xfff;
+  }
+
+  /** Where execution goes on behind a block. */
+  #end(block: number): number {
+    return this.#u32(block + 32 + this.#u32(block) * 16 + 12);
+  }
 
   translate(): Region {
     const { out, blocks } = this;
@@ -134,7 +200,19 @@ class Translation {
     out.close();
     out.emit(0x00);
     out.close();
-    const code = [...this.#slots.prologue(), ...out.bytes(), ...this.#slots.epilogue(), ...i32Const(0), 0x20, ...u(this.#rip), 0x37, 3, ...u(layout.RIP), 0x20, LEFT];
+    const code = [
+      ...this.#slots.prologue(),
+      ...out.bytes(),
+      ...this.#slots.epilogue(),
+      ...i32Const(0),
+      0x20,
+      ...u(this.#rip),
+      0x37,
+      3,
+      ...u(layout.RIP),
+      0x20,
+      LEFT,
+    ];
     return {
       bytes: oneFunctionModule(PARAMS, [I32], out.locals, code),
       entries: blocks.map((b) => this.#u32(b + 4)),
@@ -150,7 +228,8 @@ class Translation {
   }
   #ripAt(offset: number): void {
     const { out } = this;
-    if (!this.#slots.load(layout.REGS + layout.RIPB_OFF, 0x29)) out.emit(...i32Const(0), 0x29, 3, ...u(layout.REGS + layout.RIPB_OFF));
+    if (!this.#slots.load(layout.REGS + layout.RIPB_OFF, 0x29))
+      out.emit(...i32Const(0), 0x29, 3, ...u(layout.REGS + layout.RIPB_OFF));
     out.emit(...i64Const(BigInt(offset)), 0x7c);
     if (this.#ripMask !== ONES) out.emit(...i64Const(this.#ripMask), 0x83);
   }
@@ -160,7 +239,10 @@ class Translation {
   }
   /** Go to an offset of the page: around the loop, to another block, or out. */
   #goTo(offset: number, from: number): void {
-    if (offset === this.#offset(from)) { this.out.branch(this.#selfLevel); return; }
+    if (offset === this.#offset(from)) {
+      this.out.branch(this.#selfLevel);
+      return;
+    }
     const to = this.blocks.findIndex((b) => this.#offset(b) === offset);
     if (to >= 0) this.#enter(to);
     else {
@@ -173,16 +255,21 @@ class Translation {
     this.out.branch(this.#dispatchLevel);
   }
   #block(block: number): void {
-    const { out } = this, n = this.#u32(block), end = block + 32 + n * 16;
+    const { out } = this,
+      n = this.#u32(block);
     this.#selfLevel = out.open(0x03);
     out.emit(0x20, LEFT, ...i32Const(n), 0x48);
     out.open(0x04);
     this.#leave(this.#offset(block));
     out.close();
     out.emit(0x20, LEFT, ...i32Const(n), 0x6b, 0x21, LEFT);
-    this.wanted.add(this.#u32(end + 12)); // where a call of this block returns to
-    for (let i = 0; i < n; i++) if (!this.#record(block, i, n)) { this.#endBlock(); return; }
-    this.#goTo(this.#u32(end + 12), block);
+    this.wanted.add(this.#end(block)); // where a call of this block returns to
+    for (let i = 0; i < n; i++)
+      if (!this.#record(block, i, n)) {
+        this.#endBlock();
+        return;
+      }
+    this.#goTo(this.#end(block), block);
     this.#endBlock();
   }
   #endBlock(): void {
@@ -191,7 +278,9 @@ class Translation {
   }
   /** Returns whether the next record can be reached. */
   #record(block: number, i: number, n: number): boolean {
-    const { out } = this, record = block + 32 + i * 16, offset = (this.#u32(record) >>> 16) & 0xfff;
+    const { out } = this,
+      record = block + 32 + i * 16,
+      offset = (this.#u32(record) >>> 16) & 0xfff;
     const stencil = this.stencils.get(this.#u32(record) & 0xffff);
     const exit = (): void => {
       out.emit(0x20, LEFT, ...i32Const(n - i), 0x6a, 0x21, LEFT);
@@ -208,16 +297,22 @@ class Translation {
     }
   }
   #site(block: number, record: number, exit: () => void): Site {
-    const { out } = this, slots = this.#slots, { view } = this.memory;
+    const { out } = this,
+      slots = this.#slots,
+      { view } = this.memory;
     return {
       record,
       constant: (at, bytes) => {
-        const read = (): bigint => [...Array(bytes).keys()].reduceRight((v, k) => (v << 8n) | BigInt(view.getUint8(at + k)), 0n);
+        const read = (): bigint =>
+          [...Array(bytes).keys()].reduceRight((v, k) => (v << 8n) | BigInt(view.getUint8(at + k)), 0n);
         if (at >= record && at + bytes <= record + 16) return read();
         if (at === layout.REGS + layout.ZERO_OFF) return 0n;
-        if ([layout.MODE, layout.AMASK, layout.SPMASK, layout.RIPMASK].some((fact) => fact === at)) return read();
+        if ([layout.MODE, layout.AMASK, layout.SPMASK, layout.RIPMASK].some((fact) => fact === at))
+          return read();
         const segment = (at - layout.SEG_EBASE) / 8;
-        return this.#flat && [layout.ES, layout.SS, layout.DS, layout.LDTR].some((fact) => fact === segment) ? read() : undefined;
+        return this.#flat && [layout.ES, layout.SS, layout.DS, layout.LDTR].some((fact) => fact === segment)
+          ? read()
+          : undefined;
       },
       isSlot: (at) => slots.has(at),
       loadSlot: (at, op) => slots.load(at, op),
@@ -226,7 +321,10 @@ class Translation {
       follow: () => this.#goTo(view.getInt32(record + 12, true), block),
       jump: () => {
         out.emit(0x21, ...u(this.#rip));
-        this.blocks.forEach((to, index) => { // a return inside the region
+        const sites = new Set(this.blocks.map((b) => this.#end(b)));
+        this.blocks.forEach((to, index) => {
+          // a return to what follows a block of the region
+          if (!sites.has(this.#offset(to))) return;
           this.#ripAt(this.#offset(to));
           out.emit(0x20, ...u(this.#rip), 0x51);
           out.open(0x04);
@@ -253,18 +351,29 @@ export interface Options {
   readonly inLocals?: boolean;
 }
 /** Translate the region around a decoded block. */
-export function translate(memory: Memory, library: Library, block: number, { inLocals = true }: Options = {}): Region {
+export function translate(
+  memory: Memory,
+  library: Library,
+  block: number,
+  { inLocals = true }: Options = {},
+): Region {
   const stencils = new Map<number, FunctionBody>();
   for (const [name, index] of library.exports) {
     const body = library.functions[index];
     if (body && /^c\d+$/.test(name)) stencils.set(Number(name.slice(1)), body);
   }
-  const frame = ((memory.u32[block / 4 + 1] ?? 0) & ~0xfff) >>> 0, mode = memory.u32[block / 4 + 2] ?? 0;
+  const frame = ((memory.u32[block / 4 + 1] ?? 0) & ~0xfff) >>> 0,
+    mode = memory.u32[block / 4 + 2] ?? 0;
   const blocks = [block];
   for (;;) {
-    const attempt = new Translation(memory, library, stencils, blocks, inLocals), region = attempt.translate();
-    const found = [...attempt.wanted].filter((o) => o >= 0 && o < 4096).map((o) => findBlock(memory, frame + o, mode));
-    const added = [...new Set(found)].filter((b) => b !== 0 && !blocks.includes(b)).slice(0, MAX_BLOCKS - blocks.length);
+    const attempt = new Translation(memory, library, stencils, blocks, inLocals),
+      region = attempt.translate();
+    const found = [...attempt.wanted]
+      .filter((o) => o >= 0 && o < 4096)
+      .map((o) => findBlock(memory, frame + o, mode));
+    const added = [...new Set(found)]
+      .filter((b) => b !== 0 && !blocks.includes(b))
+      .slice(0, MAX_BLOCKS - blocks.length);
     if (added.length === 0) return region;
     blocks.push(...added);
   }
