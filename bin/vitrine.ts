@@ -43,6 +43,7 @@ async function main(options: VitrineOptions): Promise<number> {
   const started = process.hrtime.bigint();
   const stop = await loop(machine, vm, options, () => seen);
   if (options.stats) writeFileSync(options.stats, `${JSON.stringify(statistics(vm, Number(process.hrtime.bigint() - started) / 1e6), null, 2)}\n`);
+  if (options.stateHash) process.stdout.write(`state-hash: ${machine.stateHash()}\n`);
   return statusOf(stop, options, seen);
 }
 
@@ -62,7 +63,7 @@ async function loop(machine: Machine, vm: TcgVm, options: VitrineOptions, seen: 
     await new Promise((resolve) => setImmediate(resolve));
     const first = input[0];
     if (first) {
-      const taken = machine.uart.receive(first);
+      const taken = machine.type(first);
       if (taken >= first.length) input.shift();
       else input[0] = first.subarray(taken);
     }

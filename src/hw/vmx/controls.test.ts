@@ -156,3 +156,76 @@ test("VPID keeps translations over exits, INVEPT drops them", async () => {
   x.invEpt(1n, BigInt(EPT) | 0x1en);
   expect(again()).toBe(2n);
 });
+
+test("a page fault exits by mask and match alone, with the address as qualification", async () => {
+  const core = await openCore(), w = openGuest(core), x = core.exports;
+  // A 32-bit guest with two-level tables at 4000h: the first 4 MiB by one large page, nothing above.
+  poke64(core, GUEST + 0x4000, 0x83n);
+  poke64(core, GUEST + 0x4008, 0n);
+  w(0x6800, 0x80000021n);
+  w(0x6804, 0x2010);
+  w(0x6802, 0x4000);
+  w(0x4816, 0xc09b); w(0x4802, 0xffffffff);
+  for (const s of [0, 2, 3, 4, 5]) { w(0x4814 + s * 2, 0xc093); w(0x4800 + s * 2, 0xffffffff); }
+  w(0x4006, 2); // only writes differ
+  w(0x4008, 0);
+  poke(core, GUEST + 0x1000, [0xc6, 0x05, 0x08, 0x00, 0x40, 0x00, 0x01]); // mov byte [400008h],1
+  expect(x.vmLaunch()).toBe(0);
+  x.run(100);
+  expect([x.vmRead(REASON), x.vmRead(0x4404), x.vmRead(0x4406), x.vmRead(QUALIFICATION)]).toEqual([0n, 0x80000b0en, 2n, 0x400008n]);
+});
+
+test("the TPR shadow answers MOV CR8 and exits below the threshold", async () => {
+  const core = await openCore(), w = openGuest(core), x = core.exports;
+  w(0x4002, PROC | 0x200000);
+  w(0x2012, 0x10a000);
+  poke32(core, 0x10a080, 0x50);
+  w(0x401c, 3);
+  // A 64-bit guest: 2 MiB identity page.
+  poke64(core, GUEST + 0x4000, 0x5007n);
+  poke64(core, GUEST + 0x5000, 0x6007n);
+  poke64(core, GUEST + 0x6000, 0x87n);
+  w(0x4012, 0x11fb | 0x8000 | 0x200);
+  w(0x2806, 0x500);
+  w(0x6800, 0x80000021n);
+  w(0x6804, 0x2020);
+  w(0x6802, 0x4000);
+  w(0x4816, 0xa09b); w(0x4802, 0xffffffff);
+  for (const s of [0, 2, 3, 4, 5]) w(0x4814 + s * 2, 0x10000);
+  // mov rax,cr8; mov rbx,rax; mov eax,2; mov cr8,rax; hlt
+  poke(core, GUEST + 0x1000, [0x44, 0x0f, 0x20, 0xc0, 0x48, 0x89, 0xc3, 0xb8, 2, 0, 0, 0, 0x44, 0x0f, 0x22, 0xc0, 0xf4]);
+  expect(x.vmLaunch()).toBe(0);
+  x.run(100);
+  expect([x.vmRead(REASON), x.vmRead(RIP), core.u64[layout.REGS / 8 + 3]]).toEqual([43n, 0x1010n, 5n]);
+  expect(core.view.getUint32(layout.RAM + 0x10a080, true)).toBe(0x20);
+  x.vmResume();
+  expect(x.vmxFailedCheck()).toBe(109);
+});
+
+test("accesses to the APIC-access page exit with offset and type", async () => {
+  const core = await openCore(), w = openGuest(core), x = core.exports;
+  w(0x401e, 0x2 | 0x20 | 0x80 | 1);
+  w(0x2014, GUEST + 0x3000);
+  poke(core, GUEST + 0x1000, [0xa0, 0x20, 0x30, 0xa2, 0x80, 0x30]); // mov al,[3020h]; mov [3080h],al
+  x.vmLaunch();
+  x.run(100);
+  expect([x.vmRead(REASON), x.vmRead(QUALIFICATION)]).toEqual([44n, 0x20n]);
+  w(RIP, 0x1003);
+  x.vmResume();
+  x.run(100);
+  expect([x.vmRead(REASON), x.vmRead(QUALIFICATION)]).toEqual([44n, 0x1080n]);
+});
+
+test("VMX instructions of a guest exit with their operands described", async () => {
+  const core = await openCore(), w = openGuest(core), x = core.exports;
+  w(0x6004, 0);
+  poke(core, GUEST + 0x1000, [0x0f, 0x01, 0xc1]); // vmcall: exits in real mode, too
+  x.vmLaunch();
+  x.run(100);
+  expect([x.vmRead(REASON), x.vmRead(0x440c)]).toEqual([18n, 3n]);
+  poke(core, GUEST + 0x1000, [0x0f, 0x78, 0xc8]); // vmread: #UD in real mode
+  w(0x4004, 0x40);
+  x.vmResume();
+  x.run(100);
+  expect([x.vmRead(REASON), x.vmRead(0x4404)]).toEqual([0n, 0x80000306n]);
+});
