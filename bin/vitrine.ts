@@ -21,7 +21,7 @@ function readImage(name: string | undefined): NamedImage | undefined {
 
 async function main(options: VitrineOptions): Promise<number> {
   const kernel = readImage(options.kernel);
-  const multiboot = kernel !== undefined && options.initrd !== undefined && options.initrd.includes(",");
+  const multiboot = options.initrd?.includes(",") ?? false;
   const modules = multiboot && options.initrd ? parseModules(options.initrd).map((m) => ({ image: readImage(m.file) as NamedImage, commandLine: m.commandLine })) : undefined;
   const initrd = multiboot ? undefined : readImage(options.initrd);
   const bios = readImage(options.bios);
@@ -44,6 +44,7 @@ async function main(options: VitrineOptions): Promise<number> {
   const started = process.hrtime.bigint();
   const stop = await loop(machine, vm, options, () => seen);
   if (options.stats) writeFileSync(options.stats, `${JSON.stringify(statistics(vm, Number(process.hrtime.bigint() - started) / 1e6), null, 2)}\n`);
+  if (options.stateHash) process.stdout.write(`state-hash: ${machine.stateHash()}\n`);
   return statusOf(stop, options, seen);
 }
 
@@ -63,7 +64,7 @@ async function loop(machine: Machine, vm: TcgVm | KvmAccel, options: VitrineOpti
     await new Promise((resolve) => setImmediate(resolve));
     const first = input[0];
     if (first) {
-      const taken = machine.uart.receive(first);
+      const taken = machine.type(first);
       if (taken >= first.length) input.shift();
       else input[0] = first.subarray(taken);
     }

@@ -3,6 +3,7 @@ import { layout } from "./layout.ts";
 
 export { featureIndex, layout } from "./layout.ts";
 export * from "./registers.ts";
+export { FrameDigests, sha256, takeFrames, FrameMark, zeroPageDigest } from "./digests.ts";
 
 /** What the processor is wired to. Values are unsigned; 64-bit device values pass through `mailbox`. */
 export interface Environment {
@@ -77,6 +78,13 @@ export interface CoreExports {
   vmResume(): number;
   invEpt(type: bigint, eptp: bigint): number;
   invVpid(type: bigint, vpid: number, la: bigint): number;
+  isZeroPage(at: number): number;
+  digestPage(at: number): void;
+  digestOut(): number;
+  hashBuffer(): number;
+  hashStart(): void;
+  hashPiece(length: number): void;
+  hashEnd(): void;
 }
 
 const WASM_PAGE = 65536;

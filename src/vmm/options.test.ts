@@ -95,7 +95,7 @@ test.each<[string[], string]>([
   [["-smp", "4"], '-smp: "4"; this version has one CPU: -smp 1'],
   [["-accel", "hvf"], '-accel: "hvf"; choose kvm or tcg'],
   [["-machine", "q35"], '-machine: "q35"; the machine is pc'],
-  [["-cpu", "host,=1"], '-cpu: "=1"; write +feature, -feature or key=value'],
+  [["-cpu", "qemu64,=1"], '-cpu: "=1"; no such feature or setting'],
   [["-initrd", "i"], "-initrd: has no kernel to go with; add -kernel FILE"],
   [["-append", "x"], "-append: has no kernel to go with; add -kernel FILE"],
   [["-max-insns", "-1"], '-max-insns: "-1"; give a whole number from 1 up'],

@@ -4,7 +4,7 @@ import {
   XMM, FPR, FCW, FSW, FTW, FOP, FIP, FDP, FCS, FDS, MXCSR, CR0, CR4, XCR0, MODE, MODE_L, REGS, RAX, RDX, fault, exception,
 } from "./state";
 import { eaBytes, eaIn, eaOut } from "./record";
-import { rd, wr, wrFrom, rdPtr } from "../mmu/access";
+import { rd, wr, wrFrom, writableSpan, rdPtr } from "../mmu/access";
 import { cpuidBit } from "./cpuid";
 import { sseOff } from "./simd";
 import { recomputePending } from "./x87-state";
@@ -100,7 +100,9 @@ export function fxsave(rec: usize, size: u32): void {
   store<u32>(IMAGE, load<u32>(MXCSR), 24);
   store<u32>(IMAGE, MXCSR_MASK, 28);
   memory.copy(IMAGE + 160, XMM, 256);
-  // The last probed first: all pages of the area can be written before any byte is.
+  // As processors do, the last byte of the area is looked at first.
+  writableSpan(la + 511, 1, rec);
+  if (fault) return;
   wrFrom(la, IMAGE, load<u32>(CR4) & 0x200 ? 160 + xmmBytes() : 160, rec);
 }
 export function fxrstor(rec: usize, size: u32): void {

@@ -10,9 +10,12 @@ import {
 /** Before the first lane. */
 // @ts-ignore
 @inline export function sseBegin(): void { setMxcsr(load<i32>(MXCSR)); }
+/** Unmasked exceptions of an earlier step of the same instruction. */
+let early: i32 = 0;
 /** After the last lane: true when an unmasked exception keeps the result from being written. */
 export function sseEnd(): bool {
-  const open = sseCommit();
+  const open = sseCommit() | early;
+  early = 0;
   store<i32>(MXCSR, mxcsr);
   if (open == 0) return false;
   exception(load<u32>(CR4) & 0x400 ? 19 : 6, -1);
@@ -113,13 +116,15 @@ export function roundpd(b: v128, k: u32): v128 { return pd(f64round(q0(b), k), f
 export function dpps(a: v128, b: v128, k: u32): v128 {
   const p0 = k & 16 ? f32mul(d0(a), d0(b)) : 0, p1 = k & 32 ? f32mul(d1(a), d1(b)) : 0;
   const p2 = k & 64 ? f32mul(d2(a), d2(b)) : 0, p3 = k & 128 ? f32mul(d3(a), d3(b)) : 0;
-  if (sseCommit()) return a;
+  early = sseCommit();
+  if (early) return a;
   const s = f32add(f32add(p0, p1), f32add(p2, p3));
   return ps(k & 1 ? s : 0, k & 2 ? s : 0, k & 4 ? s : 0, k & 8 ? s : 0);
 }
 export function dppd(a: v128, b: v128, k: u32): v128 {
   const p0 = k & 16 ? f64mul(q0(a), q0(b)) : 0, p1 = k & 32 ? f64mul(q1(a), q1(b)) : 0;
-  if (sseCommit()) return a;
+  early = sseCommit();
+  if (early) return a;
   const s = f64add(p0, p1);
   return pd(k & 1 ? s : 0, k & 2 ? s : 0);
 }

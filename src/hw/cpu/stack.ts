@@ -1,8 +1,8 @@
 // Stack instructions: "PUSH", "POP", "ENTER", "LEAVE", "PUSHA", "POPA".
 import {
-  RSP, RBP, SPMASK, SEG_EBASE, SEG_SEL, SS, CS, MODE, MODE_L, MODE_NONFLAT, RAX, fault, exception, get, put,
+  RSP, RBP, SPMASK, SEG_EBASE, SEG_SEL, SS, CS, MODE, MODE_L, MODE_NONFLAT, RAX, BOUNCE, fault, exception, get, put,
 } from "./state";
-import { rd, wr } from "../mmu/access";
+import { rd, rmw, wr, writeBack } from "../mmu/access";
 import { spanAllowed } from "./record";
 import { loadSegment } from "./segment";
 
@@ -70,8 +70,12 @@ export function pusha<T>(): void {
 }
 export function popa<T>(): void {
   const n: u64 = sizeof<T>();
-  for (let i: u64 = 0; i < 8; i++) { peek<T>(i * n); if (fault) return; }
-  for (let i: u64 = 0; i < 8; i++) if (i != 3) put<T>(<usize>(7 - i) << 3, peek<T>(i * n));
+  // As processors do: registers popped before a fault keep their new values, RSP does not move.
+  for (let i: u64 = 0; i < 8; i++) {
+    const v = peek<T>(i * n);
+    if (fault) return;
+    if (i != 3) put<T>(<usize>(7 - i) << 3, v);
+  }
   drop(8 * n);
 }
 export function leave<T>(): void {
@@ -114,8 +118,9 @@ export function enterFrame<T>(size: u32, nesting: u32): void {
   // The byte at the new top must be writable.
   la = stackAddress<T>(sp & mask, true);
   if (fault) return;
-  wr<T>(la, rd<T>(la, 0), 0);
+  const p = rmw<T>(la, 0);
   if (fault) return;
-  put<T>(RBP, <T>((get<u64>(RBP) & ~mask) | (frame & mask)));
+  if (p == BOUNCE) writeBack();
+  put<T>(RBP, <T>((get<u64>(RSP) & ~mask) | (frame & mask)));
   setSp(sp);
 }

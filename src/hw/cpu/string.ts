@@ -69,13 +69,13 @@ import { yanked, unyank, yank } from "../mmu/phys";
 // @ts-ignore
 @inline export function cmps<T>(rec: usize): void {
   const mask = addressMask(addressSize(rec));
-  const from = source(rec, mask);
-  if (fault) return;
-  const a = rd<T>(from, rec);
-  if (fault) return;
   const to = target(mask, false);
   if (fault) return;
   const b = rd<T>(to, rec);
+  if (fault) return;
+  const from = source(rec, mask);
+  if (fault) return;
+  const a = rd<T>(from, rec);
   if (fault) return;
   sub<T>(a, b);
   advance(RSI, delta<T>(), mask);

@@ -4,7 +4,7 @@ import {
 } from "./state";
 import { f80class } from "../float/f80";
 import { eaBytes, eaIn, eaOut } from "./record";
-import { rd, wr, wrFrom, rdPtr } from "../mmu/access";
+import { rd, wr, wrFrom, writableSpan, rdPtr } from "../mmu/access";
 import { C1, recomputePending, setTop, st, stM, stSE, top, waiting, free } from "./x87-state";
 
 /** #NM alone: what the instructions without a wait check. */
@@ -142,15 +142,27 @@ function takeEnvironment(size: u32): void {
 export function fstenv(rec: usize, size: u32): void {
   if (notAvailable()) return;
   const n = putEnvironment(size);
-  wrFrom(eaBytes(rec, n, true), AREA, n, rec);
+  storeArea(rec, n);
   if (fault) return;
   // All exceptions are masked once the environment is stored.
   store<u32>(FCW, load<u32>(FCW) | 0x3f);
   recomputePending();
 }
+/** Copy `size` bytes from AREA to the guest. As processors do, the ends are looked at first. */
+function storeArea(rec: usize, size: u32): void {
+  const la = eaBytes(rec, size, true);
+  if (fault) return;
+  writableSpan(la, 1, rec);
+  if (!fault) writableSpan(la + size - 1, 1, rec);
+  if (!fault) wrFrom(la, AREA, size, rec);
+}
 /** Copy `size` bytes from the guest to AREA. */
 function fetchArea(rec: usize, size: u32): bool {
   const la = eaBytes(rec, size, false);
+  if (fault) return false;
+  rd<u8>(la, rec);
+  if (fault) return false;
+  rd<u8>(la + size - 1, rec);
   if (fault) return false;
   for (let i: u32 = 0; i < size; ) {
     const n = min<u32>(size - i, 32), p = rdPtr(la + i, n, rec);
@@ -172,7 +184,7 @@ export function fsave(rec: usize, size: u32): void {
     store<u64>(p, stM(i));
     store<u16>(p, <u16>stSE(i), 8);
   }
-  wrFrom(eaBytes(rec, n + 80, true), AREA, n + 80, rec);
+  storeArea(rec, n + 80);
   if (!fault) reset();
 }
 export function frstor(rec: usize, size: u32): void {

@@ -33,7 +33,6 @@ export const bodies: Readonly<Record<string, Body>> = {
   verw: rec("segment", "e16"),
   lar: val("segment", "gT e16"),
   lsl: val("segment", "gT e16"),
-  arpl: val("segment", "e16 gT"),
   // interrupt.ts
   int: flow("interrupt", "pc imm"),
   int3: flow("interrupt"),
@@ -94,6 +93,9 @@ export const bodies: Readonly<Record<string, Body>> = {
   out: flow("io", "pc io port", "port_out"),
   ins: flow("io", "pc io"),
   outs: flow("io", "pc io"),
+  // random.ts
+  rdrand: flow("random", "pc size b"),
+  rdseed: flow("random", "pc size b"),
   // decimal.ts
   aaa: rec("decimal", ""),
   aas: rec("decimal", ""),

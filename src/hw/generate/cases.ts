@@ -166,21 +166,23 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
     use("stack", "push");
     use("record", "ripAfter");
     use("flow", s.width === 0 ? "jumpShort" : "follow");
-    return `push<${t}>(<${t}>ripAfter(pc)); ${CHECK} ${go(s.width === 0 ? "jumpShort(pc)" : "follow(pc)")}`;
+    use("flow", "strays");
+    const check = s.width === 0 ? "" : `if (strays(pc)) ${go("raise(pc)")} `;
+    return `${check}push<${t}>(<${t}>ripAfter(pc)); ${CHECK} ${go(s.width === 0 ? "jumpShort(pc)" : "follow(pc)")}`;
   },
   call_ind: (s, use) => {
     const t = typeOf(s.row.operands[0] ?? "", s.width);
     use("stack", "push");
     use("record", "ripAfter");
-    use("flow", "jump");
-    return `${read(s.row.operands[0] ?? "", s, "v", use)}push<${t}>(<${t}>ripAfter(pc)); ${CHECK} ${go("jump(<u64>v)")}`;
+    use("flow", "jump", "outside");
+    return `${read(s.row.operands[0] ?? "", s, "v", use)}if (outside(<u64>v)) ${go("raise(pc)")} push<${t}>(<${t}>ripAfter(pc)); ${CHECK} ${go("jump(<u64>v)")}`;
   },
-  jmp_ind: (s, use) => { use("flow", "jump"); return `${read(s.row.operands[0] ?? "", s, "v", use)}${go("jump(<u64>v)")}`; },
+  jmp_ind: (s, use) => { use("flow", "jump", "outside"); return `${read(s.row.operands[0] ?? "", s, "v", use)}if (outside(<u64>v)) ${go("raise(pc)")} ${go("jump(<u64>v)")}`; },
   ret: (s, use) => {
     const t = ["u16", "u32", "u64"][s.width], extra = s.row.operands.length ? " + <u64>imm<u32>(pc)" : "";
     use("stack", "peek", "drop");
-    use("flow", "jump");
-    return `const v = peek<${t}>(0); ${CHECK} drop(sizeof<${t}>()${extra}); ${go("jump(<u64>v)")}`;
+    use("flow", "jump", "outside");
+    return `const v = peek<${t}>(0); ${CHECK} if (outside(<u64>v)) ${go("raise(pc)")} drop(sizeof<${t}>()${extra}); ${go("jump(<u64>v)")}`;
   },
   loop: (s, use) => loopCase(s, use, "true"),
   loope: (s, use) => { use("flags", "zf"); return loopCase(s, use, "zf()"); },
@@ -234,6 +236,15 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
   stc: (_, use) => { use("flags", "setCf"); return `setCf(1); ${NEXT}`; },
   cld: (_, use) => { use("state", "EFLAGS"); return `store<u32>(EFLAGS, load<u32>(EFLAGS) & ~0x400); ${NEXT}`; },
   std: (_, use) => { use("state", "EFLAGS"); return `store<u32>(EFLAGS, load<u32>(EFLAGS) | 0x400); ${NEXT}`; },
+  // The operand is written only when its RPL is raised.
+  arpl: (s, use) => {
+    use("segment", "inProtected");
+    use("state", "exception");
+    use("flags", "setZf");
+    const [d = "", g = ""] = s.row.operands;
+    return `if (!inProtected()) { exception(6, -1); ${go("raise(pc)")} } ${read(d, s, "v", use)}const g = ${value(g, s)}; `
+      + `if ((v & 3) < (g & 3)) { ${write(d, s, "<u16>((v & ~3) | (g & 3))", use)}setZf(1); } else setZf(0); ${NEXT}`;
+  },
   lahf: (_, use) => { use("flags", "flags"); use("state", "RAX"); return `put<u8>(RAX + 1, <u8>flags()); ${NEXT}`; },
   sahf: (_, use) => {
     use("flags", "setArithmeticFlags", "ofBit");
@@ -298,6 +309,15 @@ function registered(shape: Shape, use: Uses): string | undefined {
   use("state", "RDX");
   let prelude = "";
   const e = shape.row.operands.find((o) => /^[EMRO]/.test(o)) ?? "";
+  // Privilege, and the number of a segment register, are looked at before memory is.
+  if (shape.mem && shape.row.body === "lmsw") {
+    use("state", "CPL", "exception");
+    prelude += `if (load<u32>(CPL)) { exception(13, 0); ${go("raise(pc)")} } `;
+  }
+  if (shape.mem && shape.row.body === "mov_to_seg") {
+    use("state", "exception");
+    prelude += `if (A(pc) == 1 || A(pc) > 5) { exception(6, -1); ${go("raise(pc)")} } `;
+  }
   const words = memoryForm ? body.args.replace(" far", "") : body.args;
   const args = words.split(" ").filter(Boolean).map((word) => {
     const fixed = /^e(16|32|64|T)$/.exec(word);

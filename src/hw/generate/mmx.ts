@@ -100,11 +100,11 @@ function converting(shape: Shape, use: Uses): string | undefined {
   use("state", "XMM", "exception");
   const begin = `if (sseOff()) ${RAISE} ${guard(use)}`;
   if (body.startsWith("cvtpi2")) {
-    // With a memory operand the conversion to double precision leaves the x87 state alone.
-    const enter = shape.mem && body === "cvtpi2pd" ? "" : "enterMmx(); ";
+    // With a memory operand the x87 state is left alone.
+    const enter = shape.mem ? "" : "enterMmx(); ";
     const guarded = enter ? begin : `if (sseOff()) ${RAISE} `;
     const args = row.access[0] === "x" && body === "cvtpi2ps" ? "v128.load(XMM + A(pc)), b" : body === "cvtpi2pd" ? "b, b" : "b";
-    return `${guarded}${fetch(second, shape, use)}sseBegin(); const r = ${body}(${args}); if (sseEnd()) ${RAISE} ${enter}v128.store(XMM + A(pc), r); ${NEXT}`;
+    return `${guarded}${fetch(second, shape, use)}sseBegin(); const r = ${body}(${args}); ${enter}if (sseEnd()) ${RAISE} v128.store(XMM + A(pc), r); ${NEXT}`;
   }
   const bytes = second === "Wpd" ? 16 : 8, load = bytes === 16 ? "v128.load" : "v128.load64_zero";
   let read = `const b = ${load}(XMM + B(pc)); `;
@@ -114,5 +114,5 @@ function converting(shape: Shape, use: Uses): string | undefined {
     const check = bytes === 16 ? `if (la & 15) { exception(13, 0); ${RAISE} } ` : "";
     read = `const la = eaBytes(pc, ${bytes}, false); ${check}const p = rdPtr(la, ${bytes}, pc); ${CHECK}const b = ${load}(p); `;
   }
-  return `${begin}${read}sseBegin(); const r = ${body}(b); if (sseEnd()) ${RAISE} enterMmx(); putMmx(A(pc), lowOf(r)); ${NEXT}`;
+  return `${begin}${read}sseBegin(); const r = ${body}(b); enterMmx(); if (sseEnd()) ${RAISE} putMmx(A(pc), lowOf(r)); ${NEXT}`;
 }
