@@ -1,6 +1,6 @@
 import { VitrineError } from "../base/index.ts";
-import { Core, featureIndex, layout, MAX_RAM, PageKind } from "../hw/index.ts";
-import { type CpuModel, cpuidHas } from "../isa/index.ts";
+import { Core, FrameDigests, installCpuid, layout, MAX_RAM, PageKind, sha256 } from "../hw/index.ts";
+import { type CpuModel, cpuidFeature } from "../isa/index.ts";
 import { FrameAllocator } from "./frames.ts";
 import { HostMemory } from "./memory.ts";
 import { AddressSpace } from "./mm.ts";
@@ -24,9 +24,6 @@ export interface Task {
   readonly mm: AddressSpace;
 }
 
-/** Leaves whose answer depends on ECX. */
-const INDEXED: ReadonlySet<number> = new Set([4, 7, 0xb, 0xd, 0x14, 0x8000001d]);
-
 /**
  * The computer that KVM lives in: one processor with its memory, and of Linux what KVM leans on: frames, processes with
  * page tables, device nodes.
@@ -35,12 +32,14 @@ export class HostComputer {
   readonly core: Core;
   readonly memory: HostMemory;
   readonly frames: FrameAllocator;
+  readonly digests: FrameDigests;
   readonly #devices = new Map<string, DeviceOpen>();
 
   private constructor(core: Core) {
     this.core = core;
     this.memory = new HostMemory(core);
     this.frames = new FrameAllocator(core.ramBytes, (pa, length) => this.memory.clear(pa, length));
+    this.digests = new FrameDigests(core);
   }
 
   static async create(options: ComputerOptions): Promise<HostComputer> {
@@ -59,7 +58,7 @@ export class HostComputer {
       tprWrite: () => undefined,
     });
     core.map(0, bytes, PageKind.Ram);
-    installCpuid(core, options.cpu);
+    installCpuid(core, withVmx(options.cpu));
     core.u64[layout.SEED / 8] = options.seed ?? 0x9e3779b97f4a7c15n;
     return new HostComputer(core);
   }
@@ -75,6 +74,10 @@ export class HostComputer {
     return { tlbMisses: at(layout.N_TLB_MISS), walkRefs: at(layout.N_WALK_REFS) };
   }
 
+  sha256(parts: readonly Uint8Array[]): Uint8Array { return sha256(this.core, parts); }
+  /** Does the 4 KiB frame hold zeros only? */
+  isZero(pa: number): boolean { return Boolean(this.core.exports.isZeroPage(layout.RAM + pa)); }
+
   fork(name: string): Task { return { name, mm: new AddressSpace(this.memory, this.frames) }; }
 
   /** A module registers its node. */
@@ -87,14 +90,9 @@ export class HostComputer {
   }
 }
 
-/** Writes the processor's CPUID table and the decoder's feature bytes. */
-function installCpuid(core: Core, model: CpuModel): void {
-  model.leaves.forEach((l, i) => {
-    core.u32.set([l.leaf, l.subleaf, l.eax, l.ebx, l.ecx, l.edx, INDEXED.has(l.leaf) ? 1 : 0, 0], layout.CPUID_TABLE / 4 + i * 8);
-  });
-  core.u32[layout.CPUID_COUNT / 4] = model.leaves.length;
-  for (const [name, index] of Object.entries(featureIndex)) core.u8[layout.FEATURES + index] = cpuidHas(model.leaves, name) ? 1 : 0;
-  const sizes = model.leaves.find((l) => l.leaf === 0x80000008);
-  core.exports.setPhysicalBits(sizes ? sizes.eax & 0xff : 36);
-  core.exports.flushCode();
+/** The host's processor is the model and VT-x. */
+function withVmx(model: CpuModel): CpuModel {
+  const vmx = cpuidFeature("vmx");
+  const leaves = model.leaves.map((l) => (l.leaf === vmx?.leaf ? { ...l, [vmx.register]: (l[vmx.register] | (1 << vmx.bit)) >>> 0 } : l));
+  return { ...model, leaves };
 }

@@ -1,4 +1,5 @@
-import type { CpuidLeaf, CpuModel } from "../isa/index.ts";
+import { offeredLeaves } from "../hw/index.ts";
+import { type CpuidLeaf, type CpuModel, cpuidFeature } from "../isa/index.ts";
 
 export interface CpuidAnswer { readonly eax: number; readonly ebx: number; readonly ecx: number; readonly edx: number }
 
@@ -7,13 +8,16 @@ const SIGNATURE = 0x40000000;
 
 /** The leaves of a model as KVM shows them to its guest: its own signature at 4000_0000h unless kvm=off. */
 export function kvmLeaves(model: CpuModel): CpuidLeaf[] {
-  if (!model.kvm) return [...model.leaves];
+  // No nesting yet: what the guest's processor has, it has without VT-x.
+  const vmx = cpuidFeature("vmx"), leaves = offeredLeaves(model).map((l) => ({ ...l }));
+  for (const l of leaves) if (vmx && l.leaf === vmx.leaf) l[vmx.register] = (l[vmx.register] & ~(1 << vmx.bit)) >>> 0;
+  if (!model.kvm) return leaves;
   // "KVMKVMKVM\0\0\0"; no paravirtual feature is offered.
   const own: CpuidLeaf[] = [
     { leaf: SIGNATURE, subleaf: 0, eax: SIGNATURE + 1, ebx: 0x4b4d564b, ecx: 0x564b4d56, edx: 0x4d },
     { leaf: SIGNATURE + 1, subleaf: 0, eax: 0, ebx: 0, ecx: 0, edx: 0 },
   ];
-  return [...model.leaves, ...own];
+  return [...leaves, ...own];
 }
 
 /** State that the answer follows ("CPUID" in the SDM). */

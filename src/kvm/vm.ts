@@ -1,4 +1,4 @@
-import { type Saved, SavedRecord, VirtualClock } from "../base/index.ts";
+import { type Saved, VirtualClock } from "../base/index.ts";
 import { I8254, I8259, Irqchip } from "../chips/index.ts";
 import type { HostComputer, Task } from "../host/index.ts";
 import type { CpuidLeaf } from "../isa/index.ts";
@@ -104,14 +104,12 @@ export class KvmVm {
     this.chips.setGsi(gsi, level);
   }
 
-  /** KVM_GET_CLOCK and the chips, in the shape that the bare machine saves. */
-  save(): Saved { return { irqchip: this.chips.save(), t: this.clock.now() }; }
+  /** KVM_SET_CLOCK */
+  setClock(t: number): void { this.#host.core.exports.setClock(t); }
 
-  restore(state: Saved): void {
-    const r = new SavedRecord("vm", state);
-    this.#host.core.exports.setClock(r.time("t"));
-    this.chips.restore(r.value("irqchip"));
-    const lapic = this.chips.lapics[0];
-    if (lapic) this.#vcpu?.setMsr(0x1b, lapic.base);
+  /** KVM_SET_IRQCHIP, KVM_SET_LAPIC and KVM_SET_PIT2 in one. */
+  restoreChips(state: Saved): void {
+    this.chips.restore(state);
+    this.#vcpu?.apicRestored();
   }
 }

@@ -1,9 +1,10 @@
 import {
-  type AccelVm, BytewiseMemory, type DebugRegs, type GuestMemory, type IoBus, type Regs, type RegionFlags, type Saved, type Sregs, type Stop,
-  type VirtualClock, VitrineError,
+  type AccelVm, type DebugRegs, type GuestMemory, type IoBus, type Regs, type RegionFlags, restoreCpu, type Saved, saveCpu, SavedRecord, type Sregs,
+  StateError, type Stop, type UserMemory, type VirtualClock, VitrineError,
 } from "../base/index.ts";
 import { HostComputer, type Task } from "../host/index.ts";
 import type { CpuModel } from "../isa/index.ts";
+import { MappedMemory, ProcessMemory } from "./process-memory.ts";
 import { type KvmStats, KvmExit, type KvmVcpu, type KvmVm, loadKvm, MEM_LOG_DIRTY_PAGES, MEM_READONLY, openKvm, type Trace } from "../kvm/uapi.ts";
 
 export interface KvmOptions {
@@ -21,46 +22,6 @@ const MAX_USER_MEMORY = 3080 * 1024 * 1024;
 
 interface Slot { readonly gpa: number; readonly size: number; readonly backing: number; readonly flags: RegionFlags }
 
-/** Guest-physical memory as the process sees it: its own mapping, by slot. */
-class MappedMemory extends BytewiseMemory {
-  readonly #vm: KvmVm;
-  readonly #host: HostComputer;
-  readonly #task: Task;
-  readonly #size: number;
-
-  constructor(vm: KvmVm, host: HostComputer, task: Task, size: number) {
-    super();
-    this.#vm = vm;
-    this.#host = host;
-    this.#task = task;
-    this.#size = size;
-  }
-
-  override get size(): number { return this.#size; }
-
-  override read(gpa: number, bytes: Uint8Array): void {
-    this.#pages(gpa, bytes.length, (pa, from, n) => {
-      if (pa < 0) bytes.fill(0xff, from, from + n);
-      else bytes.set(this.#host.memory.bytes(pa, n), from);
-    });
-  }
-
-  override write(gpa: number, bytes: Uint8Array): void {
-    this.#pages(gpa, bytes.length, (pa, from, n) => {
-      if (pa >= 0) this.#host.memory.write(pa, bytes.subarray(from, from + n));
-    });
-  }
-
-  #pages(gpa: number, length: number, use: (pa: number, from: number, n: number) => void): void {
-    for (let from = 0; from < length; ) {
-      const at = gpa + from, n = Math.min(length - from, 4096 - (at % 4096)), slot = this.#vm.space.slots.find(at);
-      const hva = slot ? slot.hva + (at - slot.gpa) : 0, page = slot ? this.#task.mm.touch(hva) : undefined;
-      use(page ? page.pa + (hva % page.size) : -1, from, n);
-      from += n;
-    }
-  }
-}
-
 /** The accelerator "kvm": a process that opened /dev/kvm, and the outermost of the three nested loops. */
 export class KvmAccel implements AccelVm {
   readonly id = "vm";
@@ -70,9 +31,12 @@ export class KvmAccel implements AccelVm {
   readonly vm: KvmVm;
   readonly vcpu: KvmVcpu;
   readonly memory: GuestMemory;
+  readonly userMemory: UserMemory;
+  readonly #process: ProcessMemory;
   readonly #ram: number;
   readonly #slots = new Map<number, Slot>();
   #bus: IoBus | undefined;
+  #logging = false;
   #stopAsked = false;
 
   private constructor(host: HostComputer, options: KvmOptions) {
@@ -85,10 +49,13 @@ export class KvmAccel implements AccelVm {
     this.vm.setTssAddr(0xfeffd000);
     this.vm.createIrqchip();
     this.vm.createPit2();
-    this.#ram = this.task.mm.mmap(Math.ceil(options.userMemory / 4096) * 4096);
+    const bytes = Math.ceil(options.userMemory / 65536) * 65536;
+    this.#ram = this.task.mm.mmap(bytes);
+    this.#process = new ProcessMemory(host, this.task.mm, this.#ram, bytes);
+    this.userMemory = this.#process;
     this.vcpu = this.vm.createVcpu(0);
     this.vcpu.setCpuid2(system.getSupportedCpuid());
-    this.memory = new MappedMemory(this.vm, host, this.task, options.ramSize);
+    this.memory = new MappedMemory(this.vm, this.#process, options.ramSize);
     this.reset();
   }
 
@@ -107,7 +74,7 @@ export class KvmAccel implements AccelVm {
   attach(bus: IoBus): void { this.#bus = bus; }
 
   setRegion(slot: number, gpa: number, size: number, backing: number, flags: RegionFlags = {}): void {
-    const old = this.#slots.get(slot), bits = (flags.log ? MEM_LOG_DIRTY_PAGES : 0) | (flags.readonly ? MEM_READONLY : 0);
+    const old = this.#slots.get(slot), bits = (flags.log || this.#logging ? MEM_LOG_DIRTY_PAGES : 0) | (flags.readonly ? MEM_READONLY : 0);
     const region = (length: number) => ({ slot, flags: bits, guestPhysAddr: gpa, memorySize: length, userspaceAddr: this.#ram + backing });
     if (old && (size === 0 || old.size !== size || old.backing !== backing)) this.vm.setUserMemoryRegion(region(0));
     if (size === 0) { this.#slots.delete(slot); return; }
@@ -115,10 +82,37 @@ export class KvmAccel implements AccelVm {
     this.#slots.set(slot, { gpa, size, backing, flags });
   }
 
-  /** Dirty pages of a logged slot since the last call, one bit a page. */
-  dirtyLog(slot: number): Uint8Array { return this.vm.getDirtyLog(slot); }
-  /** The slots that are there, for a migration. */
-  slots(): ReadonlyMap<number, Slot> { return this.#slots; }
+  setDirtyLog(on: boolean): void {
+    this.#logging = on;
+    for (const [slot, { gpa, size, backing, flags }] of [...this.#slots]) this.setRegion(slot, gpa, size, backing, flags);
+    if (on) this.dirtyLog();
+  }
+  /** KVM_GET_DIRTY_LOG of every slot, ORed with what user space wrote. */
+  dirtyLog(): Uint8Array {
+    const all = this.#process.takeWritten();
+    for (const slot of this.vm.space.slots.list) {
+      if (!slot.log) continue;
+      const first = (slot.hva - this.#ram) / 4096;
+      this.vm.getDirtyLog(slot.id).forEach((byte, i) => {
+        for (let b = 0; byte >> b; b++) {
+          const page = first + i * 8 + b;
+          if ((byte >> b) & 1) all[page >>> 3] = (all[page >>> 3] ?? 0) | (1 << (page & 7));
+        }
+      });
+    }
+    return all;
+  }
+  freshenDigests(limit: number): boolean { return this.host.digests.freshen(limit); }
+  pageDigests(): Uint8Array {
+    this.host.digests.freshen(Infinity);
+    const slots = this.vm.space.slots.list, list = new Uint8Array(slots.reduce((sum, slot) => sum + (slot.size / 4096) * 32, 0));
+    let at = 0;
+    for (const { hva, size } of slots) {
+      for (let page = 0; page < size; page += 4096, at += 32) list.set(this.#process.digest(hva + page), at);
+    }
+    return list;
+  }
+  sha256(...parts: Uint8Array[]): Uint8Array { return this.host.sha256(parts); }
 
   /** Architectural TLB misses and paging-structure reads so far, both stages. */
   counters(): { tlbMisses: number; walkRefs: number } { return this.host.counters(); }
@@ -175,6 +169,8 @@ export class KvmAccel implements AccelVm {
   setDebugRegs(regs: DebugRegs): void { this.vcpu.setDebugRegs(regs); }
   msrs(indices: readonly number[]): (bigint | undefined)[] { return indices.map((i) => this.vcpu.getMsr(i)); }
   setMsr(index: number, value: bigint): boolean { return this.vcpu.setMsr(index, value); }
+  xcr0(): bigint { return this.vcpu.getXcr0(); }
+  setXcr0(value: bigint): void { this.vcpu.setXcr0(value); }
   xsave(): Uint8Array { return this.vcpu.getXsave(); }
   setXsave(image: Uint8Array): void { this.vcpu.setXsave(image); }
   events(): Saved { return this.vcpu.getEvents(); }
@@ -182,6 +178,14 @@ export class KvmAccel implements AccelVm {
   mpState(): ReturnType<AccelVm["mpState"]> { return this.vcpu.getMpState(); }
   setMpState(state: ReturnType<AccelVm["mpState"]>): void { this.vcpu.setMpState(state); }
 
-  save(): Saved { return this.vm.save(); }
-  restore(state: Saved): void { this.vm.restore(state); }
+  save(): Saved { return { cpus: [saveCpu(this)], irqchip: this.vm.chips.save(), t: this.clock.now() }; }
+  restore(state: Saved): void {
+    const record = new SavedRecord(this.id, state), t = record.time("t");
+    if (t < 0 || t === Infinity) throw new StateError(this.id, `t ${t}`);
+    const [cpu] = record.list("cpus", 1);
+    this.vcpu.abandon();
+    this.vm.setClock(t);
+    restoreCpu(this, cpu ?? null);
+    this.vm.restoreChips(record.value("irqchip"));
+  }
 }

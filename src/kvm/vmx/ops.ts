@@ -19,6 +19,8 @@ const CR0_OWNED = 0x20n, CR4_OWNED = 0x2000n;
 const VALID = 0x80000000, HAS_CODE = 0x800;
 const NO_LINK = 0xffffffffffffffffn;
 const CACHE_BITS = 0x60000000n;
+/** Where the processor keeps virtual-NMI blocking while the guest runs (src/hw/vmx/state.ts). */
+const VIRTUAL_NMI_BLOCKED = 0x28;
 /** MSRs that the VMCS holds for the guest. */
 const MSR_FIELDS: ReadonlyMap<number, number> = new Map([
   [0xc0000080, F.GUEST_EFER], [0x277, F.GUEST_PAT], [0x1d9, F.GUEST_DEBUGCTL], [0x174, F.GUEST_SYSENTER_CS], [0x175, F.GUEST_SYSENTER_ESP],
@@ -197,7 +199,10 @@ export class VmxVcpu implements ArchVcpu {
     return (real & ~mask) | (shadow & mask);
   }
   efer(): bigint { return this.inGuest ? (this.#core.u64[layout.EFER / 8] ?? 0n) : this.vmcs.read(F.GUEST_EFER); }
-  pdptes(): readonly bigint[] { return [0, 2, 4, 6].map((i) => this.vmcs.read(F.GUEST_PDPTE0 + i)); }
+  pdptes(): readonly bigint[] {
+    if (this.inGuest) return [0, 1, 2, 3].map((i) => this.#core.u64[layout.PDPTE / 8 + i] ?? 0n);
+    return [0, 2, 4, 6].map((i) => this.vmcs.read(F.GUEST_PDPTE0 + i));
+  }
 
   regs(): Regs {
     const regs = Object.fromEntries(GPRS.map((name, i) => [name, this.register(i)])) as unknown as Regs;
@@ -216,6 +221,7 @@ export class VmxVcpu implements ArchVcpu {
     return {
       ...segments,
       gdt: table(F.GUEST_GDTR_BASE, F.GUEST_GDTR_LIMIT, layout.GDT_BASE, layout.GDT_LIMIT), idt: table(F.GUEST_IDTR_BASE, F.GUEST_IDTR_LIMIT, layout.IDT_BASE, layout.IDT_LIMIT),
+      ...(this.#usesPae() ? { pdptrs: this.pdptes() } : {}),
       cr0: this.control(0), cr2: c.u64[layout.CR2 / 8] ?? 0n, cr3: this.control(3), cr4: this.control(4), efer: this.efer(),
     };
   }
@@ -238,13 +244,14 @@ export class VmxVcpu implements ArchVcpu {
     // Entries and exits leave CR0.CD and CR0.NW alone; CR2 is no part of a VMCS.
     c.u64[layout.CR0 / 8] = ((c.u64[layout.CR0 / 8] ?? 0n) & ~CACHE_BITS) | (s.cr0 & CACHE_BITS);
     c.u64[layout.CR2 / 8] = s.cr2;
-    this.loadPdptes();
+    if (s.pdptrs) s.pdptrs.forEach((e, i) => { v.write(F.GUEST_PDPTE0 + 2 * i, e); });
+    else this.loadPdptes();
     this.flushTlb();
   }
+  #usesPae(): boolean { return (this.control(0) >> 31n) !== 0n && (this.control(4) & 0x20n) !== 0n && (this.efer() & 0x400n) === 0n; }
   /** PAE paging: the page-directory-pointer registers come from memory at CR3. */
   loadPdptes(): void {
-    const pae = (this.vmcs.read(F.GUEST_CR0) >> 31n) !== 0n && (this.vmcs.read(F.GUEST_CR4) & 0x20n) !== 0n && (this.efer() & 0x400n) === 0n;
-    if (!pae) return;
+    if (!this.#usesPae()) return;
     const at = Number(this.vmcs.read(F.GUEST_CR3) & 0xffffffe0n);
     for (let i = 0; i < 4; i++) this.vmcs.write(F.GUEST_PDPTE0 + 2 * i, this.#options.handlers.read64(at + 8 * i));
   }
@@ -276,8 +283,7 @@ export class VmxVcpu implements ArchVcpu {
   pending(): PendingState {
     if (this.inGuest) {
       const word = (at: number): number => this.#core.u32[at / 4] ?? 0;
-      // Virtual NMIs: blocking is the VMCS's, not the processor's; it is only known outside.
-      return { shadow: word(layout.SHADOW), nmiBlocked: word(layout.NMI_BLOCKED), debug: word(layout.DB_PENDING) };
+      return { shadow: word(layout.SHADOW), nmiBlocked: word(layout.VMX + VIRTUAL_NMI_BLOCKED), debug: word(layout.DB_PENDING) };
     }
     const blocking = this.vmcs.number(F.INTERRUPTIBILITY);
     return { shadow: blocking & 3, nmiBlocked: (blocking >> 3) & 1, debug: this.vmcs.number(F.PENDING_DEBUG) & 0x400f };

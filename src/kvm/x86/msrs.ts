@@ -39,6 +39,8 @@ export class Msrs {
       default: break;
     }
     if (index >= 0x800 && index <= 0x8ff) return lapic?.msrRead(index) ?? undefined;
+    // No VT-x inside: its capability MSRs do not exist.
+    if (index >= 0x480 && index <= 0x491) return undefined;
     const held = this.#arch.msr(index);
     if (held !== undefined) return held;
     const value = BigInt.asUintN(64, x.readMsr(index, user ? 1 : 0));

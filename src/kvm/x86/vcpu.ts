@@ -1,5 +1,5 @@
 import type { DebugRegs, Regs, Saved, Sregs, VirtualClock } from "../../base/index.ts";
-import { SavedRecord, StateError } from "../../base/index.ts";
+import { SavedRecord } from "../../base/index.ts";
 import type { Irqchip } from "../../chips/index.ts";
 import type { HostComputer } from "../../host/index.ts";
 import * as hw from "../../hw/index.ts";
@@ -47,6 +47,7 @@ export class X86Vcpu {
   #nmi = 0;
   #init = 0;
   #sipi = 0;
+  #tripleFault = 0;
   /** What KVM_RUN does first: finish what user space has answered. */
   #complete: (() => Handled) | undefined;
 
@@ -70,7 +71,10 @@ export class X86Vcpu {
         uncount: () => this.#tick(-1),
         trace: (cr, write, value) => { if (trace.on) trace.write("kvm_cr", write ? 1 : 0, cr, value); },
         initSignal: () => { this.#init = 1; },
-        shutdown: () => this.#toUser(KvmExit.SHUTDOWN),
+        shutdown: () => {
+          this.#tripleFault = 1;
+          return this.#toUser(KvmExit.SHUTDOWN);
+        },
         internalError: (message) => this.#internal(message),
         read64: (gpa) => space.read64(gpa),
       },
@@ -105,6 +109,7 @@ export class X86Vcpu {
       const now = clock.now();
       if (!arch.eventPending) {
         if (run.immediateExit || now >= run.until) return this.#leave(KvmExit.INTR);
+        if (this.#tripleFault) return this.#leave(KvmExit.SHUTDOWN);
         if (this.#init) { this.#initReset(); continue; }
       }
       if (this.#mp !== "runnable" && !this.#wake()) {
@@ -384,9 +389,19 @@ export class X86Vcpu {
     this.#nmi = 0;
     this.#init = 0;
     this.#sipi = 0;
+    this.#tripleFault = 0;
     this.#complete = undefined;
     this.inflight = 0;
   }
+
+  /** State is about to be set: the guest leaves guest mode, and nothing waits for user space. */
+  abandon(): void {
+    if (this.arch.inGuest) this.arch.kick();
+    this.#complete = undefined;
+    this.inflight = 0;
+  }
+  /** The local APIC has been loaded: what else knows its base follows. */
+  apicRestored(): void { this.#msrs.reset(); }
 
   signalNmi(): void { this.#nmi = 1; }
   signalInit(): void { this.#init = 1; }
@@ -408,11 +423,14 @@ export class X86Vcpu {
   setDebugRegs(d: DebugRegs): void { this.arch.setDebugRegs(d); }
   getMsr(index: number): bigint | undefined { return this.#msrs.read(index, true); }
   setMsr(index: number, value: bigint): boolean { return this.#msrs.write(index, value, true); }
-  getXsave(): Uint8Array { return hw.readFxsave(this.#core); }
+  getXsave(): Uint8Array { return hw.readXsave(this.#core); }
   setXsave(image: Uint8Array): void {
     if (image.length < 512) throw new KvmError("EINVAL", "KVM_SET_XSAVE", `${image.length} bytes`, "give the 512 bytes of an FXSAVE image");
-    hw.writeFxsave(this.#core, image);
+    hw.writeXsave(this.#core, image);
   }
+  /** KVM_GET_XCRS */
+  getXcr0(): bigint { return this.#core.u64[layout.XCR0 / 8] ?? 0n; }
+  setXcr0(value: bigint): void { this.#core.u64[layout.XCR0 / 8] = value; }
   getMpState(): MpState { return this.#mp; }
   setMpState(state: MpState): void { this.#mp = state; }
 
@@ -421,18 +439,16 @@ export class X86Vcpu {
     const p = this.arch.pending();
     return {
       nmi: this.#nmi, nmiBlocked: p.nmiBlocked, shadow: p.shadow, init: this.#init, sipi: this.#sipi, debug: p.debug,
-      a20: this.#core.u32[layout.A20 / 4] ?? 1, seed: this.#core.u64[layout.SEED / 8] ?? 0n,
+      tripleFault: this.#tripleFault, a20: this.#core.u32[layout.A20 / 4] ?? 1, seed: this.#core.u64[layout.SEED / 8] ?? 0n,
     };
   }
   setEvents(events: Saved): void {
     const r = new SavedRecord("events", events);
     const pending = { shadow: r.int("shadow", 2), nmiBlocked: r.int("nmiBlocked", 1), debug: r.int("debug", 0xffff) };
-    if (typeof events !== "object" || events === null) throw new StateError("events", "no record");
-    this.#nmi = r.int("nmi", 1);
-    this.#init = r.int("init", 1);
-    this.#sipi = r.int("sipi", 256);
+    const a20 = r.int("a20", 1), seed = r.u64("seed");
+    [this.#nmi, this.#init, this.#sipi, this.#tripleFault] = [r.int("nmi", 1), r.int("init", 1), r.int("sipi", 256), r.int("tripleFault", 1)];
     this.arch.setPending(pending);
-    this.#core.u32[layout.A20 / 4] = r.int("a20", 1);
-    this.#core.u64[layout.SEED / 8] = r.u64("seed");
+    this.#core.u32[layout.A20 / 4] = a20;
+    this.#core.u64[layout.SEED / 8] = seed;
   }
 }
