@@ -26,6 +26,18 @@ export class HostMemory {
     this.#core.u64[(layout.RAM + pa) / 8] = value;
   }
 
+  /** A little-endian number of 1 to 8 bytes inside one page. */
+  load(pa: number, size: number): bigint {
+    const at = layout.RAM + pa, { view } = this.#core;
+    if (size === 4) return BigInt(view.getUint32(at, true));
+    if (size === 8) return view.getBigUint64(at, true);
+    if (size === 1) return BigInt(view.getUint8(at));
+    if (size === 2) return BigInt(view.getUint16(at, true));
+    let v = 0n;
+    for (let i = size - 1; i >= 0; i--) v = (v << 8n) | BigInt(view.getUint8(at + i));
+    return v;
+  }
+
   /** The bytes themselves, for reading. */
   bytes(pa: number, length: number): Uint8Array {
     return this.#core.u8.subarray(layout.RAM + pa, layout.RAM + pa + length);

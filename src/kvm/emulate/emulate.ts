@@ -16,6 +16,8 @@ export interface EmulatorMemory extends GuestTables {
   /** Undefined when gpa is no memory of the guest (or read-only and to be written). */
   load(gpa: number, size: number): bigint | undefined;
   store(gpa: number, size: number, value: bigint): boolean;
+  /** Bytes of one page, to be read as instructions. */
+  bytes(gpa: number, length: number): Uint8Array | undefined;
   /** A device; undefined (false) when user space has been asked. */
   deviceLoad(gpa: number, size: 1 | 2 | 4 | 8): bigint | undefined;
   deviceStore(gpa: number, size: 1 | 2 | 4 | 8, value: bigint): boolean;
@@ -44,6 +46,9 @@ export class Emulator {
   #readAt = 0;
   #writeAt = 0;
   #stop: Emulated | undefined;
+  #matchedPage = -1n;
+  #matchedGpa = 0;
+  #matchedWrite = false;
 
   constructor(arch: ArchVcpu, memory: EmulatorMemory) {
     this.#arch = arch;
@@ -71,6 +76,7 @@ export class Emulator {
     if (result.kind !== "user") {
       this.#reads = [];
       this.#written = 0;
+      this.#matchedPage = -1n;
     }
     return result;
   }
@@ -92,15 +98,26 @@ export class Emulator {
         return i > 0 ? bytes.subarray(0, i) : bytes;
       }
       const n = Math.min(15 - i, 4096 - (gpa % 4096));
-      for (let k = 0; k < n; k++, i++) bytes[i] = Number(this.#memory.load(gpa + k, 1) ?? 0xffn);
+      const found = this.#memory.bytes(gpa, n);
+      if (found) bytes.set(found, i);
+      else bytes.fill(0xff, i, i + n);
+      i += n;
     }
     return bytes;
   }
 
+  /** The access that faulted, as the processor has translated it: its page needs no second walk (vcpu_match_mmio_gva). */
+  match(linear: bigint, gpa: number, write: boolean): void {
+    this.#matchedPage = linear & ~0xfffn;
+    this.#matchedGpa = gpa - (gpa % 4096);
+    this.#matchedWrite = write;
+  }
+
   #translate(la: bigint, access: Access): number | undefined {
     const a = this.#arch;
+    if (access !== "fetch" && (la & ~0xfffn) === this.#matchedPage && (access === "read" || this.#matchedWrite)) return this.#matchedGpa + Number(la & 0xfffn);
     const state = {
-      cr0: a.control(0), cr3: a.control(3), cr4: a.control(4), efer: a.efer(), rflags: a.rflags(), user: a.cpl() === 3, pdptes: a.pdptes(),
+      cr0: a.control(0), cr3: a.control(3), cr4: a.control(4), efer: a.efer(), rflags: a.rflags(), user: a.cpl() === 3, pdptes: () => a.pdptes(),
       physBits: this.#memory.physBits,
     };
     const found = walk(this.#memory, state, la, access);

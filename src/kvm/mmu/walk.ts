@@ -9,7 +9,8 @@ export interface PagingState {
   readonly efer: bigint;
   readonly rflags: bigint;
   readonly user: boolean;
-  readonly pdptes: readonly bigint[];
+  /** Asked only in PAE paging outside long mode. */
+  readonly pdptes: () => readonly bigint[];
   readonly physBits: number;
 }
 
@@ -37,7 +38,7 @@ export function walk(tables: GuestTables, s: PagingState, la: bigint, access: Ac
   let reserved = 0n;
   if (wide) reserved = (ADDRESS & ~((1n << BigInt(s.physBits)) - 1n)) | (nxe ? 0n : NX) | (long ? 0n : 0x7ff0000000000000n);
   if (level === 3) {
-    const e = s.pdptes[Number((la >> 30n) & 3n)] ?? 0n;
+    const e = s.pdptes()[Number((la >> 30n) & 3n)] ?? 0n;
     if ((e & P) === 0n) return { fault: code };
     table = e & ADDRESS;
     level = 2;
@@ -62,12 +63,12 @@ export function walk(tables: GuestTables, s: PagingState, la: bigint, access: Ac
       continue;
     }
     if (!allowed(s, rights, executable, access)) return { fault: code | 1 };
-    trail.forEach(({ at: where, entry }, i) => {
-      const bits = i === trail.length - 1 && access === "write" ? A | D : A;
-      if ((entry & bits) === bits) return;
+    for (let i = 0; i < trail.length; i++) {
+      const { at: where, entry } = trail[i] as { at: number; entry: bigint }, bits = i === trail.length - 1 && access === "write" ? A | D : A;
+      if ((entry & bits) === bits) continue;
       if (wide) tables.write64(where, entry | bits);
       else tables.write32(where, Number(entry | bits));
-    });
+    }
     if (!large) return { gpa: Number((e & (wide ? ADDRESS : 0xfffff000n)) | (la & 0xfffn)) };
     if (wide) return { gpa: Number((e & ADDRESS & ~(size - 1n)) | (la & (size - 1n))) };
     return { gpa: Number((e & 0xffc00000n) | ((e & 0x1fe000n) << 19n) | (la & 0x3fffffn)) };

@@ -14,6 +14,16 @@ export interface PortAccess {
   readonly addressSize: number;
 }
 
+/** An EPT violation. `final`: the access itself, and no walk of the guest's tables, has met it; then `linear` is its address. */
+export interface SecondStageFault {
+  readonly gpa: number;
+  readonly linear: bigint;
+  readonly write: boolean;
+  readonly fetch: boolean;
+  readonly final: boolean;
+  readonly code: number;
+}
+
 /** What the handlers of exits need from the vCPU above them; the names are the kernel's where it has one. */
 export interface VmxHandlers {
   cpuid(): void;
@@ -24,7 +34,7 @@ export interface VmxHandlers {
   setXcr(): void;
   cr8(write: boolean, register: number): void;
   /** Second-stage fault at a guest-physical address. */
-  pageFault(gpa: number, write: boolean, fetch: boolean, errorCode: number): Handled;
+  pageFault(fault: SecondStageFault): Handled;
   /** The instruction exited and faults after all: it has not retired. */
   faultInstead(vector: number, code: number): void;
   /** Count the exit's instruction out again: it is about to be executed once more. */
@@ -63,7 +73,9 @@ function crAccess(v: VmxVcpu, h: VmxHandlers): void {
 
 function eptViolation(v: VmxVcpu, h: VmxHandlers): Handled {
   const q = v.vmcs.number(F.QUALIFICATION);
-  return h.pageFault(Number(v.vmcs.read(F.GUEST_PHYSICAL)), (q & 2) !== 0, (q & 4) !== 0, q);
+  return h.pageFault({
+    gpa: Number(v.vmcs.read(F.GUEST_PHYSICAL)), linear: v.vmcs.read(F.GUEST_LINEAR), write: (q & 2) !== 0, fetch: (q & 4) !== 0, final: (q & 0x180) === 0x180, code: q,
+  });
 }
 
 /** By basic exit reason ("VMX Basic Exit Reasons"). */

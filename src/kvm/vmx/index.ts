@@ -1,3 +1,3 @@
 /** VT-x behind the arch vector. */
-export type { PortAccess, VmxHandlers } from "./exits.ts";
+export type { PortAccess, SecondStageFault, VmxHandlers } from "./exits.ts";
 export { VmxVcpu } from "./ops.ts";

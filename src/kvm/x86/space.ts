@@ -73,10 +73,12 @@ export class GuestSpace implements MmuNotifier {
 
   load(gpa: number, size: number): bigint | undefined {
     const pa = this.hpa(gpa, false);
-    if (pa < 0) return undefined;
-    let v = 0n;
-    this.#host.memory.bytes(pa, size).forEach((b, i) => { v |= BigInt(b) << BigInt(8 * i); });
-    return v;
+    return pa < 0 ? undefined : this.#host.memory.load(pa, size);
+  }
+  /** Bytes of a guest page for reading; undefined outside the slots. */
+  bytes(gpa: number, length: number): Uint8Array | undefined {
+    const pa = this.hpa(gpa, false);
+    return pa < 0 ? undefined : this.#host.memory.bytes(pa, length);
   }
   store(gpa: number, size: number, value: bigint): boolean {
     const pa = this.hpa(gpa, true);

@@ -12,7 +12,7 @@ import { KvmExit, type KvmExitReason, KvmRun } from "../exit.ts";
 import type { ArchVcpu, Handled } from "../ops.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
-import { type PortAccess, VmxVcpu } from "../vmx/index.ts";
+import { type PortAccess, type SecondStageFault, VmxVcpu } from "../vmx/index.ts";
 import type { GuestSpace } from "./space.ts";
 import { Msrs } from "./msrs.ts";
 
@@ -66,7 +66,7 @@ export class X86Vcpu {
         writeMsr: () => this.#writeMsr(),
         setXcr: () => this.#setXcr(),
         cr8: (write, register) => this.#cr8(write, register),
-        pageFault: (gpa, write, fetch, code) => this.#pageFault(gpa, write, fetch, code),
+        pageFault: (fault) => this.#pageFault(fault),
         faultInstead: (vector, code) => this.#faultInstead(vector, code),
         uncount: () => this.#tick(-1),
         trace: (cr, write, value) => { if (trace.on) trace.write("kvm_cr", write ? 1 : 0, cr, value); },
@@ -87,7 +87,7 @@ export class X86Vcpu {
     };
     this.#emulator = new Emulator(this.arch, {
       read64: (gpa) => space.read64(gpa), read32: (gpa) => space.read32(gpa), write64: (gpa, v) => space.write64(gpa, v), write32: (gpa, v) => space.write32(gpa, v),
-      load: (gpa, size) => space.load(gpa, size), store: (gpa, size, v) => space.store(gpa, size, v),
+      load: (gpa, size) => space.load(gpa, size), store: (gpa, size, v) => space.store(gpa, size, v), bytes: (gpa, n) => space.bytes(gpa, n),
       deviceLoad: (gpa, size) => device(() => this.#chipRead(gpa, size), () => this.#mmioExit(false, gpa, size, 0n)),
       deviceStore: (gpa, size, v) => device(() => this.#chipWrite(gpa, size, v), () => this.#mmioExit(true, gpa, size, v)) ?? false,
       physBits: (this.#cpuid.find(0x80000008, 0)?.eax ?? 36) & 0xff,
@@ -261,7 +261,7 @@ export class X86Vcpu {
   }
 
   /** handle_ept_violation: give the page, or complete the access of a device. */
-  #pageFault(gpa: number, write: boolean, fetch: boolean, code: number): Handled {
+  #pageFault({ gpa, write, fetch, code, linear, final }: SecondStageFault): Handled {
     const { space, stats, trace } = this.#o;
     if (trace.on) trace.write("kvm_page_fault", this.arch.rip(), gpa, code);
     const result = space.fault(gpa, write);
@@ -276,6 +276,7 @@ export class X86Vcpu {
       return "again";
     }
     stats.mmioFaults++;
+    if (final) this.#emulator.match(linear, gpa, write);
     return this.#emulate();
   }
 
