@@ -2,6 +2,7 @@
 import { layout } from "./layout.ts";
 
 export { featureIndex, layout } from "./layout.ts";
+export { installCpuid, offeredLeaves } from "./model.ts";
 export * from "./registers.ts";
 export { FrameDigests, sha256, takeFrames, FrameMark, zeroPageDigest } from "./digests.ts";
 
