@@ -10,6 +10,7 @@ export type {
   Sregs,
   Stop,
 } from "./accel.ts";
+export { KvmAccel, type KvmOptions } from "./accel-kvm.ts";
 export type { GuestMemory } from "./memory.ts";
 export { BytewiseMemory, readBytes } from "./memory.ts";
 export { userMemorySize } from "./layout.ts";
@@ -22,3 +23,4 @@ export type { TextScreen } from "./devices/vga.ts";
 export { OptionError } from "./optionerror.ts";
 export type { ModuleFile, VitrineOptions } from "./options.ts";
 export { defaultOptions, parseModules, parseOptions } from "./options.ts";
+export * from "./lab/index.ts";
