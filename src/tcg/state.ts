@@ -36,7 +36,7 @@ export function writeEvents(core: Core, events: Saved): void {
 const VMX_SIZE = 0x600;
 
 /** The state of VMX operation, KVM_GET_NESTED_STATE's part; null outside VMX operation. */
-export function readNested(core: Core): Saved {
+export function readNested(core: Core): Uint8Array | null {
   return core.exports.vmxOperation() === 0 ? null : core.u8.slice(layout.VMX, layout.VMX + VMX_SIZE);
 }
 
