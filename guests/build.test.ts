@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { assembleGuest, type GuestName, guestImages, guestNames } from "./build.ts";
 import { runGuest } from "./run.ts";
 
-/** `<name> <sha256 of what nasm -f bin makes of guests/<name>.asm>`. */
+/** `<name> <sha256 of what nasm makes of it>`, written by oracle/oracle.sh. */
 const nasm = readFileSync(new URL("./nasm.txt", import.meta.url), "utf8");
 
 /** What QEMU 7.2 prints with -kernel IMAGE -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4. */
@@ -72,6 +72,7 @@ describe("on the bare machine", () => {
     expect(stop).toMatchObject({ kind: "exit", status: 1 });
   });
 
+  // Bochs 2.7 (corei7_sandy_bridge_2600k) prints the same.
   test("vmm11 takes the eleven steps with VT-x, two virtual machines in turn", async () => {
     const { serial, stop } = await runGuest("vmm11", { cpu: "vitrine,+vmx" });
     expect(serial.split("\r\n")).toEqual([
