@@ -10,6 +10,7 @@ export type {
   Sregs,
   Stop,
 } from "./accel.ts";
+export { KvmAccel, type KvmOptions } from "./accel-kvm.ts";
 export type { GuestMemory } from "./memory.ts";
 export { BytewiseMemory, readBytes } from "./memory.ts";
 export { userMemorySize } from "./layout.ts";
