@@ -100,3 +100,19 @@ describe("on the bare machine", () => {
     expect(stop).toMatchObject({ kind: "exit", status: 3 });
   });
 });
+
+describe("under KVM", () => {
+  test("hello64 prints QEMU's text", async () => {
+    const { serial } = await runGuest("hello64", {
+      accel: "kvm",
+      until: (text) => text.includes("tick 300\r\n"),
+    });
+    expect(serial).toBe(qemu.hello64);
+  });
+
+  test("two processes read different frames at one virtual address, with QEMU's text", async () => {
+    const { serial, stop } = await runGuest("two-processes", { accel: "kvm" });
+    expect(serial).toBe(qemu["two-processes"]);
+    expect(stop).toMatchObject({ kind: "exit", status: 1 });
+  });
+});
