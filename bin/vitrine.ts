@@ -31,12 +31,15 @@ async function main(options: VitrineOptions): Promise<number> {
     module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0), cpu: options.cpu ?? parseCpu("qemu64"),
   };
   const vm = options.accel === "kvm" ? await KvmAccel.create(settings) : await TcgVm.create(settings);
-  let recent = "", seen = false;
+  let recent = "", seen = false, midLine = false;
   const machine = new Machine(vm, {
     ramSize: options.memory, kernel, initrd, modules, append: options.append, bios, nographic: options.nographic, bootMenu: options.bootMenu,
     noReboot: options.noReboot, rtcBase: rtcSeconds(options.rtcBase),
     onSerial: (bytes) => {
-      if (options.serial === "stdio") process.stdout.write(bytes);
+      if (options.serial === "stdio") {
+        process.stdout.write(bytes);
+        midLine = bytes.at(-1) !== 0x0a;
+      }
       if (options.until === undefined || seen) return;
       recent = (recent + encoder.decode(bytes)).slice(-65536);
       seen = recent.includes(options.until);
@@ -45,7 +48,7 @@ async function main(options: VitrineOptions): Promise<number> {
   const started = process.hrtime.bigint();
   const stop = await loop(machine, vm, options, () => seen);
   if (options.stats) writeFileSync(options.stats, `${JSON.stringify(statistics(vm, Number(process.hrtime.bigint() - started) / 1e6), null, 2)}\n`);
-  if (options.stateHash) process.stdout.write(`state-hash: ${machine.stateHash()}\n`);
+  if (options.stateHash) process.stdout.write(`${midLine ? "\n" : ""}state-hash: ${machine.stateHash()}\n`);
   return statusOf(stop, options, seen);
 }
 
