@@ -58,6 +58,13 @@ export interface CoreExports {
   readMsr(index: number, host: number): bigint;
   writeMsr(index: number, value: bigint, host: number): void;
   msrFault(): number;
+  isZeroPage(at: number): number;
+  digestPage(at: number): void;
+  digestOut(): number;
+  hashBuffer(): number;
+  hashStart(): void;
+  hashPiece(length: number): void;
+  hashEnd(): void;
   // VT-x for an embedder that is the host (src/hw/vmx): 0, -1 VMfailInvalid, n > 0 VM-instruction error, -2 already exited
   vmxBecomeHost(): void;
   vmxHostFields(): void;
@@ -79,13 +86,6 @@ export interface CoreExports {
   vmResume(): number;
   invEpt(type: bigint, eptp: bigint): number;
   invVpid(type: bigint, vpid: number, la: bigint): number;
-  isZeroPage(at: number): number;
-  digestPage(at: number): void;
-  digestOut(): number;
-  hashBuffer(): number;
-  hashStart(): void;
-  hashPiece(length: number): void;
-  hashEnd(): void;
 }
 
 const WASM_PAGE = 65536;

@@ -1,4 +1,4 @@
-import { type Saved, SavedRecord } from "../base/index.ts";
+import { type Saved, SavedRecord, StateError } from "../base/index.ts";
 import { type Core, layout } from "../hw/index.ts";
 
 /** Words of the core's memory that hold what is pending; names and ranges as AccelVm.events() has them. */
@@ -29,4 +29,26 @@ export function writeEvents(core: Core, events: Saved): void {
   for (const [at, value] of values) core.u32[at / 4] = value;
   core.u64[layout.SEED / 8] = seed;
   if (tripleFault) core.u32[layout.ACTIVITY / 4] = SHUTDOWN;
+}
+
+/** State of VMX operation (src/hw/vmx/state.ts) fills this much from layout.VMX on. */
+const VMX_SIZE = 0x600;
+
+/** The state of VMX operation, KVM_GET_NESTED_STATE's part; null outside VMX operation. */
+export function readNested(core: Core): Saved {
+  return core.exports.vmxOperation() === 0 ? null : core.u8.slice(layout.VMX, layout.VMX + VMX_SIZE);
+}
+
+/** After the registers: what the VMCS holds is applied to them. Throws StateError. */
+export function writeNested(core: Core, nested: Saved): void {
+  if (nested === null) {
+    core.exports.vmxReset();
+  } else {
+    const valid = nested instanceof Uint8Array && nested.length === VMX_SIZE && (nested[0] ?? 0) <= 2;
+    if (!valid) throw new StateError("vmx", "no state of VMX operation");
+    core.u8.set(nested, layout.VMX);
+    core.exports.vmxRestored();
+  }
+  core.exports.updateMode();
+  core.exports.flushTlb();
 }

@@ -7,7 +7,7 @@ import * as hw from "../hw/index.ts";
 import { Core, FrameDigests, FrameMark, layout, PageKind } from "../hw/index.ts";
 import type { CpuModel } from "../isa/index.ts";
 import { installCpuid } from "./cpuid.ts";
-import { readEvents, writeEvents } from "./state.ts";
+import { readEvents, readNested, writeEvents, writeNested } from "./state.ts";
 import { CoreMemory } from "./memory.ts";
 
 export interface TcgOptions {
@@ -266,7 +266,7 @@ export class TcgVm implements AccelVm {
   sha256(...parts: Uint8Array[]): Uint8Array { return hw.sha256(this.core, parts); }
 
   save(): Saved {
-    return { cpus: [saveCpu(this)], irqchip: this.chips.save(), t: this.clock.now() };
+    return { cpus: [saveCpu(this)], nested: readNested(this.core), irqchip: this.chips.save(), t: this.clock.now() };
   }
   restore(state: Saved): void {
     const record = new SavedRecord(this.id, state), t = record.time("t");
@@ -275,6 +275,7 @@ export class TcgVm implements AccelVm {
     this.core.exports.flushCode();
     this.core.exports.setClock(t);
     restoreCpu(this, cpu ?? null);
+    writeNested(this.core, record.value("nested"));
     this.chips.restore(record.value("irqchip"));
     this.core.u64[layout.APIC_BASE / 8] = this.chips.lapics[0]?.base ?? 0n;
     this.#lineChanged();

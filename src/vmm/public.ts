@@ -23,3 +23,4 @@ export type { TextScreen } from "./devices/vga.ts";
 export { OptionError } from "./optionerror.ts";
 export type { ModuleFile, VitrineOptions } from "./options.ts";
 export { defaultOptions, parseModules, parseOptions } from "./options.ts";
+export * from "./lab/index.ts";

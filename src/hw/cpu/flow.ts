@@ -109,11 +109,11 @@ export function afterSegment(rec: usize, s: u32): usize {
   return next(rec);
 }
 /** May execution go on at an effective address? #GP when it is not canonical or beyond the limit of CS. */
-export function outside(rip: u64): bool {
-  if (load<u32>(MODE) & MODE_L ? canonical(rip) : rip <= <u64>load<u32>(SEG_LIMIT + (CS << 2))) return false;
-  exception(13, 0);
-  return true;
+// @ts-ignore
+@inline export function outside(rip: u64): bool {
+  return load<u32>(MODE) & MODE_L ? !canonical(rip) && deny() : rip > <u64>load<u32>(SEG_LIMIT + (CS << 2)) && deny();
 }
+function deny(): bool { exception(13, 0); return true; }
 /** Target of a direct branch of 32 or 64 bits: not cut to 16 bits in a 16-bit segment. */
 function targetOf(rec: usize): u64 {
   const rip = load<u64>(REGS + RIPB_OFF) + <u64><i64>load<i32>(rec, 12);

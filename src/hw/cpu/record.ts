@@ -11,6 +11,8 @@ import {
   REGS, RIPB_OFF, AMASK, RIPMASK, SEG_EBASE, SEG_BASE, SEG_LIMIT, SEG_ATTR, MODE, MODE_L, PMODE, REAL, VM86, SS, exception,
 } from "./state";
 
+/** What a refused address becomes: no fast TLB entry is for it, and the slow path sees the fault. */
+const NOWHERE: u64 = 0x8000000000000000;
 export const R_SLOW: u32 = 0x20; // the effective address needs eaSlow()
 
 // @ts-ignore
@@ -93,13 +95,19 @@ export function moffs(rec: usize, size: u32, write: bool): u64 { return segmente
 export function segmented(s: i32, offset: u64, write: bool, check: bool): u64 {
   if (load<u32>(MODE) & MODE_L) return load<u64>(SEG_EBASE + (s << 3)) + offset;
   const at = (load<u64>(SEG_BASE + (s << 3)) + offset) & 0xffffffff;
-  if (check && !spanAllowed(s, <u32>offset, 1, write)) exception(s == SS ? 12 : 13, 0);
+  if (check && !spanAllowed(s, <u32>offset, 1, write)) {
+    exception(s == SS ? 12 : 13, 0);
+    return NOWHERE;
+  }
   return at;
 }
 /** The same, checked for all `size` bytes. */
 export function segmentedSpan(s: i32, offset: u64, size: u32, write: bool): u64 {
   if (load<u32>(MODE) & MODE_L) return load<u64>(SEG_EBASE + (s << 3)) + offset;
-  if (!spanAllowed(s, <u32>offset, size, write)) exception(s == SS ? 12 : 13, 0);
+  if (!spanAllowed(s, <u32>offset, size, write)) {
+    exception(s == SS ? 12 : 13, 0);
+    return NOWHERE;
+  }
   return (load<u64>(SEG_BASE + (s << 3)) + offset) & 0xffffffff;
 }
 /** May `size` bytes at `offset` be accessed through segment `s` ("Segment Limit Checking", "Type Checking")? */

@@ -1,6 +1,6 @@
 // Stack instructions: "PUSH", "POP", "ENTER", "LEAVE", "PUSHA", "POPA".
 import {
-  RSP, RBP, SPMASK, SEG_EBASE, SEG_SEL, SS, CS, MODE, MODE_L, MODE_NONFLAT, RAX, BOUNCE, fault, exception, get, put,
+  RSP, RBP, SPMASK, SEG_EBASE, SEG_SEL, SS, CS, MODE, MODE_L, MODE_NONFLAT, RAX, BOUNCE, fault, clearFault, exception, get, put,
 } from "./state";
 import { rd, rmw, wr, writeBack } from "../mmu/access";
 import { spanAllowed } from "./record";
@@ -28,6 +28,13 @@ import { loadSegment } from "./segment";
   wr<T>(la, v, 0);
   if (fault) return;
   setSp(sp);
+}
+/** CALL to a target that is refused: faults of the push come first. */
+export function denyCall<T>(): void {
+  clearFault();
+  const la = stackAddress<T>((get<u64>(RSP) - sizeof<T>()) & load<u64>(SPMASK), true);
+  if (!fault) rmw<T>(la, 0);
+  exception(13, 0);
 }
 /** Read the top of the stack, without moving RSP. */
 // @ts-ignore

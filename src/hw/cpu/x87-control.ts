@@ -70,7 +70,10 @@ function tagWord(): u32 {
 @inline function segmented(): bool { const m = load<u32>(PMODE); return m != REAL && m != VM86; }
 /** The environment in AREA; returns its length. */
 function putEnvironment(size: u32): u32 {
-  const ip = <u32>load<u64>(FIP), dp = <u32>load<u64>(FDP), op = load<u32>(FOP) & 0x7ff;
+  // Real-address and virtual-8086 mode store linear addresses.
+  const real = !segmented();
+  const ip = <u32>load<u64>(FIP) + (real ? load<u32>(FCS) << 4 : 0), dp = <u32>load<u64>(FDP) + (real ? load<u32>(FDS) << 4 : 0);
+  const op = load<u32>(FOP) & 0x7ff;
   if (size == 2) {
     store<u16>(AREA, <u16>load<u32>(FCW));
     store<u16>(AREA, <u16>load<u32>(FSW), 2);
@@ -109,6 +112,8 @@ function takeEnvironment(size: u32): void {
       store<u32>(FCS, high);
       store<u32>(FDS, dataHigh);
     } else {
+      store<u32>(FCS, 0);
+      store<u32>(FDS, 0);
       ip |= (high & 0xf000) << 4;
       dp |= (dataHigh & 0xf000) << 4;
       store<u32>(FOP, high & 0x7ff);
@@ -127,6 +132,8 @@ function takeEnvironment(size: u32): void {
       store<u64>(FDP, <u64>load<u32>(AREA, 20));
       store<u32>(FDS, <u32>load<u16>(AREA, 24));
     } else {
+      store<u32>(FCS, 0);
+      store<u32>(FDS, 0);
       store<u64>(FIP, <u64>(<u32>load<u16>(AREA, 12) | ((high & 0x0ffff000) << 4)));
       store<u32>(FOP, high & 0x7ff);
       store<u64>(FDP, <u64>(<u32>load<u16>(AREA, 20) | ((load<u32>(AREA, 24) & 0x0ffff000) << 4)));
@@ -150,17 +157,21 @@ export function fstenv(rec: usize, size: u32): void {
 }
 /** Copy `size` bytes from AREA to the guest. As processors do, the ends are looked at first. */
 function storeArea(rec: usize, size: u32): void {
-  const la = eaBytes(rec, size, true);
+  const la = eaOut<u16>(rec);
   if (fault) return;
   writableSpan(la, 1, rec);
+  if (fault) return;
+  eaBytes(rec, size, true);
   if (!fault) writableSpan(la + size - 1, 1, rec);
   if (!fault) wrFrom(la, AREA, size, rec);
 }
 /** Copy `size` bytes from the guest to AREA. */
 function fetchArea(rec: usize, size: u32): bool {
-  const la = eaBytes(rec, size, false);
+  const la = eaIn<u16>(rec);
   if (fault) return false;
   rd<u8>(la, rec);
+  if (fault) return false;
+  eaBytes(rec, size, false);
   if (fault) return false;
   rd<u8>(la + size - 1, rec);
   if (fault) return false;

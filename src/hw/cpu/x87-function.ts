@@ -91,7 +91,7 @@ export function binary(rec: usize, op: u32, kind: i32): void {
         // Below -1 there is no logarithm, and processors hand back the operand.
         if ((excFlags & 1) && xSE > 0xbffe && f80class(xSE, x) == 1 && f80class(ySE, y) < 3) {
           clearFlags();
-          if (y) raise(32);
+          if (y) raise(f80class(ySE, y) == 2 ? 34 : 32);
           setResult(y ? xSE : (xSE ^ ySE) & 0x8000, y ? x : 0);
         }
         break;

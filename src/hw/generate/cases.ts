@@ -163,19 +163,19 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
   jmp_rel: (s, use) => { use("flow", s.width === 0 ? "jumpShort" : "follow"); return go(s.width === 0 ? "jumpShort(pc)" : "follow(pc)"); },
   call_rel: (s, use) => {
     const t = ["u16", "u32", "u64"][s.width];
-    use("stack", "push");
+    use("stack", "push", "denyCall");
     use("record", "ripAfter");
     use("flow", s.width === 0 ? "jumpShort" : "follow");
     use("flow", "strays");
-    const check = s.width === 0 ? "" : `if (strays(pc)) ${go("raise(pc)")} `;
+    const check = s.width === 0 ? "" : `if (strays(pc)) { denyCall<${t}>(); ${go("raise(pc)")} } `;
     return `${check}push<${t}>(<${t}>ripAfter(pc)); ${CHECK} ${go(s.width === 0 ? "jumpShort(pc)" : "follow(pc)")}`;
   },
   call_ind: (s, use) => {
     const t = typeOf(s.row.operands[0] ?? "", s.width);
-    use("stack", "push");
+    use("stack", "push", "denyCall");
     use("record", "ripAfter");
     use("flow", "jump", "outside");
-    return `${read(s.row.operands[0] ?? "", s, "v", use)}if (outside(<u64>v)) ${go("raise(pc)")} push<${t}>(<${t}>ripAfter(pc)); ${CHECK} ${go("jump(<u64>v)")}`;
+    return `${read(s.row.operands[0] ?? "", s, "v", use)}if (outside(<u64>v)) { denyCall<${t}>(); ${go("raise(pc)")} } push<${t}>(<${t}>ripAfter(pc)); ${CHECK} ${go("jump(<u64>v)")}`;
   },
   jmp_ind: (s, use) => { use("flow", "jump", "outside"); return `${read(s.row.operands[0] ?? "", s, "v", use)}if (outside(<u64>v)) ${go("raise(pc)")} ${go("jump(<u64>v)")}`; },
   ret: (s, use) => {

@@ -7,7 +7,11 @@ const NEXT = "@NEXT@";
 const RAISE = "@GO(raise(pc))@";
 const CHECK = `if (fault) ${RAISE} `;
 /** Bodies that differ from the XMM form: half as many elements to join, mask or interleave. */
-const OWN = new Set("punpckhbw punpckhwd punpckhdq packsswb packuswb packssdw phaddw phaddd phaddsw phsubw phsubd phsubsw pshufb palignr".split(" "));
+const OWN = new Set(
+  "punpckhbw punpckhwd punpckhdq packsswb packuswb packssdw phaddw phaddd phaddsw phsubw phsubd phsubsw pshufb palignr".split(
+    " ",
+  ),
+);
 const own = (body: string): string => `mmx${body[0]?.toUpperCase() ?? ""}${body.slice(1)}`;
 const register = (field: "A" | "B"): string => `v128.load64_zero(FPR + ${field}(pc))`;
 
@@ -26,15 +30,21 @@ function fetch(operand: string, shape: Shape, use: Uses): string {
 }
 
 export function mmxCase(shape: Shape, use: Uses): string | undefined {
-  const { row } = shape, [first = "", second = "", third = ""] = row.operands, { body } = row;
-  if (body === "emms") { use("mmx", "emms"); return `emms(); ${CHECK}${NEXT}`; }
+  const { row } = shape,
+    [first = "", second = "", third = ""] = row.operands,
+    { body } = row;
+  if (body === "emms") {
+    use("mmx", "emms");
+    return `emms(); ${CHECK}${NEXT}`;
+  }
   if (!row.operands.some((o) => /^[PQN]/.test(o))) return undefined;
   const conversion = converting(shape, use);
   if (conversion) return conversion;
   const begin = guard(use);
   if (body === "mmx_movd") return movd(shape, use, begin);
   if (body === "mmx_movq") {
-    if (first === "Pq") return `${begin}${fetch(second, shape, use)}enterMmx(); putMmx(A(pc), lowOf(b)); ${NEXT}`;
+    if (first === "Pq")
+      return `${begin}${fetch(second, shape, use)}enterMmx(); putMmx(A(pc), lowOf(b)); ${NEXT}`;
     if (!shape.mem) return `${begin}enterMmx(); putMmx(B(pc), load<u64>(FPR + A(pc))); ${NEXT}`;
     use("access", "wr");
     use("record", "eaOut");
@@ -51,13 +61,18 @@ export function mmxCase(shape: Shape, use: Uses): string | undefined {
     return `if (sseOff()) ${RAISE} ${begin}enterMmx(); putMmx(A(pc), load<u64>(XMM + B(pc))); ${NEXT}`;
   }
   if (body === "pinsrw") {
-    const read = isMemory(second, shape.mem) || (shape.mem && second === "RdMw") ? `const v = rd<u16>(eaIn<u16>(pc), pc); ${CHECK}` : "const v = get<u16>(B(pc)); ";
+    const read =
+      isMemory(second, shape.mem) || (shape.mem && second === "RdMw")
+        ? `const v = rd<u16>(eaIn<u16>(pc), pc); ${CHECK}`
+        : "const v = get<u16>(B(pc)); ";
     use("access", "rd");
     use("record", "eaIn");
     return `${begin}${read}enterMmx(); const n = <u64>((imm<u32>(pc) & 3) << 4); putMmx(A(pc), (load<u64>(FPR + A(pc)) & ~(<u64>0xffff << n)) | (<u64>v << n)); ${NEXT}`;
   }
-  if (body === "pextrw") return `${begin}enterMmx(); put<u32>(A(pc), <u32>load<u16>(FPR + B(pc) + ((imm<u32>(pc) & 3) << 1))); ${NEXT}`;
-  if (body === "pmovmskb") return `${begin}enterMmx(); put<u32>(A(pc), <u32>i8x16.bitmask(${register("B")})); ${NEXT}`;
+  if (body === "pextrw")
+    return `${begin}enterMmx(); put<u32>(A(pc), <u32>load<u16>(FPR + B(pc) + ((imm<u32>(pc) & 3) << 1))); ${NEXT}`;
+  if (body === "pmovmskb")
+    return `${begin}enterMmx(); put<u32>(A(pc), <u32>i8x16.bitmask(${register("B")})); ${NEXT}`;
   if (body === "maskmovq") {
     use("mmx", "maskedStore");
     return `${begin}maskedStore(pc, FPR + A(pc), FPR + B(pc), 8); ${CHECK}enterMmx(); ${NEXT}`;
@@ -81,19 +96,30 @@ export function mmxCase(shape: Shape, use: Uses): string | undefined {
 /** MOVD and MOVQ with a general register or memory. */
 function movd(shape: Shape, use: Uses, begin: string): string {
   const [first = "", second = ""] = shape.row.operands;
-  const loading = first === "Pq", e = loading ? second : first, t = typeOf(e, shape.width), memory = isMemory(e, shape.mem);
-  if (memory) { use("access", "rd", "wr"); use("record", "eaIn", "eaOut"); }
+  const loading = first === "Pq",
+    e = loading ? second : first,
+    t = typeOf(e, shape.width),
+    memory = isMemory(e, shape.mem);
+  if (memory) {
+    use("access", "rd", "wr");
+    use("record", "eaIn", "eaOut");
+  }
   if (loading) {
-    const read = memory ? `const v = rd<${t}>(eaIn<${t}>(pc), pc); ${CHECK}` : `const v = ${value(e, shape, t)}; `;
+    const read = memory
+      ? `const v = rd<${t}>(eaIn<${t}>(pc), pc); ${CHECK}`
+      : `const v = ${value(e, shape, t)}; `;
     return `${begin}${read}enterMmx(); putMmx(A(pc), <u64>v); ${NEXT}`;
   }
-  if (memory) return `${begin}wr<${t}>(eaOut<${t}>(pc), load<${t}>(FPR + A(pc)), pc); ${CHECK}enterMmx(); ${NEXT}`;
+  if (memory)
+    return `${begin}wr<${t}>(eaOut<${t}>(pc), load<${t}>(FPR + A(pc)), pc); ${CHECK}enterMmx(); ${NEXT}`;
   return `${begin}enterMmx(); put<${t}>(B(pc), load<${t}>(FPR + A(pc))); ${NEXT}`;
 }
 
 /** CVTPI2PS and its kin between MMX and XMM registers. */
 function converting(shape: Shape, use: Uses): string | undefined {
-  const { row } = shape, [, second = ""] = row.operands, { body } = row;
+  const { row } = shape,
+    [, second = ""] = row.operands,
+    { body } = row;
   if (!/^cvtt?p[isd]2p[isd]$/.test(body)) return undefined;
   use("simd", "sseOff");
   use("simd-float", body, "sseBegin", "sseEnd");
@@ -103,10 +129,16 @@ function converting(shape: Shape, use: Uses): string | undefined {
     // With a memory operand the x87 state is left alone.
     const enter = shape.mem ? "" : "enterMmx(); ";
     const guarded = enter ? begin : `if (sseOff()) ${RAISE} `;
-    const args = row.access[0] === "x" && body === "cvtpi2ps" ? "v128.load(XMM + A(pc)), b" : body === "cvtpi2pd" ? "b, b" : "b";
+    const args =
+      row.access[0] === "x" && body === "cvtpi2ps"
+        ? "v128.load(XMM + A(pc)), b"
+        : body === "cvtpi2pd"
+          ? "b, b"
+          : "b";
     return `${guarded}${fetch(second, shape, use)}sseBegin(); const r = ${body}(${args}); ${enter}if (sseEnd()) ${RAISE} v128.store(XMM + A(pc), r); ${NEXT}`;
   }
-  const bytes = second === "Wpd" ? 16 : 8, load = bytes === 16 ? "v128.load" : "v128.load64_zero";
+  const bytes = second === "Wpd" ? 16 : 8,
+    load = bytes === 16 ? "v128.load" : "v128.load64_zero";
   let read = `const b = ${load}(XMM + B(pc)); `;
   if (shape.mem) {
     use("access", "rdPtr");

@@ -49,6 +49,7 @@ import { watch, checkData } from "../cpu/debug";
 // @ts-ignore
 @inline function segmentOf(rec: usize): i32 { return rec ? <i32>load<u8>(rec, 7) & 7 : SS; }
 function addressCheck(la: u64, size: u32, rec: usize): bool {
+  if (fault) return false;
   if (load<u32>(PMODE) == LONG && (load<u32>(MODE) & MODE_L) && !(canonical(la) && canonical(la + size - 1))) {
     exception(segmentOf(rec) == SS ? 12 : 13, 0);
     return false;

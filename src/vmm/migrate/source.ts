@@ -60,8 +60,14 @@ export type MigrationResult =
       totalMs: number | undefined;
     };
 
-/** Page digests brought up to date with each chunk, so that few are left when the machine stops. */
-const digestsPerChunk = 128;
+/**
+ * Page digests brought up to date with each chunk, so that few are left when the machine stops; fewer after the first
+ * pass, since what is sent again is likely to be written again.
+ */
+export function digestsPerChunk(pass: number): number {
+  return pass === 1 ? 128 : 16;
+}
+
 /** A pass shorter than this says nothing about the bandwidth. */
 const minMeasured = 1 << 20;
 
@@ -122,7 +128,7 @@ export class MigrationSource {
 
   /** Rejects with MigrationError when the target does not take the machine, which then goes on here. */
   async run(): Promise<MigrationResult> {
-    const { machine, channel, wallMs } = this.#o;
+    const { machine, wallMs } = this.#o;
     const { accel } = machine;
     const started = wallMs?.();
     let typed: Uint8Array | undefined;
@@ -168,8 +174,8 @@ export class MigrationSource {
       if (this.#committed) throw error;
       if (typed) machine.type(typed);
       if (paused) this.#o.resume?.();
+      this.#tellCancelled();
       if (!(error instanceof Cancelled)) throw error;
-      channel.send(plain("cancel"));
       return { kind: "cancelled", rows: this.#rows };
     }
   }
@@ -187,7 +193,7 @@ export class MigrationSource {
       sent += chunk.pages;
       const message = chunk.finish(++this.#chunks);
       this.#post(message);
-      accel.freshenDigests(digestsPerChunk);
+      accel.freshenDigests(digestsPerChunk(this.#pass));
       this.#o.onProgress?.(this);
       while (this.#chunks - this.#acked >= window) await this.#ack();
       if (!stopped) await this.#o.between(message.length);
@@ -215,6 +221,15 @@ export class MigrationSource {
     // Counted first: a port takes the bytes away.
     this.#bytes += message.length;
     this.#o.channel.send(message);
+  }
+
+  /** The target must not wait for the rest, if it still listens. */
+  #tellCancelled(): void {
+    try {
+      this.#o.channel.send(plain("cancel"));
+    } catch {
+      // The channel is gone, and the target has noticed that.
+    }
   }
 
   #check(): void {

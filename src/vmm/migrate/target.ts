@@ -4,6 +4,7 @@ import { addPage, countPages } from "./bitmap.ts";
 import type { Channel } from "./channel.ts";
 import { MigrationError } from "./errors.ts";
 import { hash, type Message, numbers, parse, plain, protocol, refusal } from "./message.ts";
+import { digestsPerChunk } from "./source.ts";
 
 export interface TargetOptions {
   /** Made with the options of the source's machine, and not running. */
@@ -19,8 +20,6 @@ export interface TargetResult {
   /** Pages sent in each pass. */
   readonly passes: readonly number[];
 }
-
-const digestsPerChunk = 128;
 
 /** The side that gets the machine. */
 export class MigrationTarget {
@@ -84,7 +83,7 @@ export class MigrationTarget {
             addPage(this.received, page);
           }
           channel.send(numbers("ack", message.number));
-          accel.freshenDigests(digestsPerChunk);
+          accel.freshenDigests(digestsPerChunk(this.#passes.length + 1));
           break;
         case "pass":
           this.#passes.push(message.sent);
