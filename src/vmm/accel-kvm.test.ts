@@ -155,3 +155,32 @@ test("stop() from a device ends the run at the next boundary, with the access co
   expect(vm.run(100)).toEqual({ kind: "stopped" });
   expect([vm.clock.now(), vm.regs().rip, vm.regs().rax & 0xffn]).toEqual([1, 0x1002n, 0x42n]);
 });
+
+test("single-stepping traps after every instruction, also after those that KVM completes", async () => {
+  const program = [
+    0xc7, 0x06, 0x04, 0x00, 0x00, 0x15, 0xc7, 0x06, 0x06, 0x00, 0x00, 0x00, // vector 1 = 0:1500h
+    0xb8, 0x00, 0xa0, 0x8e, 0xc0, // es = a000h
+    0x9c, 0x58, 0x80, 0xcc, 0x01, 0x50, 0x9d, // pushf; pop ax; or ah,1; push ax; popf: TF on
+    0x90, 0x0f, 0xa2, 0xe4, 0x60, 0x26, 0xa2, 0x10, 0x00, 0xcd, 0x44, 0x90, 0xf4, // nop; cpuid; in al,60h; mov es:[10h],al; int 44h; nop; hlt
+  ];
+  const trap = [0xff, 0x06, 0x00, 0x05, 0xcf]; // inc word [500h]; iret
+  const { kvm } = await expectEqual(program, [200], ({ vm }) => {
+    vm.memory.write(0x1500, Uint8Array.from(trap));
+    vm.memory.write(0x1600, Uint8Array.from([0xcf]));
+    vm.memory.write(0x44 * 4, Uint8Array.from([0x00, 0x16, 0, 0]));
+  });
+  expect(kvm.vm.memory.readU16(0x500)).toBeGreaterThan(5);
+});
+
+test("an interrupt whose delivery touches a page for the first time is delivered once, and INT n counts once", async () => {
+  // Stack, vector table and handlers lie on pages of their own that a log has protected or nothing has touched.
+  const code = [0xbc, 0x00, 0x90, 0xcd, 0x50, 0x40, 0xcc, 0x40, 0x0f, 0x0b, 0xf4]; // mov sp,9000h; int 50h; inc ax; int3; inc ax; ud2; hlt
+  await expectEqual(code, [1, 2, 3, 4, 5, 6, 7, 8, 50], ({ vm }) => {
+    for (const [vector, at] of [[0x50, 0x6000], [3, 0x7000], [6, 0xa000]] as const) {
+      vm.memory.write(vector * 4, Uint8Array.from([at & 0xff, at >> 8, 0, 0]));
+      vm.memory.write(at, Uint8Array.from([0xb1, vector, 0xcf]));
+    }
+    vm.memory.write(0xa000, Uint8Array.from([0xf4]));
+    vm.setDirtyLog(true);
+  });
+});

@@ -226,14 +226,14 @@ export class Emulator {
     move(RCX, -1n);
     const compares = d.row.attributes.has("repz"), equal = (out.rflags & 0x40n) !== 0n;
     if ((a.register(RCX) & mask) === 0n || (compares && equal !== (d.rep === 0xf3))) this.#advance(d);
-    else a.clearShadow();
+    else a.retired();
     return DONE;
   }
 
   #advance(d: Decoded): void {
     const next = this.#arch.rip() + BigInt(d.length);
     this.#arch.setRip(d.bits === 64 ? next : d.bits === 32 ? next & 0xffffffffn : next & 0xffffn);
-    this.#arch.clearShadow();
+    this.#arch.retired();
   }
 
   /** "Specifying an Offset": the memory operand's linear address. */

@@ -373,7 +373,7 @@ export class X86Vcpu {
     };
     put(a.write ? RSI : RDI, (arch.rflags() & 0x400n) !== 0n ? -BigInt(a.size) : BigInt(a.size));
     if (!a.repeated || put(RCX, -1n) === 0n) arch.skip();
-    else arch.clearShadow();
+    else arch.retired();
     return "again";
   }
 
