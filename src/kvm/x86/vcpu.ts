@@ -216,7 +216,8 @@ export class X86Vcpu {
   #halt(): void {
     this.#o.stats.haltExits++;
     this.arch.skip();
-    this.#mp = "halted";
+    // A single step ends HLT at once.
+    if ((this.arch.pending().debug & 0x4000) === 0) this.#mp = "halted";
   }
 
   #readMsr(): void {
