@@ -26,7 +26,6 @@ export async function buildNode() {
     sourcemap: true,
     logLevel: "error",
     loader: { ".asm": "text", ".bin": "binary" },
-    plugins: [rawText],
   });
   stamp(COMMAND, print);
 }
