@@ -2,8 +2,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseCpu } from "../src/isa/index.ts";
 import { TcgVm } from "../src/tcg/index.ts";
-import { KvmAccel, LoadError, Machine, type MachineStop, type NamedImage, OptionError, parseModules, parseOptions, userMemorySize, type VitrineOptions } from "../src/vmm/public.ts";
+import { KvmAccel, type LabPlaces, LoadError, Machine, type MachineStop, type NamedImage, OptionError, parseModules, parseOptions, userMemorySize, type VitrineOptions } from "../src/vmm/public.ts";
 import { VitrineError } from "../src/base/index.ts";
+import { labCommand } from "./lab.ts";
 
 /** Guest instructions between looks at the outside world. */
 const SLICE = 20_000_000;
@@ -105,8 +106,16 @@ function statistics(vm: TcgVm | KvmAccel, wallMs: number): Record<string, number
   };
 }
 
+/** Machines for labs. */
+function labPlaces(): LabPlaces {
+  const module = new WebAssembly.Module(readFileSync(new URL("core.wasm", import.meta.url)));
+  const settings = (ramSize: number) => ({ module, ramSize, userMemory: userMemorySize(ramSize, 0), cpu: parseCpu("qemu64") });
+  return { bare: (ramSize) => TcgVm.create(settings(ramSize)), ept: (ramSize) => KvmAccel.create(settings(ramSize)) };
+}
+
 try {
-  process.exitCode = await main(parseOptions(process.argv.slice(2)));
+  const args = process.argv.slice(2);
+  process.exitCode = args[0] === "lab" ? await labCommand(args.slice(1), labPlaces()) : await main(parseOptions(args));
   if (process.stdin.isTTY) process.stdin.setRawMode(false);
 } catch (error) {
   if (!(error instanceof OptionError || error instanceof VitrineError)) throw error;

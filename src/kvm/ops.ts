@@ -61,7 +61,8 @@ export interface ArchVcpu {
   setPending(p: PendingState): void;
   /** Finish the instruction that exited: RIP behind it, interrupt shadow gone. */
   skip(): void;
-  clearShadow(): void;
+  /** An instruction, or an iteration of one, has been completed: the interrupt shadow ends, a single step traps. */
+  retired(): void;
   interruptAllowed(): boolean;
   nmiAllowed(): boolean;
   /** An event that an exit has interrupted waits to be delivered again. */

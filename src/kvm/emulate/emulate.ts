@@ -205,12 +205,13 @@ export class Emulator {
     if (d.rep !== 0 && (a.register(RCX) & mask) === 0n) { this.#advance(d); return DONE; }
     const source = this.#linear(d.segment >= 0 ? d.segment : DS, a.register(RSI) & mask, d.bits);
     const target = this.#linear(ES, a.register(RDI) & mask, d.bits);
-    const values: bigint[] = [];
-    for (let i = 0; i < d.row.operands.length; i++) {
-      const o = d.row.operands[i] ?? "";
+    const values: bigint[] = [], count = d.row.operands.length;
+    for (let n = 0; n < count; n++) {
+      // CMPS reads its second operand first, as the processor does.
+      const i = d.row.body === "cmps" ? count - 1 - n : n, o = d.row.operands[i] ?? "";
       const v = o.startsWith("X") ? this.read(source, size) : !o.startsWith("Y") ? this.#register(RAX, size, 1) : d.row.access[i] === "w" ? 0n : this.read(target, size);
       if (v === undefined) return this.#stop ?? DONE;
-      values.push(v);
+      values[i] = v;
     }
     const out = run({ values, size, sizes: [size, size], rflags: a.rflags(), cc: 0, rax: a.register(RAX) });
     const result = out.writes[0];
@@ -225,14 +226,14 @@ export class Emulator {
     move(RCX, -1n);
     const compares = d.row.attributes.has("repz"), equal = (out.rflags & 0x40n) !== 0n;
     if ((a.register(RCX) & mask) === 0n || (compares && equal !== (d.rep === 0xf3))) this.#advance(d);
-    else a.clearShadow();
+    else a.retired();
     return DONE;
   }
 
   #advance(d: Decoded): void {
     const next = this.#arch.rip() + BigInt(d.length);
     this.#arch.setRip(d.bits === 64 ? next : d.bits === 32 ? next & 0xffffffffn : next & 0xffffn);
-    this.#arch.clearShadow();
+    this.#arch.retired();
   }
 
   /** "Specifying an Offset": the memory operand's linear address. */
@@ -272,7 +273,8 @@ export class Emulator {
   }
 }
 
-const device = (size: number): 1 | 2 | 4 | 8 => (size === 1 || size === 2 || size === 4 ? size : 8);
+/** Part of an operand that crosses a page may have an odd number of bytes; the device is asked for just those. */
+const device = (size: number): 1 | 2 | 4 | 8 => size as 1 | 2 | 4 | 8;
 /** Does this operand lie in memory? */
 const isMemory = (d: Decoded, o: string): boolean => (/^[EM]|^RvMw/.test(o) && d.mod !== 3) || o.startsWith("O");
 const registerOf = (d: Decoded, o: string): number => (o in FIXED ? RAX : o.startsWith("G") ? d.reg : d.rm);

@@ -298,12 +298,12 @@ export class VmxVcpu implements ArchVcpu {
     const v = this.vmcs, cs = this.segment(1), next = v.read(F.GUEST_RIP) + v.read(F.EXIT_LENGTH);
     const long = (this.efer() & 0x400n) !== 0n && cs.l === 1;
     v.write(F.GUEST_RIP, long ? next : next & (cs.db === 1 ? 0xffffffffn : 0xffffn));
-    this.clearShadow();
-    if ((this.rflags() & 0x100n) !== 0n) v.put(F.PENDING_DEBUG, v.number(F.PENDING_DEBUG) | 0x4000);
+    this.retired();
   }
-  clearShadow(): void {
-    const blocking = this.vmcs.number(F.INTERRUPTIBILITY);
-    if ((blocking & 3) !== 0) this.vmcs.put(F.INTERRUPTIBILITY, blocking & ~3);
+  retired(): void {
+    const v = this.vmcs, blocking = v.number(F.INTERRUPTIBILITY);
+    if ((blocking & 3) !== 0) v.put(F.INTERRUPTIBILITY, blocking & ~3);
+    if ((this.rflags() & 0x100n) !== 0n) v.put(F.PENDING_DEBUG, v.number(F.PENDING_DEBUG) | 0x4000);
   }
   interruptAllowed(): boolean {
     return !this.#event && (this.vmcs.read(F.GUEST_RFLAGS) & 0x200n) !== 0n && (this.vmcs.number(F.INTERRUPTIBILITY) & 3) === 0;

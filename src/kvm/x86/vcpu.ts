@@ -216,7 +216,8 @@ export class X86Vcpu {
   #halt(): void {
     this.#o.stats.haltExits++;
     this.arch.skip();
-    this.#mp = "halted";
+    // A single step ends HLT at once.
+    if ((this.arch.pending().debug & 0x4000) === 0) this.#mp = "halted";
   }
 
   #readMsr(): void {
@@ -373,7 +374,7 @@ export class X86Vcpu {
     };
     put(a.write ? RSI : RDI, (arch.rflags() & 0x400n) !== 0n ? -BigInt(a.size) : BigInt(a.size));
     if (!a.repeated || put(RCX, -1n) === 0n) arch.skip();
-    else arch.clearShadow();
+    else arch.retired();
     return "again";
   }
 
