@@ -53,7 +53,7 @@ export function dsdtBody(ramSize: number): Uint8Array {
   const aml: Aml = [
     ...scope("\\_SB",
       device("PCI0",
-        name("_HID", eisaId("PNP0A03")), name("_UID", integer(0)), name("_ADR", integer(0)),
+        name("_HID", eisaId("PNP0A03")), name("_UID", integer(0)),
         name("_CRS", resources(
           wordBusNumbers(0, 255), ioPorts(0xcf8, 8), wordIo(0, 0xcf7), wordIo(0xd00, 0xffff),
           dwordMemory(0xa0000, 0xbffff, true), dwordMemory(hole, 0xfebfffff, false))),

@@ -1,0 +1,252 @@
+import {
+  type Clock, type IrqLine, type MmioDevice, type Persist, type PortDevice, type Saved, SavedRecord, StateError,
+} from "../base/index.ts";
+import type { AccelVm, Stop } from "./accel.ts";
+import { encodeScript, runScript } from "./acpi/script.ts";
+import { makeAcpi, pmBase, rsdpFile } from "./acpi/tables.ts";
+import { MachineBus } from "./bus.ts";
+import { DebugConsole, debugConsolePorts, DebugExit, debugExitPort } from "./devices/debugports.ts";
+import type { Device } from "./devices/device.ts";
+import { Dma8237, dmaRanges } from "./devices/dma8237.ts";
+import { I8042 } from "./devices/i8042.ts";
+import { resetControlPort, ResetPorts, systemControlPort } from "./devices/resetports.ts";
+import { Uart } from "./devices/uart.ts";
+import { VgaText } from "./devices/vga.ts";
+import { FwCfg, FwCfgKey, littleEndian, selectorPort } from "./fwcfg.ts";
+import { directE820, firmwareE820, hpetBase, mapMemory, mapPam, vgaWindow } from "./layout.ts";
+import type { NamedImage } from "./load/image.ts";
+import { checkFirmware, loadKernel } from "./load/kernel.ts";
+import { I440fx } from "./pci/i440fx.ts";
+import { configAddressPort, PciBus } from "./pci/pcibus.ts";
+import { Piix3 } from "./pci/piix3.ts";
+import { Piix4Pm } from "./pci/piix4pm.ts";
+import { Wires } from "./wires.ts";
+
+/** The clock chip behind ports 70h and 71h. */
+export interface RtcChip extends PortDevice, Device {
+  setBytes(bytes: readonly (readonly [index: number, value: number])[]): void;
+}
+
+export interface MachineOptions {
+  /** Bytes, whole MiB. */
+  ramSize: number;
+  cpus?: number;
+  kernel?: NamedImage | undefined;
+  initrd?: NamedImage | undefined;
+  /** For multiboot: several modules instead of one initrd. */
+  modules?: readonly { image: NamedImage; commandLine: string }[] | undefined;
+  append?: string;
+  bios?: NamedImage | undefined;
+  /** VGA BIOS for firmware to run; the display is on the ISA bus. */
+  vgaBios?: Uint8Array | undefined;
+  /** Firmware's own output also goes to COM1. */
+  nographic?: boolean;
+  bootMenu?: boolean;
+  /** A reset ends the machine with status 0. */
+  noReboot?: boolean;
+  rtc?: (clock: Clock, irq: IrqLine) => RtcChip;
+  /** CMOS bytes beside the clock, set at each reset. */
+  cmos?: readonly (readonly [number, number])[];
+  hpet?: (clock: Clock, gsi: (n: number) => IrqLine) => MmioDevice & Device;
+  onSerial?: (bytes: Uint8Array) => void;
+  onDebug?: (bytes: Uint8Array) => void;
+}
+
+/** Why the machine's run came back: the accelerator's stops, or the guest ended the machine. */
+export type MachineStop = Stop | { kind: "exit"; status: number; cause: "debug-exit" | "power-off" | "reset" };
+
+/** Output gathered per slice, so that a sink is not called for each byte. */
+class Sink {
+  #bytes: number[] = [];
+  readonly #deliver: (bytes: Uint8Array) => void;
+
+  constructor(deliver: ((bytes: Uint8Array) => void) | undefined) {
+    this.#deliver = deliver ?? (() => {});
+  }
+
+  put(byte: number): void {
+    this.#bytes.push(byte);
+    if (this.#bytes.length >= 4096) this.flush();
+  }
+
+  flush(): void {
+    if (this.#bytes.length === 0) return;
+    const bytes = Uint8Array.from(this.#bytes);
+    this.#bytes = [];
+    this.#deliver(bytes);
+  }
+}
+
+/** Machine "pc": i440FX and PIIX3, as QEMU's. */
+export class Machine implements Persist {
+  readonly id = "pc";
+  readonly version = 1;
+  readonly accel: AccelVm;
+  readonly bus = new MachineBus();
+  readonly pci = new PciBus();
+  readonly uart: Uart;
+  readonly i8042: I8042;
+  readonly vga = new VgaText();
+  readonly piix3: Piix3;
+  readonly pm: Piix4Pm;
+  readonly fwCfg: FwCfg;
+  readonly #options: MachineOptions;
+  readonly #wires: Wires;
+  readonly #devices: Device[] = [];
+  readonly #serial: Sink;
+  readonly #debug: Sink;
+  readonly #rtc: RtcChip | undefined;
+  #resetAsked = false;
+  #exit: MachineStop | undefined;
+
+  /** Builds and resets the machine; throws LoadError for a bad image. */
+  constructor(accel: AccelVm, options: MachineOptions) {
+    this.accel = accel;
+    this.#options = options;
+    const { clock } = accel;
+    if (options.bios) checkFirmware(options.bios);
+    const firmware = options.bios?.bytes;
+    this.#wires = new Wires((gsi, level) => { accel.irqLine(gsi, level); });
+    const irq = (n: number) => this.#wires.source(n);
+    this.#serial = new Sink(options.onSerial);
+    this.#debug = new Sink(options.onDebug);
+    const requestReset = () => { this.requestReset(); };
+
+    mapMemory(accel, options.ramSize, firmware);
+    const host = new I440fx(this.bus, (segments) => {
+      mapPam(accel, options.ramSize, firmware?.length ?? 0, segments);
+    });
+    this.piix3 = new Piix3(this.bus, Array.from({ length: 16 }, (_, n) => irq(n)));
+    this.pm = new Piix4Pm(this.bus, { clock, sci: irq(9), powerOff: () => { this.#end(0, "power-off"); } });
+    this.uart = new Uart({ irq: irq(4), output: (b) => { this.#serial.put(b); } });
+    this.i8042 = new I8042({ keyboardIrq: irq(1), mouseIrq: irq(12), requestReset });
+    this.fwCfg = new FwCfg(accel.memory);
+    const resetPorts = new ResetPorts({ requestReset });
+    const dma = new Dma8237();
+    this.#rtc = options.rtc?.(clock, irq(8));
+    const hpet = options.hpet?.(clock, irq);
+
+    this.pci.plug(0, 0, host);
+    this.pci.plug(1, 0, this.piix3);
+    this.pci.plug(1, 3, this.pm);
+    this.#devices.push(host, this.piix3, this.pm, this.pci, this.uart, this.i8042, this.vga, this.fwCfg, resetPorts, dma);
+    if (this.#rtc) this.#devices.push(this.#rtc);
+    if (hpet) this.#devices.push(hpet);
+
+    const { ports, mmio } = this.bus;
+    ports.map(configAddressPort, 8, this.pci, { width: 4 });
+    ports.map(resetControlPort, 1, resetPorts, { priority: 1 });
+    ports.map(systemControlPort, 1, resetPorts, { priority: 1 });
+    ports.map(0x3f8, 8, this.uart);
+    ports.map(0x60, 1, this.i8042);
+    ports.map(0x64, 1, this.i8042);
+    ports.map(selectorPort, 12, this.fwCfg, { width: 4 });
+    ports.map(debugExitPort, 4, new DebugExit((status) => { this.#end(status, "debug-exit"); }), { width: 4 });
+    const console = new DebugConsole((b) => { this.#debug.put(b); });
+    for (const port of debugConsolePorts) ports.map(port, 1, console);
+    for (const [base, size] of dmaRanges) ports.map(base, size, dma);
+    if (this.#rtc) ports.map(0x70, 2, this.#rtc);
+    for (const [base, size] of VgaText.ports) ports.map(base, size, this.vga);
+    mmio.map(vgaWindow.base, vgaWindow.size, this.vga);
+    if (hpet) mmio.map(hpetBase, 0x400, hpet, { width: 8 });
+    accel.attach(this.bus);
+    this.#fillFwCfg();
+    this.reset();
+  }
+
+  /** RESET of everything, then the kernel is loaded again or the firmware starts at its reset vector. */
+  reset(): void {
+    this.#resetAsked = false;
+    this.#exit = undefined;
+    this.accel.reset();
+    for (const device of this.#devices) device.reset();
+    if (this.#options.cmos) this.#rtc?.setBytes(this.#options.cmos);
+    if (this.#options.kernel) this.#startDirectly();
+  }
+
+  /** Resets at the next instruction boundary, or ends the machine under -no-reboot. */
+  requestReset(): void {
+    this.#resetAsked = true;
+    this.accel.stop();
+  }
+
+  /** Runs until t reaches untilT or the guest stops; resets happen inside. Output is delivered before it returns. */
+  run(untilT: number): MachineStop {
+    for (;;) {
+      const stop = this.#exit ?? this.accel.run(untilT);
+      this.#serial.flush();
+      this.#debug.flush();
+      if (this.#exit) return this.#exit;
+      if (!this.#resetAsked) return stop;
+      if (this.#options.noReboot) {
+        this.#end(0, "reset");
+        continue;
+      }
+      this.reset();
+    }
+  }
+
+  save(): Saved {
+    const devices: { [id: string]: Saved } = {};
+    for (const d of this.#devices) devices[d.id] = { version: d.version, state: d.save() };
+    return { accel: this.accel.save(), devices };
+  }
+
+  /** Into a machine built with the same options. */
+  restore(state: Saved): void {
+    const record = new SavedRecord(this.id, state);
+    const devices = record.record("devices");
+    for (const d of this.#devices) {
+      if (devices.record(d.id).int("version") !== d.version) throw new StateError(d.id, "saved by another version");
+    }
+    this.accel.restore(record.value("accel"));
+    for (const d of this.#devices) d.restore(devices.record(d.id).value("state"));
+    this.#resetAsked = false;
+    this.#exit = undefined;
+  }
+
+  #end(status: number, cause: "debug-exit" | "power-off" | "reset"): void {
+    this.#exit ??= { kind: "exit", status, cause };
+    this.accel.stop();
+  }
+
+  #acpi() {
+    return makeAcpi({ ramSize: this.#options.ramSize, cpus: this.#options.cpus ?? 1 });
+  }
+
+  #fillFwCfg(): void {
+    const { ramSize, cpus = 1, nographic = false, bootMenu = false, vgaBios } = this.#options;
+    const cfg = this.fwCfg;
+    cfg.addNumber(FwCfgKey.ramSize, 8, ramSize);
+    cfg.addNumber(FwCfgKey.noGraphic, 2, Number(nographic));
+    cfg.addNumber(FwCfgKey.nbCpus, 2, cpus);
+    cfg.addNumber(FwCfgKey.maxCpus, 2, cpus);
+    cfg.addNumber(FwCfgKey.bootMenu, 2, Number(bootMenu));
+    cfg.addNumber(FwCfgKey.irq0Override, 4, 1);
+    cfg.addFile("etc/e820", firmwareE820(ramSize));
+    if (nographic) cfg.addFile("etc/sercon-port", littleEndian(8, 0x3f8));
+    if (vgaBios) cfg.addFile("vgaroms/vgabios.bin", vgaBios);
+    const acpi = this.#acpi();
+    for (const [name, bytes] of acpi.files) cfg.addFile(name, bytes);
+    cfg.addFile("etc/table-loader", encodeScript(acpi.commands));
+  }
+
+  /** What firmware would have done, then the kernel. */
+  #startDirectly(): void {
+    const { accel } = this;
+    const { kernel, initrd, modules, append = "", ramSize } = this.#options;
+    if (!kernel) return;
+    for (let at = 0x59; at <= 0x5f; at++) this.pci.at(0, 0)?.configWrite(at, 1, 0x33);
+    [10, 10, 11, 11].forEach((irq, i) => { this.piix3.configWrite(0x60 + i, 1, irq); });
+    this.pm.configWrite(0x40, 4, pmBase | 1);
+    this.pm.configWrite(0x80, 1, 1);
+    this.pm.configWrite(0x3c, 1, 9);
+    const acpi = this.#acpi();
+    const where = runScript(acpi.commands, acpi.files, accel.memory, 0xe0000);
+    const start = loadKernel({
+      memory: accel.memory, kernel, initrd, modules, append, e820: directE820(ramSize), rsdp: where.get(rsdpFile) ?? 0,
+    });
+    accel.setSregs({ ...accel.sregs(), ...start.sregs });
+    accel.setRegs(start.regs);
+  }
+}
