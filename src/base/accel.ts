@@ -90,6 +90,8 @@ export interface AccelVm extends Persist {
   setRegion(slot: number, gpa: number, size: number, backing: number, flags: RegionFlags): void;
   /** KVM_IRQ_LINE: level of GSI 0-23; 0-15 reach the PIC and the IOAPIC; GSI 0 is IOAPIC pin 2. */
   irqLine(gsi: number, level: boolean): void;
+  /** KVM_PIT_FLAGS_HPET_LEGACY: while on, channel 0 of the PIT raises no interrupt; the HPET has taken its place. */
+  setHpetLegacy?(on: boolean): void;
   /** CPUs and inner chips to their power-on state; memory, regions and clock stay. */
   reset(): void;
   /** Runs until t reaches untilT, or a stop. */

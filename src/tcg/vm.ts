@@ -148,6 +148,7 @@ export class TcgVm implements AccelVm {
   reset(): void {
     hw.resetRegisters(this.core);
     this.chips.reset();
+    this.core.u64[layout.APIC_BASE / 8] = this.chips.lapics[0]?.base ?? 0n;
   }
 
   run(untilT: number): Stop {
@@ -198,7 +199,7 @@ export class TcgVm implements AccelVm {
   sregs(): Sregs { return { ...hw.readSregs(this.core), cr8: BigInt(this.chips.readCr8(0)), apicBase: this.chips.lapics[0]?.base ?? 0n }; }
   setSregs(s: Sregs): void {
     hw.writeSregs(this.core, s);
-    this.chips.lapics[0]?.setBase(s.apicBase);
+    this.#setApicBase(s.apicBase);
     this.chips.writeCr8(0, Number(s.cr8));
   }
   debugRegs(): DebugRegs { return hw.readDebugRegs(this.core); }
@@ -255,6 +256,7 @@ export class TcgVm implements AccelVm {
     }
     this.core.exports.setClock(state.t);
     this.chips.restore(state.irqchip ?? null);
+    this.core.u64[layout.APIC_BASE / 8] = this.chips.lapics[0]?.base ?? 0n;
     this.#lineChanged();
   }
 
@@ -302,6 +304,13 @@ export class TcgVm implements AccelVm {
     return lapic?.mapped ? Number(lapic.base & 0xffffff000n) : -1;
   }
 
+  /** IA32_APIC_BASE lives in the local APIC; CPUID reads the core's copy of its enable bit. */
+  #setApicBase(value: bigint): boolean {
+    const done = this.chips.lapics[0]?.setBase(value) ?? false;
+    if (done) this.core.u64[layout.APIC_BASE / 8] = value;
+    return done;
+  }
+
   #msrRead(index: number): bigint | undefined {
     const lapic = this.chips.lapics[0];
     if (!lapic) return undefined;
@@ -313,7 +322,7 @@ export class TcgVm implements AccelVm {
   #msrWrite(index: number, value: bigint): boolean {
     const lapic = this.chips.lapics[0];
     if (!lapic) return false;
-    if (index === 0x1b) return lapic.setBase(value);
+    if (index === 0x1b) return this.#setApicBase(value);
     if (index === 0x6e0) { lapic.setTscDeadline(value); return true; }
     return lapic.msrWrite(index, value);
   }

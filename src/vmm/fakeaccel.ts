@@ -50,6 +50,7 @@ export class FakeAccel implements AccelVm {
   readonly lines = new Array<boolean>(24).fill(false);
   program: ((bus: IoBus) => void)[] = [];
   resets = 0;
+  hpetLegacy = false;
   #bus: IoBus | undefined;
   #stop = false;
   #regs = zeroRegs();
@@ -71,6 +72,10 @@ export class FakeAccel implements AccelVm {
 
   irqLine(gsi: number, level: boolean): void {
     this.lines[gsi] = level;
+  }
+
+  setHpetLegacy(on: boolean): void {
+    this.hpetLegacy = on;
   }
 
   reset(): void {

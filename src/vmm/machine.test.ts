@@ -116,6 +116,18 @@ test("the whole machine survives a round trip through bytes", () => {
   expect(() => b.machine.restore({ devices: {} })).toThrow(StateError);
 });
 
+test("the clock chip tells memory size and time, and the HPET takes over the timer's interrupt", () => {
+  const { accel, machine } = make({ ...direct, rtcBase: 1_767_225_600 + 3600 });
+  const cmos = (i: number) => {
+    machine.bus.portWrite(0x70, 1, i);
+    return machine.bus.portRead(0x71, 1);
+  };
+  expect([cmos(4), cmos(0x30) + 256 * cmos(0x31), cmos(0x5f)]).toEqual([1, 15 * 1024, 0]);
+  expect(machine.bus.mmioRead(0xfed00000, 4)).toBe(0x8086a201n);
+  machine.bus.mmioWrite(0xfed00010, 8, 3n);
+  expect(accel.hpetLegacy).toBe(true);
+});
+
 test("a bad image is refused when the machine is built", () => {
   expect(() => make({ kernel: { name: "k", bytes: new Uint8Array(4096) } })).toThrow(LoadError);
   expect(() => make({ bios: { name: "b", bytes: new Uint8Array(100) } })).toThrow(LoadError);

@@ -1,6 +1,5 @@
-import {
-  type Clock, type IrqLine, type MmioDevice, type Persist, type PortDevice, type Saved, SavedRecord, StateError,
-} from "../base/index.ts";
+import { type IrqLine, type Persist, type Saved, SavedRecord, StateError } from "../base/index.ts";
+import { bootBytes, BootDevice, Cmos, Hpet, Mc146818, memoryBytes } from "../chips/index.ts";
 import type { AccelVm, Stop } from "./accel.ts";
 import { encodeScript, runScript } from "./acpi/script.ts";
 import { makeAcpi, pmBase, rsdpFile } from "./acpi/tables.ts";
@@ -22,11 +21,6 @@ import { Piix3 } from "./pci/piix3.ts";
 import { Piix4Pm } from "./pci/piix4pm.ts";
 import { Wires } from "./wires.ts";
 
-/** The clock chip behind ports 70h and 71h. */
-export interface RtcChip extends PortDevice, Device {
-  setBytes(bytes: readonly (readonly [index: number, value: number])[]): void;
-}
-
 export interface MachineOptions {
   /** Bytes, whole MiB. */
   ramSize: number;
@@ -44,13 +38,14 @@ export interface MachineOptions {
   bootMenu?: boolean;
   /** A reset ends the machine with status 0. */
   noReboot?: boolean;
-  rtc?: (clock: Clock, irq: IrqLine) => RtcChip;
-  /** CMOS bytes beside the clock, set at each reset. */
-  cmos?: readonly (readonly [number, number])[];
-  hpet?: (clock: Clock, gsi: (n: number) => IrqLine) => MmioDevice & Device;
+  /** Time of day at t = 0, in seconds since 1970-01-01 UTC. An input of the run: hash tests fix it. */
+  rtcBase?: number;
   onSerial?: (bytes: Uint8Array) => void;
   onDebug?: (bytes: Uint8Array) => void;
 }
+
+/** 2026-01-01 00:00:00 UTC. */
+const defaultRtcBase = 1_767_225_600;
 
 /** Why the machine's run came back: the accelerator's stops, or the guest ended the machine. */
 export type MachineStop = Stop | { kind: "exit"; status: number; cause: "debug-exit" | "power-off" | "reset" };
@@ -95,7 +90,7 @@ export class Machine implements Persist {
   readonly #devices: Device[] = [];
   readonly #serial: Sink;
   readonly #debug: Sink;
-  readonly #rtc: RtcChip | undefined;
+  readonly rtc: Mc146818;
   #resetAsked = false;
   #exit: MachineStop | undefined;
 
@@ -123,15 +118,14 @@ export class Machine implements Persist {
     this.fwCfg = new FwCfg(accel.memory);
     const resetPorts = new ResetPorts({ requestReset });
     const dma = new Dma8237();
-    this.#rtc = options.rtc?.(clock, irq(8));
-    const hpet = options.hpet?.(clock, irq);
+    this.rtc = new Mc146818({ clock, irq: irq(8), baseSeconds: options.rtcBase ?? defaultRtcBase });
+    const hpet = this.#makeHpet();
 
     this.pci.plug(0, 0, host);
     this.pci.plug(1, 0, this.piix3);
     this.pci.plug(1, 3, this.pm);
-    this.#devices.push(host, this.piix3, this.pm, this.pci, this.uart, this.i8042, this.vga, this.fwCfg, resetPorts, dma);
-    if (this.#rtc) this.#devices.push(this.#rtc);
-    if (hpet) this.#devices.push(hpet);
+    this.#devices.push(host, this.piix3, this.pm, this.pci, this.uart, this.i8042, this.vga, this.fwCfg, resetPorts, dma,
+      this.rtc, hpet);
 
     const { ports, mmio } = this.bus;
     ports.map(configAddressPort, 8, this.pci, { width: 4 });
@@ -145,10 +139,10 @@ export class Machine implements Persist {
     const console = new DebugConsole((b) => { this.#debug.put(b); });
     for (const port of debugConsolePorts) ports.map(port, 1, console);
     for (const [base, size] of dmaRanges) ports.map(base, size, dma);
-    if (this.#rtc) ports.map(0x70, 2, this.#rtc);
+    ports.map(0x70, 2, this.rtc);
     for (const [base, size] of VgaText.ports) ports.map(base, size, this.vga);
     mmio.map(vgaWindow.base, vgaWindow.size, this.vga);
-    if (hpet) mmio.map(hpetBase, 0x400, hpet, { width: 8 });
+    mmio.map(hpetBase, 0x400, hpet, { width: 8 });
     accel.attach(this.bus);
     this.#fillFwCfg();
     this.reset();
@@ -160,7 +154,12 @@ export class Machine implements Persist {
     this.#exit = undefined;
     this.accel.reset();
     for (const device of this.#devices) device.reset();
-    if (this.#options.cmos) this.#rtc?.setBytes(this.#options.cmos);
+    const { ramSize, cpus = 1 } = this.#options;
+    this.rtc.setBytes([
+      ...memoryBytes(ramSize, 0), ...bootBytes([BootDevice.disk, BootDevice.floppy, BootDevice.cdrom]),
+      // An x87 and a mouse, no floppy; the shutdown code is none.
+      [Cmos.equipment, 6], [Cmos.shutdown, 0], [Cmos.cpusMinus1, cpus - 1],
+    ]);
     if (this.#options.kernel) this.#startDirectly();
   }
 
@@ -210,6 +209,22 @@ export class Machine implements Persist {
     this.accel.stop();
   }
 
+  #makeHpet(): Hpet {
+    const lines = new Map<number, IrqLine>();
+    return new Hpet({
+      clock: this.accel.clock,
+      setGsi: (gsi, level) => {
+        const line = lines.get(gsi) ?? this.#wires.source(gsi);
+        lines.set(gsi, line);
+        line.set(level);
+      },
+      onLegacy: (on) => {
+        this.accel.setHpetLegacy?.(on);
+        this.rtc.setIrqEnabled(!on);
+      },
+    });
+  }
+
   #acpi() {
     return makeAcpi({ ramSize: this.#options.ramSize, cpus: this.#options.cpus ?? 1 });
   }
@@ -224,6 +239,8 @@ export class Machine implements Persist {
     cfg.addNumber(FwCfgKey.bootMenu, 2, Number(bootMenu));
     cfg.addNumber(FwCfgKey.irq0Override, 4, 1);
     cfg.addFile("etc/e820", firmwareE820(ramSize));
+    // Without a bootable device firmware stops instead of starting over.
+    cfg.addFile("etc/boot-fail-wait", littleEndian(4, 0xffffffff));
     if (nographic) cfg.addFile("etc/sercon-port", littleEndian(8, 0x3f8));
     if (vgaBios) cfg.addFile("vgaroms/vgabios.bin", vgaBios);
     const acpi = this.#acpi();
@@ -241,6 +258,9 @@ export class Machine implements Persist {
     this.pm.configWrite(0x40, 4, pmBase | 1);
     this.pm.configWrite(0x80, 1, 1);
     this.pm.configWrite(0x3c, 1, 9);
+    // Keyboard interrupt on, mouse off until its driver comes, translation to set 1.
+    this.i8042.portWrite(0x64, 1, 0x60);
+    this.i8042.portWrite(0x60, 1, 0x65);
     const acpi = this.#acpi();
     const where = runScript(acpi.commands, acpi.files, accel.memory, 0xe0000);
     const start = loadKernel({

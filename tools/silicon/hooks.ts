@@ -11,7 +11,14 @@ export interface Hook {
   readonly reject?: (b: Builder) => boolean;
 }
 
-const RAX = 0, RCX = 1, RDX = 2, RBX = 3, RSP = 4, RBP = 5, RSI = 6, RDI = 7;
+const RAX = 0,
+  RCX = 1,
+  RDX = 2,
+  RBX = 3,
+  RSP = 4,
+  RBP = 5,
+  RSI = 6,
+  RDI = 7;
 
 /** Replaces the low bits of a register, keeping whatever is above them. */
 function low(b: Builder, register: number, bits: number, value: bigint): void {
@@ -35,17 +42,24 @@ function edgeOfStack(b: Builder): void {
 
 /** RSI and RDI inside the data page with room for the count in either direction, or near its edges. */
 function stringRegisters(b: Builder, repeated: boolean): void {
-  const d = b.dice, n = Math.max(b.t.size / 8, 1);
+  const d = b.dice,
+    n = Math.max(b.t.size / 8, 1);
   if (b.one(10)) {
     b.addressSize = b.mode === 64 ? 32 : b.mode === 32 ? 16 : 32;
     b.prefixes.push(0x67);
   }
   const reach = (register: number, segment: "ds" | "es"): void => {
     const near = d.below(10);
-    const place = near === 0 ? dataPage + pageSize - n * d.below(4) - d.below(2) : near === 1 ? dataPage + n * d.below(4)
-      : dataPage + 0x100 + d.below(0xe00);
-    const offset = b.offset(place, segment), garbage = b.mode === 64 && b.addressSize === 32 ? d.u64() & 0xffffffff00000000n : 0n;
-    if (b.addressSize === 16) low(b, register, 16, offset); else b.set(register, offset | garbage);
+    const place =
+      near === 0
+        ? dataPage + pageSize - n * d.below(4) - d.below(2)
+        : near === 1
+          ? dataPage + n * d.below(4)
+          : dataPage + 0x100 + d.below(0xe00);
+    const offset = b.offset(place, segment),
+      garbage = b.mode === 64 && b.addressSize === 32 ? d.u64() & 0xffffffff00000000n : 0n;
+    if (b.addressSize === 16) low(b, register, 16, offset);
+    else b.set(register, offset | garbage);
   };
   reach(RSI, "ds");
   reach(RDI, "es");
@@ -53,19 +67,28 @@ function stringRegisters(b: Builder, repeated: boolean): void {
   else if (b.one(10)) b.prefixes.push(b.mode === 64 ? 0x64 : 0x26);
   if (!repeated) return;
   const count = BigInt(d.below(6) === 0 ? 0 : d.below(12));
-  if (b.addressSize === b.width) b.set(RCX, count); else low(b, RCX, b.addressSize, count);
+  if (b.addressSize === b.width) b.set(RCX, count);
+  else low(b, RCX, b.addressSize, count);
   if (d.below(2)) low(b, RAX, 8, [0x61n, 0x62n, 0n][d.below(3)]!);
 }
 
 export const hooks: Readonly<Record<string, Hook>> = {
   count: {
     before: (b) => {
-      const s = b.t.size, r = b.dice.below(8);
-      low(b, RCX, 8, BigInt([0, 1, s - 1, s, s + 1, b.dice.below(256), b.dice.below(32), b.dice.below(32)][r]!));
+      const s = b.t.size,
+        r = b.dice.below(8);
+      low(
+        b,
+        RCX,
+        8,
+        BigInt([0, 1, s - 1, s, s + 1, b.dice.below(256), b.dice.below(32), b.dice.below(32)][r]!),
+      );
     },
   },
   bit: {
-    before: (b) => { if (!b.one(4)) b.set(b.modrmRegister, BigInt.asUintN(64, BigInt(b.dice.below(512)) - 256n)); },
+    before: (b) => {
+      if (!b.one(4)) b.set(b.modrmRegister, BigInt.asUintN(64, BigInt(b.dice.below(512)) - 256n));
+    },
   },
   string: { before: (b) => stringRegisters(b, false) },
   rep: { before: (b) => stringRegisters(b, true) },
@@ -83,21 +106,35 @@ export const hooks: Readonly<Record<string, Hook>> = {
     },
   },
   scan: { reject: (b) => b.operandValue() === 0n && b.t.size === 32 && b.mode === 64 },
-  cmpxchg: { after: (b) => { if (b.one(2) && !b.overrides.has(RAX)) low(b, RAX, b.t.size, b.operandValue()); } },
+  cmpxchg: {
+    after: (b) => {
+      if (b.one(2) && !b.overrides.has(RAX)) low(b, RAX, b.t.size, b.operandValue());
+    },
+  },
   pair: {
     after: (b) => {
       if (b.one(2) || b.overrides.has(RAX) || b.overrides.has(RDX)) return;
-      const half = b.t.size, v = b.peek(b.ea, half / 4);
+      const half = b.t.size,
+        v = b.peek(b.ea, half / 4);
       b.set(RAX, v & ((1n << BigInt(half)) - 1n));
       b.set(RDX, v >> BigInt(half));
     },
   },
   xlat: {
     before: (b) => {
-      if (b.one(4)) { b.addressSize = b.mode === 64 ? 32 : b.mode === 32 ? 16 : 32; b.prefixes.push(0x67); }
+      if (b.one(4)) {
+        b.addressSize = b.mode === 64 ? 32 : b.mode === 32 ? 16 : 32;
+        b.prefixes.push(0x67);
+      }
       if (b.mode === 32 && b.addressSize === 16) b.prefixes.push(0x65);
-      const off = b.offset(b.target(1), b.mode === 32 && b.addressSize === 16 ? "gs" : "ds") - (b.state.gpr[RAX]! & 0xffn);
-      b.set(RBX, BigInt.asUintN(b.addressSize, off) | (b.addressSize < b.width ? b.dice.u64() << BigInt(b.addressSize) : 0n));
+      const off =
+        b.offset(b.target(1), b.mode === 32 && b.addressSize === 16 ? "gs" : "ds") -
+        (b.state.gpr[RAX]! & 0xffn);
+      b.set(
+        RBX,
+        BigInt.asUintN(b.addressSize, off) |
+          (b.addressSize < b.width ? b.dice.u64() << BigInt(b.addressSize) : 0n),
+      );
     },
   },
   moffs: {
@@ -107,11 +144,14 @@ export const hooks: Readonly<Record<string, Hook>> = {
       b.prefixes.push(0x67);
       if (b.mode === 32) b.prefixes.push(0x65);
     },
-    after: (b) => { b.immediates[0] = b.offset(b.target(b.t.size / 8), b.mode === 32 && b.addressSize === 16 ? "gs" : "ds"); },
+    after: (b) => {
+      b.immediates[0] = b.offset(b.target(b.t.size / 8), b.mode === 32 && b.addressSize === 16 ? "gs" : "ds");
+    },
   },
   bound: {
     after: (b) => {
-      const n = b.t.size / 8, index = BigInt.asIntN(b.t.size, b.state.gpr[b.modrmRegister]!);
+      const n = b.t.size / 8,
+        index = BigInt.asIntN(b.t.size, b.state.gpr[b.modrmRegister]!);
       b.patch(b.ea, index - BigInt(b.dice.below(9) - 1), n);
       b.patch(b.ea + n, index + BigInt(b.dice.below(9) - 1), n);
     },
@@ -119,13 +159,19 @@ export const hooks: Readonly<Record<string, Hook>> = {
   stack: { before: edgeOfStack },
   pushf: { before: edgeOfStack },
   enter: {
-    before: (b) => { edgeOfStack(b); stackAt(b, stackPage + 0x300 + 8 * b.dice.below(0x100), RBP); },
+    before: (b) => {
+      edgeOfStack(b);
+      stackAt(b, stackPage + 0x300 + 8 * b.dice.below(0x100), RBP);
+    },
     after: (b) => {
       b.immediates[0] = BigInt(b.one(8) ? b.dice.below(65536) : b.dice.below(256));
       b.immediates[1] = BigInt(b.one(4) ? b.dice.below(256) : b.dice.below(4));
     },
   },
-  leave: { before: (b) => stackAt(b, stackPage + (b.one(6) ? pageSize - b.dice.below(9) : 8 * b.dice.below(0x1f0)), RBP) },
+  leave: {
+    before: (b) =>
+      stackAt(b, stackPage + (b.one(6) ? pageSize - b.dice.below(9) : 8 * b.dice.below(0x1f0)), RBP),
+  },
   ret: {
     before: edgeOfStack,
     after: (b) => {
@@ -144,16 +190,49 @@ export const hooks: Readonly<Record<string, Hook>> = {
   },
   loop: {
     before: (b) => {
-      if (b.one(4)) { b.addressSize = b.mode === 64 ? 32 : b.mode === 32 ? 16 : 32; b.prefixes.push(0x67); }
+      if (b.one(4)) {
+        b.addressSize = b.mode === 64 ? 32 : b.mode === 32 ? 16 : 32;
+        b.prefixes.push(0x67);
+      }
       if (!b.one(3)) low(b, RCX, b.addressSize, BigInt(b.dice.below(3)));
     },
   },
-  mask: { before: (b) => { b.set(RDI, b.offset(dataPage + 16 * b.dice.below(250), "ds")); } },
-  lengths: { before: (b) => { for (const r of [RAX, RDX]) if (!b.one(5)) b.set(r, BigInt(b.dice.below(36) - 18)); } },
-  predicate: { after: (b) => { b.immediates[0] = BigInt(b.dice.below(8)); } },
-  ldmxcsr: { after: (b) => { if (!b.one(4)) b.patch(b.ea, BigInt(b.dice.below(65536)), 4); } },
-  fldcw: { after: (b) => { b.patch(b.ea, BigInt(0x40 | b.dice.below(0x1000)), 2); } },
-  aam: { after: (b) => { if (b.one(2)) b.immediates[0] = BigInt(b.one(4) ? 0 : 10); } },
+  mask: {
+    before: (b) => {
+      b.set(RDI, b.offset(dataPage + 16 * b.dice.below(250), "ds"));
+    },
+  },
+  lengths: {
+    before: (b) => {
+      for (const r of [RAX, RDX]) if (!b.one(5)) b.set(r, BigInt(b.dice.below(36) - 18));
+    },
+  },
+  predicate: {
+    after: (b) => {
+      b.immediates[0] = BigInt(b.dice.below(8));
+    },
+  },
+  ldmxcsr: {
+    after: (b) => {
+      if (!b.one(4)) b.patch(b.ea, BigInt(b.dice.below(65536)), 4);
+    },
+  },
+  fldcw: {
+    after: (b) => {
+      b.patch(b.ea, BigInt(0x40 | b.dice.below(0x1000)), 2);
+    },
+  },
+  fxrstor: {
+    after: (b) => {
+      b.patch(b.ea, BigInt(0x40 | b.dice.below(0x1000)), 2);
+      if (!b.one(8)) b.patch(b.ea + 24, BigInt(b.dice.below(65536)), 4);
+    },
+  },
+  aam: {
+    after: (b) => {
+      if (b.one(2)) b.immediates[0] = BigInt(b.one(4) ? 0 : 10);
+    },
+  },
   fetch: {
     before: (b) => {
       const size = b.mode === 16 ? 0 : 0x10030000;

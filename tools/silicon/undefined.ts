@@ -7,7 +7,8 @@ const arithmetic = 0x8d5;
 
 /** The count a shift or rotate uses, after masking. */
 function countOf(b: Builder): number {
-  const { encoding, name, size } = b.t, mask = size === 64 ? 63 : 31;
+  const { encoding, name, size } = b.t,
+    mask = size === 64 ? 63 : 31;
   if (name.includes(",CL")) return Number(b.state.gpr[1]! & BigInt(mask));
   if (encoding.immediates.length) return Number(b.immediates[0]! & BigInt(mask));
   return 1;
@@ -19,7 +20,8 @@ export function undefinedResult(b: Builder): boolean {
 }
 
 function shift(b: Builder): number {
-  const count = countOf(b), rotate = /^r/.test(b.t.name);
+  const count = countOf(b),
+    rotate = /^r/.test(b.t.name);
   if (count === 0) return 0;
   const overflow = count === 1 ? 0 : bit.O!;
   if (rotate) return overflow;

@@ -160,7 +160,7 @@ function decodeOne(out: usize, offset: u32, mode: u32): u32 {
   let seg: i32 = segment >= 0 ? segment : DS;
   if (flags & F_MODRM) {
     const mod = modrm >> 6, rm = modrm & 7;
-    a = offsetOf(load<u8>(d, 14), ((modrm >> 3) & 7) | ((rex & 4) << 1), rex != 0);
+    a = load<u8>(d, 14) == 6 ? modrm : offsetOf(load<u8>(d, 14), ((modrm >> 3) & 7) | ((rex & 4) << 1), rex != 0);
     if (mod == 3 || (more & G_REGONLY)) {
       if (more & G_MEMONLY) return ud(out, offset);
       b = offsetOf(load<u8>(d, 15), rm | ((rex & 1) << 3), rex != 0);

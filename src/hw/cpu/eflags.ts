@@ -1,5 +1,5 @@
-// PUSHF, POPF, BOUND, PAUSE and WAIT.
-import { CR0, fault, exception } from "./state";
+// PUSHF, POPF, BOUND and PAUSE.
+import { fault, exception } from "./state";
 import { RF, VM, flags } from "./flags";
 import { push, peek, drop } from "./stack";
 import { pushfAllowed, popFlags } from "./control";
@@ -37,7 +37,4 @@ export function bound(rec: usize, size: u32, index: u64): void {
   if (fault) return;
   const i: i64 = size == 2 ? <i64><i16>index : <i64><i32>index;
   if (i < lower || i > upper) exception(5, -1);
-}
-export function fwait(): void {
-  if ((load<u32>(CR0) & 0xa) == 0xa) exception(7, -1);
 }

@@ -18,7 +18,11 @@ export const R_SLOW: u32 = 0x20; // the effective address needs eaSlow()
 // @ts-ignore
 @inline export function B(rec: usize): usize { return <usize>load<u8>(rec, 5); }
 // @ts-ignore
-@inline export function imm<T>(rec: usize): T { return <T>load<i32>(rec, 12); }
+@inline export function imm<T>(rec: usize): T {
+  // A 4-byte operand is loaded in its own type: asc would widen <u32>load<i32> with the sign.
+  if (sizeof<T>() == 4) return load<T>(rec, 12);
+  return <T><i64>load<i32>(rec, 12);
+}
 // @ts-ignore
 @inline export function imm64(rec: usize): u64 { return load<u64>(rec, 8); }
 // @ts-ignore

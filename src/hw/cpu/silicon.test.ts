@@ -19,29 +19,53 @@ const bound = existsSync(fileURLToPath(binding));
 test("the fixtures hold at least 400 instruction forms, and every family in every mode it has", () => {
   const forms = new Set(names.flatMap((n) => readFixture(n).forms.map((f) => f.name)));
   expect(forms.size).toBeGreaterThan(400);
-  expect(names).toEqual(["fault-16", "fault-32", "fault-64", "integer-16", "integer-32", "integer-64", "mmx-32", "mmx-64",
-    "sse-32", "sse-64", "x87-16", "x87-32", "x87-64"]);
+  expect(names).toEqual([
+    "fault-16",
+    "fault-32",
+    "fault-64",
+    "integer-16",
+    "integer-32",
+    "integer-64",
+    "mmx-32",
+    "mmx-64",
+    "sse-32",
+    "sse-64",
+    "x87-16",
+    "x87-32",
+    "x87-64",
+  ]);
   for (const mode of [64, 32, 16]) {
-    expect(readFixture(`integer-${mode}`).forms.filter((f) => f.cases < 20).map((f) => f.name)).toEqual([]);
+    expect(
+      readFixture(`integer-${mode}`)
+        .forms.filter((f) => f.cases < 20)
+        .map((f) => f.name),
+    ).toEqual([]);
   }
 });
 
-test.each(["integer-64", "integer-32", "integer-16"])("%s agrees with plain arithmetic where that is known", (name) => {
-  let checked = 0;
-  for (const c of readFixture(name).cases()) {
-    const e = expected(c);
-    if (!e) continue;
-    checked++;
-    const shown = `${c.form.name} case ${c.index}`, compared = arithmeticFlags & ~c.flagsIgnored;
-    expect(`${shown} ${c.want.gpr[e.register]!.toString(16)}`).toBe(`${shown} ${e.value.toString(16)}`);
-    expect(`${shown} ${(c.want.rflags & compared).toString(16)}`).toBe(`${shown} ${(e.flags & compared).toString(16)}`);
-  }
-  expect(checked).toBeGreaterThan(500);
-});
+test.each(["integer-64", "integer-32", "integer-16"])(
+  "%s agrees with plain arithmetic where that is known",
+  (name) => {
+    let checked = 0;
+    for (const c of readFixture(name).cases()) {
+      const e = expected(c);
+      if (!e) continue;
+      checked++;
+      const shown = `${c.form.name} case ${c.index}`,
+        compared = arithmeticFlags & ~c.flagsIgnored;
+      expect(`${shown} ${c.want.gpr[e.register]!.toString(16)}`).toBe(`${shown} ${e.value.toString(16)}`);
+      expect(`${shown} ${(c.want.rflags & compared).toString(16)}`).toBe(
+        `${shown} ${(e.flags & compared).toString(16)}`,
+      );
+    }
+    expect(checked).toBeGreaterThan(500);
+  },
+);
 
 test.each(names)("%s holds consistent outcomes, and each equals itself", (name) => {
   for (const c of readFixture(name).cases()) {
-    const { want } = c, shown = `${c.form.name} case ${c.index}`;
+    const { want } = c,
+      shown = `${c.form.name} case ${c.index}`;
     if (firstDifference(c, want) !== null) throw new Error(`${shown} differs from itself`);
     if ((want.rflags & 0x202) !== 0x202) throw new Error(`${shown} loses a fixed flag`);
     if (want.vector === 14 && (want.errorCode & 4) === 0) throw new Error(`${shown}: not a user fault`);
@@ -54,7 +78,9 @@ test.each(names)("%s holds consistent outcomes, and each equals itself", (name) 
 
 test("a wrong register, flag, vector or byte of memory is reported by name", () => {
   const c = readFixture("integer-64").cases().next().value!;
-  const w = c.want, gpr = w.gpr.slice(), memory = w.memory.slice();
+  const w = c.want,
+    gpr = w.gpr.slice(),
+    memory = w.memory.slice();
   gpr[3]! ^= 1n;
   memory[5]! ^= 1;
   expect(firstDifference(c, { ...w, gpr })?.field).toBe("rbx");
@@ -74,11 +100,17 @@ test("the runner counts by form and names the first difference", () => {
 });
 
 if (bound) {
-  const { createOneStep } = await import(/* @vite-ignore */ binding.href) as { createOneStep: () => Promise<OneStep> };
+  const { createOneStep } = (await import(/* @vite-ignore */ binding.href)) as {
+    createOneStep: () => Promise<OneStep>;
+  };
   const cpu = await createOneStep();
-  test.each(names.filter((n) => pattern.test(n)))("%s: the core does what the processor did", (name) => {
-    const scores = score(readFixture(name), cpu);
-    console.log(report(name, scores, process.env.SILICON_TABLE === "1"));
-    expect(scores.filter((s) => s.failed).map((s) => s.name)).toEqual([]);
-  }, 300_000);
+  test.each(names.filter((n) => pattern.test(n)))(
+    "%s: the core does what the processor did",
+    (name) => {
+      const scores = score(readFixture(name), cpu);
+      console.log(report(name, scores, process.env.SILICON_TABLE === "1"));
+      expect(scores.filter((s) => s.failed).map((s) => s.name)).toEqual([]);
+    },
+    300_000,
+  );
 }

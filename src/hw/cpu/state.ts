@@ -33,11 +33,11 @@ export const GDT_LIMIT: usize = 0x2e8;
 export const IDT_BASE: usize = 0x2f0;
 export const IDT_LIMIT: usize = 0x2f8;
 
-export const CR0: usize = 0x300;
-export const CR2: usize = 0x308;
-export const CR3: usize = 0x310;
-export const CR4: usize = 0x318;
-export const CR8: usize = 0x320;
+export const CR0: usize = 0x300; // CRn at CR0 + 8n
+export const CR2: usize = 0x310;
+export const CR3: usize = 0x318;
+export const CR4: usize = 0x320;
+export const CR8: usize = 0x530; // last value written; the task priority itself is the local APIC's
 export const XCR0: usize = 0x328;
 export const EFER: usize = 0x330;
 export const DR0: usize = 0x338; // DR0..DR3

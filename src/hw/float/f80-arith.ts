@@ -1,16 +1,15 @@
 /**
- * x87 arithmetic: add, subtract, multiply, divide, square root, partial remainder, scale, extract, round, compare.
- * Each function sets rSE:rM, c1 and ors into excFlags. When IE, DE or ZE is raised unmasked the result is meaningless
- * and the caller leaves the registers alone.
+ * x87 arithmetic: add, subtract, multiply, divide, square root, partial remainder, scale, extract, round,
+ * compare. Each function sets rSE:rM, c1 and ors into excFlags. When IE, DE or ZE is raised unmasked the
+ * result is meaningless and the caller leaves the registers alone.
  */
 import {
-  DENORMAL, denormalStops, f80class, f80exponent, f80significand, INFINITY, J_BIT, NORMAL, packUnpacked, propagateOne,
-  propagateTwo, QNAN, roundPack, roundPackBits, setInvalid, setResult, SNAN, UNSUPPORTED, ZERO,
+  DENORMAL, denormalStops, f80class, f80exponent, f80significand, INFINITY, J_BIT, NORMAL, packUnpacked,
+  propagateOne, propagateTwo, QNAN, roundPack, roundPackBits, setInvalid, setResult, SNAN, UNSUPPORTED,
+  ZERO,
 } from "./f80-core";
 import { IE, PE, raise, rounding, RC_DOWN, roundsUp, setC1, ZE } from "./status";
-import {
-  addUnpacked, divUnpacked, mulUnpacked, sqrtUnpacked, uExp, uHi, uLo, uSign,
-} from "./unpacked";
+import { addUnpacked, divUnpacked, mulUnpacked, sqrtUnpacked, uExp, uHi, uLo, uSign } from "./unpacked";
 
 /** Both operands normal numbers. */
 // @ts-ignore: decorator
@@ -105,9 +104,10 @@ export function f80sqrt(se: i32, m: u64): void {
 }
 
 /**
- * FPREM (nearest = false) and FPREM1 (nearest = true): one step of the remainder of a by b. Returns the condition code
- * in status word positions: C2 when the reduction is partial, otherwise C0, C3, C1 = bits 2, 1, 0 of the quotient.
- * A partial step lowers the exponent difference D by 32 to 63, the number the manual leaves to the implementation.
+ * FPREM (nearest = false) and FPREM1 (nearest = true): one step of the remainder of a by b. Returns the
+ * condition code in status word positions: C2 when the reduction is partial, otherwise C0, C3, C1 = bits 2,
+ * 1, 0 of the quotient. A partial step lowers the exponent difference D by 32 to 63, the number the manual
+ * leaves to the implementation.
  */
 export function f80rem(aSE: i32, aM: u64, bSE: i32, bM: u64, nearest: bool): i32 {
   setC1(false);
@@ -264,8 +264,8 @@ export function f80rndint(se: i32, m: u64): void {
 }
 
 /**
- * FCOM (quiet = false) and FUCOM (quiet = true). Returns CF = 1, PF = 4, ZF = 0x40 as FCOMI sets them; shifted left by
- * 8 they are C0, C2, C3 of the status word.
+ * FCOM (quiet = false) and FUCOM (quiet = true). Returns CF = 1, PF = 4, ZF = 0x40 as FCOMI sets them;
+ * shifted left by 8 they are C0, C2, C3 of the status word.
  */
 export function f80compare(aSE: i32, aM: u64, bSE: i32, bM: u64, quiet: bool): i32 {
   setC1(false);
@@ -291,7 +291,9 @@ export function f80test(se: i32, m: u64): i32 {
   return f80compare(se, m, 0, 0, false);
 }
 
-/** FXAM: class and sign as C3, C2, C0 and C1 in status word positions ("Floating-Point Instructions", FXAM). */
+/**
+ * FXAM: class and sign as C3, C2, C0 and C1 in status word positions ("Floating-Point Instructions", FXAM).
+ */
 export function f80examine(se: i32, m: u64): i32 {
   const c = f80class(se, m);
   const sign = (se & 0x8000) >> 6;

@@ -2,7 +2,7 @@
  * Conversions between the 80-bit format and integers, single, double and packed decimal.
  */
 import {
-  DENORMAL, denormalStops, f80class, f80exponent, f80significand, INFINITY, J_BIT, QNAN, QUIET_BIT, setResult, SNAN,
+  denormalStops, f80class, f80exponent, f80significand, INFINITY, J_BIT, QNAN, QUIET_BIT, setResult, SNAN,
   UNSUPPORTED, ZERO,
 } from "./f80-core";
 import {
@@ -47,8 +47,8 @@ function integerIndefinite(bits: i32): i64 {
 }
 
 /**
- * FIST, FISTTP to `bits` = 16, 32 or 64 (sign-extended). Out of range, NaN and unsupported give IE and the integer
- * indefinite; when IE is unmasked the caller does not store.
+ * FIST, FISTTP to `bits` = 16, 32 or 64 (sign-extended). Out of range, NaN and unsupported give IE and the
+ * integer indefinite; when IE is unmasked the caller does not store.
  */
 export function f80toInt(se: i32, m: u64, bits: i32, truncate: bool): i64 {
   setC1(false);
@@ -101,9 +101,9 @@ function fromNarrow(sign: i32, e: i32, m: u64, eMax: i32, bias: i32): void {
 const X87_STORE: i32 = 64;
 
 /**
- * Round a finite non-zero unpacked magnitude to a format of `p` bits (24 or 53) by rounding control `rc`, and give its
- * bits. `masks` as in the x87 control word. Sets C1. An unmasked overflow or underflow to memory stores nothing, so
- * the bits are then meaningless, and only the exceptions are reported.
+ * Round a finite non-zero unpacked magnitude to a format of `p` bits (24 or 53) by rounding control `rc`,
+ * and give its bits. `masks` as in the x87 control word. Sets C1. An unmasked overflow or underflow to
+ * memory stores nothing, so the bits are then meaningless, and only the exceptions are reported.
  */
 export function packNarrow(sign: i32, exp: i32, hi: u64, lo: u64, p: i32, rc: i32, masks: i32): u64 {
   const bias = p == 24 ? 127 : 1023, eMax = bias * 2;
@@ -177,7 +177,10 @@ export function f80toF64(se: i32, m: u64): u64 {
   return toNarrow(se, m, 53);
 }
 
-/** FBLD: 18 packed decimal digits, lo = bytes 7:0, hi = bytes 9:8 (bit 15 the sign). Digits above 9 are not checked. */
+/**
+ * FBLD: 18 packed decimal digits, lo = bytes 7:0, hi = bytes 9:8 (bit 15 the sign). Digits above 9 are not
+ * checked.
+ */
 export function f80fromBcd(lo: u64, hi: i32): void {
   let value: u64 = 0;
   value = u64((hi >> 4) & 15) * 10 + u64(hi & 15);
@@ -196,7 +199,9 @@ function setResultSign(sign: i32, value: u64): void {
 export let bcdLo: u64 = 0;
 export let bcdHi: i32 = 0;
 
-/** FBSTP into bcdLo and bcdHi; out of range, NaN and unsupported give IE and the packed decimal indefinite. */
+/**
+ * FBSTP into bcdLo and bcdHi; out of range, NaN and unsupported give IE and the packed decimal indefinite.
+ */
 export function f80toBcd(se: i32, m: u64): void {
   setC1(false);
   const c = f80class(se, m);

@@ -4,11 +4,12 @@
  *     79 78        64 63 62                        0
  *     S | exponent   | J | fraction                      se = bits 79:64, m = bits 63:0
  *
- * "Double Extended-Precision Floating-Point Format Encodings", "Unsupported Double Extended-Precision Floating-Point
- * Encodings and Pseudo-Denormals", "Rules for Handling NaNs".
+ * "Double Extended-Precision Floating-Point Format Encodings", "Unsupported Double Extended-Precision
+ * Floating-Point Encodings and Pseudo-Denormals", "Rules for Handling NaNs".
  */
 import {
-  DE, excFlags, IE, mask, OE, PE, precision, raise, rounding, RC_DOWN, RC_NEAREST, RC_UP, roundsUp, setC1, UE,
+  DE, excFlags, IE, mask, OE, PE, precision, raise, rounding, RC_DOWN, RC_NEAREST, RC_UP, roundsUp, setC1,
+  UE,
 } from "./status";
 import { shiftRightJam, wHi, wLo } from "./wide";
 import { uExp, uHi, uLo, uSign } from "./unpacked";
@@ -124,9 +125,10 @@ function overflow(sign: i32, exp: i32, m: u64, inexact: bool, up: bool, unit: u6
 }
 
 /**
- * Round the magnitude hi:lo * 2^(exp - 16383 - 63), bit 63 of hi set, lo ending in a sticky bit, to `bits` significand
- * bits and set the result, C1 and OE, UE, PE. Masked responses as "Numeric Overflow Exception" and "Numeric Underflow
- * Exception" say; when unmasked, the result has its exponent changed by `BIAS_ADJUST`. Tiny is decided after rounding.
+ * Round the magnitude hi:lo * 2^(exp - 16383 - 63), bit 63 of hi set, lo ending in a sticky bit, to `bits`
+ * significand bits and set the result, C1 and OE, UE, PE. Masked responses as "Numeric Overflow Exception"
+ * and "Numeric Underflow Exception" say; when unmasked, the result has its exponent changed by
+ * `BIAS_ADJUST`. Tiny is decided after rounding.
  */
 export function roundPackBits(sign: i32, exp: i32, hi: u64, lo: u64, bits: i32): void {
   const unit: u64 = 1 << u64(64 - bits);

@@ -22,7 +22,10 @@ export function toFixed(point: i32): void {
   shiftRightJam(kHi, kLo, 16382 + point - kExp);
 }
 
-/** wHi:wLo = c0 -+ y (c1 -+ y (c2 ...)), alternating when `minus`; every partial sum is between zero and one. */
+/**
+ * wHi:wLo = c0 -+ y (c1 -+ y (c2 ...)), alternating when `minus`; every partial sum is between zero and
+ * one.
+ */
 export function series(table: usize, terms: i32, yHi: u64, yLo: u64, minus: bool): void {
   let at = table + (usize(terms - 1) << 4);
   let hi = load<u64>(at), lo = load<u64>(at, 8);
@@ -61,8 +64,8 @@ export function quotient(nExp: i32, nHi: u64, nLo: u64, dExp: i32, dHi: u64, dLo
 }
 
 /**
- * The number x becomes x (1 -+ y table(-+y)) with y = x^2, for |x| < 1: the shape of sin, atan (minus) and atanh.
- * A fraction that rounds to one leaves x as it is.
+ * The number x becomes x (1 -+ y table(-+y)) with y = x^2, for |x| < 1: the shape of sin, atan (minus) and
+ * atanh. A fraction that rounds to one leaves x as it is.
  */
 export function oddSeries(table: usize, terms: i32, minus: bool): void {
   toFixed(0);

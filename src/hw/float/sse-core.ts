@@ -1,6 +1,6 @@
 /**
- * Software path of SSE scalar arithmetic for single (p = 24) and double (p = 53), every rounding mode, DAZ, FZ and
- * every exception. A lane travels as u64; single in the low 32 bits.
+ * Software path of SSE scalar arithmetic for single (p = 24) and double (p = 53), every rounding mode, DAZ,
+ * FZ and every exception. A lane travels as u64; single in the low 32 bits.
  *
  * "SIMD Floating-Point Exceptions", "Rules for Handling NaNs", "MXCSR Control and Status Register":
  *
@@ -33,8 +33,9 @@ export function setMxcsr(value: i32): void {
 }
 
 /**
- * End of an instruction: fold its exceptions into MXCSR and clear them. Non-zero means #XM, with the destination left
- * alone. When a pre-computation exception (IE, DE, ZE) of any lane is unmasked, OE, UE and PE are not reported.
+ * End of an instruction: fold its exceptions into MXCSR and clear them. Non-zero means #XM, with the
+ * destination left alone. When a pre-computation exception (IE, DE, ZE) of any lane is unmasked, OE, UE and
+ * PE are not reported.
  */
 export function sseCommit(): i32 {
   let raised = excFlags;
@@ -131,7 +132,10 @@ export function denormalsAreZero(x: u64, p: i32): u64 {
   return (mxcsr & DAZ) && laneClass(x, p) == C_DENORMAL ? x & signBitOf(p) : x;
 }
 
-/** Round and pack an unpacked magnitude by MXCSR, flushing a tiny result when FZ is set and underflow masked. */
+/**
+ * Round and pack an unpacked magnitude by MXCSR, flushing a tiny result when FZ is set and underflow
+ * masked.
+ */
 export function pack(sign: i32, exp: i32, hi: u64, lo: u64, p: i32): u64 {
   if ((mxcsr & (FZ | UM)) == (FZ | UM)) {
     const least = p == 24 ? 16383 - 126 : 16383 - 1022;
@@ -253,7 +257,8 @@ export function laneOrder(x: u64, p: i32): i64 {
 }
 
 /**
- * Compare: -1 less, 0 equal, 1 greater, 2 unordered. IE for a signalling NaN, and for a quiet one when `signalling`.
+ * Compare: -1 less, 0 equal, 1 greater, 2 unordered. IE for a signalling NaN, and for a quiet one when
+ * `signalling`.
  */
 export function softCompare(a: u64, b: u64, signalling: bool, p: i32): i32 {
   a = denormalsAreZero(a, p);
@@ -288,7 +293,10 @@ export function softConvert(a: u64, p: i32, q: i32): u64 {
   return pack(sign, laneExp(a, p), laneSignificand(a, p), 0, q);
 }
 
-/** To a signed integer of 32 or 64 bits; the integer indefinite (top bit alone) with IE when it does not fit. */
+/**
+ * To a signed integer of 32 or 64 bits; the integer indefinite (top bit alone) with IE when it does not
+ * fit.
+ */
 export function softToInt(a: u64, p: i32, bits: i32, mode: i32): i64 {
   a = denormalsAreZero(a, p);
   const c = laneClass(a, p);

@@ -1,18 +1,19 @@
 /**
- * Door of the SSE library: one scalar lane per call, bits in, bits out. Packed instructions call it once per lane and
- * `sseCommit` once at the end.
+ * Door of the SSE library: one scalar lane per call, bits in, bits out. Packed instructions call it once
+ * per lane and `sseCommit` once at the end.
  *
- * Fast path ("Numerics" in the contracts): once PE is set and masked, with RC to nearest and neither DAZ nor FZ, a
- * Wasm operation on operands that are not denormal gives x86's bits and needs no flags whenever its result is a normal
- * number above the smallest binade; there the rounding cannot have hidden an underflow. Everything else is software.
+ * Fast path ("Numerics" in the contracts): once PE is set and masked, with RC to nearest and neither DAZ
+ * nor FZ, a Wasm operation on operands that are not denormal gives x86's bits and needs no flags whenever
+ * its result is a normal number above the smallest binade; there the rounding cannot have hidden an
+ * underflow. Everything else is software.
  *
  * DPPS and DPPD: multiply the chosen lanes (f32mul; an unchosen product is +0.0), then add as
- * (p0 + p1) + (p2 + p3) with f32add, DPPD p0 + p1; the sum goes to the chosen lanes, +0.0 to the others. MXCSR must be
- * committed after the multiplications: their unmasked exceptions come before any addition.
+ * (p0 + p1) + (p2 + p3) with f32add, DPPD p0 + p1; the sum goes to the chosen lanes, +0.0 to the others.
+ * MXCSR must be committed after the multiplications: their unmasked exceptions come before any addition.
  */
 import {
-  mxcsr, rc, softAdd, softCompare, softConvert, softDiv, softFromInt, softMinMax, softMul, softRound, softSqrt,
-  softToInt,
+  mxcsr, rc, softAdd, softCompare, softConvert, softDiv, softFromInt, softMinMax, softMul, softRound,
+  softSqrt, softToInt,
 } from "./sse-core";
 import { RC_ZERO } from "./status";
 
@@ -146,21 +147,41 @@ export function f32sqrt(a: u32): u32 {
 
 /** MINSD. */
 export function f64min(a: u64, b: u64): u64 {
+  if (plain64(a) && plain64(b)) {
+    const x = reinterpret<f64>(a), y = reinterpret<f64>(b);
+    if (x < y) return a;
+    if (x == x && y == y) return b;
+  }
   return softMinMax(a, b, false, 53);
 }
 
 /** MAXSD. */
 export function f64max(a: u64, b: u64): u64 {
+  if (plain64(a) && plain64(b)) {
+    const x = reinterpret<f64>(a), y = reinterpret<f64>(b);
+    if (x > y) return a;
+    if (x == x && y == y) return b;
+  }
   return softMinMax(a, b, true, 53);
 }
 
 /** MINSS. */
 export function f32min(a: u32, b: u32): u32 {
+  if (plain32(a) && plain32(b)) {
+    const x = reinterpret<f32>(a), y = reinterpret<f32>(b);
+    if (x < y) return a;
+    if (x == x && y == y) return b;
+  }
   return u32(softMinMax(a, b, false, 24));
 }
 
 /** MAXSS. */
 export function f32max(a: u32, b: u32): u32 {
+  if (plain32(a) && plain32(b)) {
+    const x = reinterpret<f32>(a), y = reinterpret<f32>(b);
+    if (x > y) return a;
+    if (x == x && y == y) return b;
+  }
   return u32(softMinMax(a, b, true, 24));
 }
 
@@ -221,31 +242,52 @@ export function f32cmp(a: u32, b: u32, predicate: i32): u32 {
 
 /** CVTSS2SD. */
 export function f32toF64(a: u32): u64 {
+  if (plain32(a) && (a & 0x7f800000) != 0x7f800000) return reinterpret<u64>(f64(reinterpret<f32>(a)));
   return softConvert(a, 24, 53);
 }
 
 /** CVTSD2SS. */
 export function f64toF32(a: u64): u32 {
+  if (fast() && plain64(a)) {
+    const r = reinterpret<u32>(f32(reinterpret<f64>(a)));
+    if (safe32(r)) return r;
+  }
   return u32(softConvert(a, 53, 24));
 }
 
 /** CVTSD2SI and, truncating, CVTTSD2SI, 32 bits. */
 export function f64toI32(a: u64, truncate: bool): i32 {
+  if (fast()) {
+    const x = truncate ? reinterpret<f64>(a) : nearest<f64>(reinterpret<f64>(a));
+    if (x > -2147483648.0 && x < 2147483648.0) return i32(x);
+  }
   return i32(softToInt(a, 53, 32, truncate ? RC_ZERO : rc()));
 }
 
 /** CVTSD2SI and, truncating, CVTTSD2SI, 64 bits. */
 export function f64toI64(a: u64, truncate: bool): i64 {
+  if (fast()) {
+    const x = truncate ? reinterpret<f64>(a) : nearest<f64>(reinterpret<f64>(a));
+    if (x > -9223372036854775808.0 && x < 9223372036854775808.0) return i64(x);
+  }
   return softToInt(a, 53, 64, truncate ? RC_ZERO : rc());
 }
 
 /** CVTSS2SI and, truncating, CVTTSS2SI, 32 bits. */
 export function f32toI32(a: u32, truncate: bool): i32 {
+  if (fast()) {
+    const x = truncate ? reinterpret<f32>(a) : nearest<f32>(reinterpret<f32>(a));
+    if (x > -2147483648.0 && x < 2147483648.0) return i32(x);
+  }
   return i32(softToInt(a, 24, 32, truncate ? RC_ZERO : rc()));
 }
 
 /** CVTSS2SI and, truncating, CVTTSS2SI, 64 bits. */
 export function f32toI64(a: u32, truncate: bool): i64 {
+  if (fast()) {
+    const x = truncate ? reinterpret<f32>(a) : nearest<f32>(reinterpret<f32>(a));
+    if (x > -9223372036854775808.0 && x < 9223372036854775808.0) return i64(x);
+  }
   return softToInt(a, 24, 64, truncate ? RC_ZERO : rc());
 }
 
@@ -256,16 +298,19 @@ export function i32toF64(a: i32): u64 {
 
 /** CVTSI2SD from 64 bits. */
 export function i64toF64(a: i64): u64 {
+  if (fast()) return reinterpret<u64>(f64(a));
   return softFromInt(a, 53);
 }
 
 /** CVTSI2SS from 32 bits. */
 export function i32toF32(a: i32): u32 {
+  if (fast()) return reinterpret<u32>(f32(a));
   return u32(softFromInt(i64(a), 24));
 }
 
 /** CVTSI2SS from 64 bits. */
 export function i64toF32(a: i64): u32 {
+  if (fast()) return reinterpret<u32>(f32(a));
   return u32(softFromInt(a, 24));
 }
 

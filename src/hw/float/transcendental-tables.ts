@@ -2,8 +2,8 @@
  * Constants of the transcendental functions as 128-bit fixed-point fractions, high word first.
  *
  * Every series is the Taylor series itself, cut where its terms fall below 2^-75 on the reduced range, so the
- * coefficients are reciprocals of integers or of factorials, or powers of ln 2 over factorials; no fitting took place.
- * The values were computed with 400 bits and rounded to nearest.
+ * coefficients are reciprocals of integers or of factorials, or powers of ln 2 over factorials; no fitting
+ * took place. The values were computed with 400 bits and rounded to nearest.
  */
 
 /** 1/3! - y/5! + ...: sin x = x (1 - y SIN(y)), y = x^2. Signs alternate. */

@@ -1,9 +1,9 @@
 /**
  * Arithmetic on unpacked numbers, shared by the x87 and the SSE library.
  *
- * A non-zero magnitude is  m * 2^(e - 16383 - 63)  with bit 63 of m set: e is the biased exponent of the 80-bit
- * format, unbounded. Results are uSign, uExp, uHi:uLo with a further word of fraction whose bit 0 is sticky, so that
- * one rounding at the end is exact. A result of exactly zero has uHi = 0.
+ * A non-zero magnitude is  m * 2^(e - 16383 - 63)  with bit 63 of m set: e is the biased exponent of the
+ * 80-bit format, unbounded. Results are uSign, uExp, uHi:uLo with a further word of fraction whose bit 0 is
+ * sticky, so that one rounding at the end is exact. A result of exactly zero has uHi = 0.
  */
 import { div128, mul64, setWide, shiftLeft, shiftRightJam, clz128, wHi, wLo } from "./wide";
 
@@ -101,8 +101,8 @@ export function sqrtUnpacked(e: i32, m: u64): void {
   const nLo = odd ? 0 : m << 63;
   uSign = 0;
   uExp = ((e - 16383 - odd) >> 1) + 16383;
-  // The hardware root of the upper word is right to about 50 bits; made slightly too large, one Newton step from above
-  // gives q or q + 1.
+  // The hardware root of the upper word is right to about 50 bits; made slightly too large, one Newton step
+  // from above gives q or q + 1.
   const guess = sqrt<f64>(<f64>(nHi >> 1) * 2.0) * 4294967296.0 + 65536.0;
   let q: u64 = guess >= 18446744073709551615.0 ? 0xffffffffffffffff : <u64>guess;
   if (q > nHi) {

@@ -96,8 +96,9 @@ export function mulHigh128(aHi: u64, aLo: u64, bHi: u64, bLo: u64): void {
 }
 
 /**
- * wHi:wLo = n * 2^128 / d for n < d and d with its top bit set; the last bit is sticky. Restoring division: only the
- * transcendental functions come here, and a short loop is easier to trust than a multi-word estimate.
+ * wHi:wLo = n * 2^128 / d for n < d and d with its top bit set; the last bit is sticky. Restoring division:
+ * only the transcendental functions come here, and a short loop is easier to trust than a multi-word
+ * estimate.
  */
 export function divFraction(nHi: u64, nLo: u64, dHi: u64, dLo: u64): void {
   let qHi: u64 = 0, qLo: u64 = 0;

@@ -77,7 +77,6 @@ export const bodies: Readonly<Record<string, Body>> = {
   pushf: rec("eflags", "size"),
   popf: flow("eflags", "pc size"),
   bound: rec("eflags", "pc size gT"),
-  fwait: rec("eflags", ""),
   // far.ts
   call_far: flow("far", "pc size far"),
   jmp_far: flow("far", "pc size far"),

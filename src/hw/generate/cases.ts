@@ -2,6 +2,7 @@
 import type { Row } from "../../isa/index.ts";
 import { bodies } from "./bodies.ts";
 import { simdCase } from "./simd.ts";
+import { x87Case } from "./x87.ts";
 import { address, isMemory, register, type Shape, typeOf, value } from "./operands.ts";
 
 /** Names of the generic functions that a case text uses, collected for the import lists. */
@@ -21,9 +22,9 @@ export function spell(text: string, hot: boolean): string {
 
 const VALUE_BODIES = new Set([
   "add", "or", "adc", "sbb", "and", "sub", "xor", "cmp", "test", "inc", "dec", "neg", "not", "mov",
-  "shl", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd", "imul", "bsf", "bsr", "popcnt", "bswap", "movbe",
+  "shl", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd", "imul", "imul3", "bsf", "bsr", "popcnt", "bswap", "movbe",
 ]);
-const RENAMED: Readonly<Record<string, string>> = { popcnt: "popcount", bswap: "byteSwap", movbe: "byteSwap" };
+const RENAMED: Readonly<Record<string, string>> = { imul3: "imul", popcnt: "popcount", bswap: "byteSwap", movbe: "byteSwap" };
 /** Bodies with this many operands that set `fault` themselves. */
 const FAULTING = new Set(["div", "idiv"]);
 
@@ -84,7 +85,7 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
   prefetch: () => NEXT,
   clflush: (s, use) => read(s.row.operands[0] ?? "", s, "v", use, "u8") + NEXT,
   mul: (s, use) => one(s, use, "mulWide"),
-  imul: (s, use) => (s.row.operands.length === 1 ? one(s, use, "imulWide") : valueCase(s, use)),
+  imul1: (s, use) => one(s, use, "imulWide"),
   div: (s, use) => one(s, use, "div"),
   idiv: (s, use) => one(s, use, "idiv"),
   movzx: (s, use) => {
@@ -336,6 +337,8 @@ function registered(shape: Shape, use: Uses): string | undefined {
 
 /** The text of a case, or undefined when the row has no body yet (#UD). */
 export function caseText(shape: Shape, use: Uses): string | undefined {
+  const x87 = x87Case(shape, use);
+  if (x87) return x87;
   const simd = simdCase(shape, use);
   if (simd) return simd;
   const custom = CUSTOM[shape.row.body];

@@ -18,7 +18,7 @@ function immediateKind(row: Row): number {
   if (has("Ap")) return 9;
   return 0;
 }
-/** Register file of a ModRM field: 1 byte registers, 2 general, 3 XMM, 4 MMX, 5 raw number. */
+/** Register file of a ModRM field: 1 byte registers, 2 general, 3 XMM, 4 MMX, 5 raw number (6: the whole ModRM byte, for FOP). */
 function fieldKind(operand: string | undefined): number {
   if (operand === undefined) return 5;
   if (/^[VWU]/.test(operand)) return 3;
@@ -52,7 +52,7 @@ function descriptor(row: Row, cases: readonly number[], features: readonly strin
   if (row.mod === "mem") g |= G.memOnly;
   const feature = [...a].map((name) => features.indexOf(name)).find((i) => i > 0) ?? 0;
   const slots = cases.flatMap((n) => [n & 255, n >> 8]);
-  return [...slots, immediateKind(row), f, fieldKind(reg), fieldKind(rmOperand(row)), g, feature, 0, 0, other & 255, other >> 8, 0, 0];
+  return [...slots, immediateKind(row), f, a.has("fpu") ? 6 : fieldKind(reg), fieldKind(rmOperand(row)), g, feature, 0, 0, other & 255, other >> 8, 0, 0];
 }
 
 /** Is `a` a better match than `b` for one ModRM value? An exact rm beats a digit, a digit beats /r. */

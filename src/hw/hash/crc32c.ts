@@ -1,6 +1,7 @@
 /**
- * CRC-32C (Castagnoli) as the CRC32 instruction computes it: polynomial 0x11EDC6F41, bits reflected, no inversion at
- * either end ("CRC32 - Accumulate CRC32 Value"). The table is 256 words at an address the caller gives.
+ * CRC-32C (Castagnoli) as the CRC32 instruction computes it: polynomial 0x11EDC6F41, bits reflected, no
+ * inversion at either end ("CRC32 - Accumulate CRC32 Value"). The table is 256 words at an address the
+ * caller gives.
  */
 
 /** Size of the table in bytes. */

@@ -1,7 +1,7 @@
 /**
  * SHA-256 (FIPS 180-4) over linear memory. The context is 360 bytes at an address the caller gives:
  *
- *     0  eight state words      32  bytes hashed so far (u64)      40  block being filled (64)      104  schedule (256)
+ *     0  eight state words   32  bytes hashed so far (u64)   40  block being filled   104  schedule (256)
  */
 
 /** Size of a context in bytes. */
@@ -47,7 +47,9 @@ function majority(x: u32, y: u32, z: u32): u32 {
   return (x & y) | (z & (x | y));
 }
 
-/** Start a hash. The state is the first 32 bits of the fractions of the square roots of the first 8 primes. */
+/**
+ * Start a hash. The state is the first 32 bits of the fractions of the square roots of the first 8 primes.
+ */
 export function sha256init(context: usize): void {
   store<u32>(context, 0x6a09e667, 0);
   store<u32>(context, 0xbb67ae85, 4);
@@ -69,8 +71,10 @@ function compress(context: usize, block: usize): void {
     const small1 = rotr(y, 17) ^ rotr(y, 19) ^ (y >> 10);
     store<u32>(w, load<u32>(w) + small0 + load<u32>(w, 36) + small1, 64);
   }
-  let a = load<u32>(context), b = load<u32>(context, 4), c = load<u32>(context, 8), d = load<u32>(context, 12);
-  let e = load<u32>(context, 16), f = load<u32>(context, 20), g = load<u32>(context, 24), h = load<u32>(context, 28);
+  let a = load<u32>(context), b = load<u32>(context, 4);
+  let c = load<u32>(context, 8), d = load<u32>(context, 12);
+  let e = load<u32>(context, 16), f = load<u32>(context, 20);
+  let g = load<u32>(context, 24), h = load<u32>(context, 28);
   let k = K;
   // Eight rounds a turn: after eight the names are back in place, so no word moves.
   for (let w = schedule; w < schedule + 256; w += 32) {

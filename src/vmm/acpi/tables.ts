@@ -28,7 +28,8 @@ function table(signature: string, revision: number, body: Uint8Array): Uint8Arra
   bytes.set(ascii(signature));
   view.setUint32(4, bytes.length, true);
   bytes[8] = revision;
-  bytes.set(ascii("VITRINVITRINEPC"), 10);
+  // OEM id of six characters, table id of eight.
+  bytes.set(ascii("VITRINVITRINPC"), 10);
   view.setUint32(24, 1, true);
   bytes.set(ascii("VTRN"), 28);
   view.setUint32(32, 1, true);

@@ -1,5 +1,6 @@
 /**
- * The fixture format written by `oracle.c`, and the operands each block was run on: both sides walk the same loops.
+ * The fixture format written by `oracle.c`, and the operands each block was run on: both sides walk the
+ * same loops.
  */
 export interface Tables {
   readonly ext: readonly { readonly m: bigint; readonly se: number }[];

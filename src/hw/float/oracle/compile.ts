@@ -11,7 +11,8 @@ export async function compileLibrary(entry: string): Promise<WebAssembly.Instanc
   const folder = dirname(entry);
   const name = entry.slice(folder.length + 1);
   const { error, stderr } = await main(
-    [name, "--baseDir", folder, "--runtime", "stub", "-O3", "--noAssert", "--initialMemory", "16", "--outFile", "out.wasm"],
+    [name, "--baseDir", folder, "--runtime", "stub", "-O3", "--noAssert", "--initialMemory", "16",
+      "--outFile", "out.wasm"],
     {
       readFile: (file: string, base: string): string | null => {
         try {
