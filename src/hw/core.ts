@@ -8,6 +8,7 @@ import { flushAll as flushEverything, flushFast as dropFast } from "./mmu/tlb";
 import { flags as allFlags, setArithmeticFlags } from "./cpu/flags";
 import { updateMode as recomputeMode } from "./cpu/segment";
 import { setPhysBits } from "./mmu/walk";
+import { updateBreak } from "./cpu/frame";
 import { updateDebug as followDebug } from "./cpu/debug";
 import { readMsr as readRegister, writeMsr as writeRegister, msrFault as registerFault, setHostInitiated } from "./cpu/msr";
 
@@ -53,7 +54,11 @@ export function codeBytes(): u32 { return arenaUsed(); }
 /** Bytes of RAM changed from outside: drop code decoded from them, mark the frames. */
 export function written(at: usize, size: u32): void { physWritten(at, size); }
 export function rflags(): u32 { return allFlags(); }
-export function setRflags(f: u32): void { setArithmeticFlags(f); store<u32>(EFLAGS, (f & 0x3f7700) | 2); }
+export function setRflags(f: u32): void {
+  setArithmeticFlags(f);
+  store<u32>(EFLAGS, (f & 0x3f7700) | 2);
+  updateBreak();
+}
 export function setPhysicalBits(n: u32): void { setPhysBits(n); }
 export function updateDebug(): void { followDebug(); }
 /** @param host 1 allows what only the embedder may do. */

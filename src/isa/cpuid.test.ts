@@ -6,9 +6,14 @@ import { rows } from "./rows.ts";
 const has = (cpu: string, feature: string) => cpuidHas(parseCpu(cpu).leaves, feature);
 
 test("the vitrine model announces x86-64-v2 and VT-x and nothing beyond SSE4.2", () => {
-  const v2 = "fpu cx8 cmov mmx fxsr sse sse2 lm syscall cx16 lahf_lm popcnt sse3 ssse3 sse4_1 sse4_2 xsave vmx movbe".split(" ");
+  const v2 =
+    "fpu cx8 cmov mmx fxsr sse sse2 lm syscall cx16 lahf_lm popcnt sse3 ssse3 sse4_1 sse4_2 xsave vmx movbe".split(
+      " ",
+    );
   expect(v2.filter((f) => !has("vitrine", f))).toEqual([]);
-  expect(["avx", "avx2", "bmi1", "hypervisor", "svm", "aes", "osxsave"].filter((f) => has("vitrine", f))).toEqual([]);
+  expect(
+    ["avx", "avx2", "bmi1", "hypervisor", "svm", "aes", "osxsave"].filter((f) => has("vitrine", f)),
+  ).toEqual([]);
 });
 
 test("qemu64 is an AMD with SVM and a hypervisor bit, pentium3 has neither long mode nor SSE2", () => {
@@ -18,11 +23,17 @@ test("qemu64 is an AMD with SVM and a hypervisor bit, pentium3 has neither long 
 });
 
 test("plus, minus and key=value edit the leaves", () => {
-  const cpu = parseCpu("qemu64,+vmx,-svm,hypervisor=off,vendor=GenuineIntel,kvm=off,family=6,model=58,stepping=9");
+  const cpu = parseCpu(
+    "qemu64,+vmx,-svm,hypervisor=off,vendor=GenuineIntel,kvm=off,family=6,model=58,stepping=9",
+  );
   expect(cpuidHas(cpu.leaves, "vmx")).toBe(true);
   expect(cpuidHas(cpu.leaves, "svm") || cpuidHas(cpu.leaves, "hypervisor")).toBe(false);
   expect(cpu.kvm).toBe(false);
-  expect(cpu.leaves.find((l) => l.leaf === 0)).toMatchObject({ ebx: 0x756e6547, edx: 0x49656e69, ecx: 0x6c65746e });
+  expect(cpu.leaves.find((l) => l.leaf === 0)).toMatchObject({
+    ebx: 0x756e6547,
+    edx: 0x49656e69,
+    ecx: 0x6c65746e,
+  });
   expect(cpu.leaves.find((l) => l.leaf === 1)?.eax).toBe(0x306a9);
 });
 
@@ -34,8 +45,12 @@ test("an unknown model, feature or value is refused by name", () => {
 });
 
 test("every feature word of a row is a CPUID feature", () => {
-  const plain = new Set(("i64 o64 d64 f64 cpl0 iopl umip noreal lock rep repz end alias norexb asz fpu fpunw align").split(" "));
-  const unknown = new Set(rows.flatMap((r) => [...r.attributes]).filter((a) => !plain.has(a) && !cpuidFeature(a)));
+  const plain = new Set(
+    "i64 o64 d64 f64 cpl0 iopl umip noreal lock rep repz end alias norexb asz fpu fpunw align".split(" "),
+  );
+  const unknown = new Set(
+    rows.flatMap((r) => [...r.attributes]).filter((a) => !plain.has(a) && !cpuidFeature(a)),
+  );
   expect([...unknown]).toEqual([]);
 });
 

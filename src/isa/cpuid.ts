@@ -48,21 +48,29 @@ d 1 eax  xsaveopt:0 xsavec:1 xgetbv1:2 xsaves:3
 
 const isRegister = (text: string): text is CpuidRegister => /^e[abcd]x$/.test(text);
 
-export const cpuidFeatures: readonly CpuidFeature[] = featureTable.trim().split("\n").flatMap((line) => {
-  const [leaf = "", subleaf = "", register = "", ...names] = line.trim().split(/ +/);
-  return names.map((word) => {
-    const [name = "", bit = ""] = word.split(":");
-    if (!isRegister(register)) throw new Error(`cpuid table: no register in "${line}"`);
-    return { name, leaf: Number.parseInt(leaf, 16), subleaf: Number(subleaf), register, bit: Number(bit) };
+export const cpuidFeatures: readonly CpuidFeature[] = featureTable
+  .trim()
+  .split("\n")
+  .flatMap((line) => {
+    const [leaf = "", subleaf = "", register = "", ...names] = line.trim().split(/ +/);
+    return names.map((word) => {
+      const [name = "", bit = ""] = word.split(":");
+      if (!isRegister(register)) throw new Error(`cpuid table: no register in "${line}"`);
+      return { name, leaf: Number.parseInt(leaf, 16), subleaf: Number(subleaf), register, bit: Number(bit) };
+    });
   });
-});
 
 const byName = new Map(cpuidFeatures.map((f) => [f.name, f]));
 
 /** Finds a feature; `-` and `.` may stand for `_`, as in QEMU's names. */
 export function cpuidFeature(name: string): CpuidFeature | undefined {
   const plain = name.toLowerCase().replace(/[-.]/g, "_");
-  const synonyms: Readonly<Record<string, string>> = { pni: "sse3", sse4: "sse4_1", cmpxchg16b: "cx16", lahf: "lahf_lm" };
+  const synonyms: Readonly<Record<string, string>> = {
+    pni: "sse3",
+    sse4: "sse4_1",
+    cmpxchg16b: "cx16",
+    lahf: "lahf_lm",
+  };
   return byName.get(plain) ?? byName.get(synonyms[plain] ?? "");
 }
 
@@ -113,7 +121,11 @@ type Draft = { -readonly [K in keyof CpuidLeaf]: CpuidLeaf[K] };
 const refuse = (value: string, cure: string): Error => new Error(`-cpu: ${value}; ${cure}`);
 
 /** The setting that `key=value` makes; returns false when the key is none of these. */
-function set(draft: { leaf(l: number, s?: number): Draft; id: string; kvm: boolean }, key: string, value: string): boolean {
+function set(
+  draft: { leaf(l: number, s?: number): Draft; id: string; kvm: boolean },
+  key: string,
+  value: string,
+): boolean {
   const number = Number(value);
   const numeric = (max: number): number => {
     if (value === "" || !Number.isInteger(number) || number < 0 || number > max) {
@@ -172,7 +184,10 @@ export function parseCpu(argument: string): CpuModel {
     return found;
   };
   for (const line of table.leaves.trim().split("\n")) {
-    const [number = 0, eax = 0, ebx = 0, ecx = 0, edx = 0] = line.trim().split(/ +/).map((w) => Number.parseInt(w, 16));
+    const [number = 0, eax = 0, ebx = 0, ecx = 0, edx = 0] = line
+      .trim()
+      .split(/ +/)
+      .map((w) => Number.parseInt(w, 16));
     Object.assign(leaf(number), { eax, ebx, ecx, edx });
   }
   const draft = { leaf, id: table.modelId, kvm: true };
@@ -196,7 +211,8 @@ export function parseCpu(argument: string): CpuModel {
     }
   }
   const sorted = [...leaves.values()].sort((a, b) => a.leaf - b.leaf || a.subleaf - b.subleaf);
-  for (const l of sorted) Object.assign(l, { eax: l.eax >>> 0, ebx: l.ebx >>> 0, ecx: l.ecx >>> 0, edx: l.edx >>> 0 });
+  for (const l of sorted)
+    Object.assign(l, { eax: l.eax >>> 0, ebx: l.ebx >>> 0, ecx: l.ecx >>> 0, edx: l.edx >>> 0 });
   return { name, modelId: draft.id, kvm: draft.kvm, leaves: sorted };
 }
 

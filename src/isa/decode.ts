@@ -48,7 +48,14 @@ const table: readonly (readonly (readonly Row[])[])[] = [0, 1, 2, 3].map((map) =
   return byOpcode;
 });
 
-interface Prefixes { opsize: boolean; adsize: boolean; lock: boolean; rep: number; segment: number; rex: number }
+interface Prefixes {
+  opsize: boolean;
+  adsize: boolean;
+  lock: boolean;
+  rep: number;
+  segment: number;
+  rex: number;
+}
 
 function matches(row: Row, bits: Bits, p: Prefixes, modrm: number): boolean {
   if (bits === 64 ? row.attributes.has("i64") : row.attributes.has("o64")) return false;
@@ -75,7 +82,14 @@ function immediateSize(operand: string, operandSize: number, addressSize: number
 }
 
 const BASES_16: readonly (readonly [number, number])[] = [
-  [3, 6], [3, 7], [5, 6], [5, 7], [6, -1], [7, -1], [5, -1], [3, -1],
+  [3, 6],
+  [3, 7],
+  [5, 6],
+  [5, 7],
+  [6, -1],
+  [7, -1],
+  [5, -1],
+  [3, -1],
 ];
 
 /** Operand size in bytes after prefixes, mode and the row's `d64`/`f64`. */
@@ -176,7 +190,22 @@ export function decode(bytes: Uint8Array, bits: Bits, start = 0): Decoded | unde
   if (short || at > end) return undefined;
   const usedRep = row.prefix === "F3" || row.prefix === "F2";
   return {
-    row, bits, length: at - start, operandSize, addressSize, rex: p.rex, lock: p.lock,
-    rep: usedRep ? 0 : p.rep, segment: p.segment, mod, reg, rm, base, indexRegister, scale, displacement, immediates,
+    row,
+    bits,
+    length: at - start,
+    operandSize,
+    addressSize,
+    rex: p.rex,
+    lock: p.lock,
+    rep: usedRep ? 0 : p.rep,
+    segment: p.segment,
+    mod,
+    reg,
+    rm,
+    base,
+    indexRegister,
+    scale,
+    displacement,
+    immediates,
   };
 }

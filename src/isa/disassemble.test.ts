@@ -3,11 +3,18 @@ import { expect, test } from "vitest";
 import { type Bits, decode } from "./decode.ts";
 import { disassemble } from "./disassemble.ts";
 
-const fixture = readFileSync(new URL("./fixtures/encodings.txt", import.meta.url), "utf8").trim().split("\n");
+const fixture = readFileSync(new URL("./fixtures/encodings.txt", import.meta.url), "utf8")
+  .trim()
+  .split("\n");
 
 /** objdump's names for ours. */
 const NAMES: Readonly<Record<string, string>> = {
-  icebp: "int1", fwait: "wait", movabs: "mov", lret: "retf", xlat: "xlatb", prefetchwt1: "prefetch",
+  icebp: "int1",
+  fwait: "wait",
+  movabs: "mov",
+  lret: "retf",
+  xlat: "xlatb",
+  prefetchwt1: "prefetch",
 };
 
 /** Mnemonics either side may give an operand-size letter. */
@@ -24,8 +31,14 @@ function normal(text: string): string {
   if (/^(rep\w* +)?(movs|cmps)[dq] +xmm/.test(t) === false && !/xmm/.test(t)) t = t.replace(STRINGS, "$1");
   t = t.replace(/\bst\((\d)\)/g, "st$1").replace(/\bst\b/g, "st0");
   t = t.replace(/\b([cdefgs]s):\[/g, "[$1:").replace(/(?<!\[)\b([cdefgs]s):(-?0x[0-9a-f]+)/g, "[$1:$2]");
-  t = t.replace(/\+[er]iz(\*\d)?/, "").replace(/\b[er]iz(\*\d)?\+?/, "").replace(/\((8087|287) only\)/, "");
-  t = t.replace(/\+0xffffffff([0-9a-f]{8})\b/, (_, low) => `-0x${(2 ** 32 - Number.parseInt(low, 16)).toString(16)}`);
+  t = t
+    .replace(/\+[er]iz(\*\d)?/, "")
+    .replace(/\b[er]iz(\*\d)?\+?/, "")
+    .replace(/\((8087|287) only\)/, "");
+  t = t.replace(
+    /\+0xffffffff([0-9a-f]{8})\b/,
+    (_, low) => `-0x${(2 ** 32 - Number.parseInt(low, 16)).toString(16)}`,
+  );
   t = t.replace(/\[ds:(-?0x)/g, "[$1").replace(/\bdb(\d)\b/g, "dr$1");
   t = t.replace(/\*1\b/g, "").replace(/\+0x0\b/g, "");
   t = t.trim().replace(/^(call|jmp) +far/, "$1");

@@ -5,18 +5,33 @@ import { decode } from "./decode.ts";
 export const REGISTERS_8 = "al cl dl bl ah ch dh bh".split(" ");
 export const REGISTERS_8_REX = "al cl dl bl spl bpl sil dil r8b r9b r10b r11b r12b r13b r14b r15b".split(" ");
 export const REGISTERS_16 = "ax cx dx bx sp bp si di r8w r9w r10w r11w r12w r13w r14w r15w".split(" ");
-export const REGISTERS_32 = "eax ecx edx ebx esp ebp esi edi r8d r9d r10d r11d r12d r13d r14d r15d".split(" ");
+export const REGISTERS_32 = "eax ecx edx ebx esp ebp esi edi r8d r9d r10d r11d r12d r13d r14d r15d".split(
+  " ",
+);
 export const REGISTERS_64 = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
 export const SEGMENTS = "es cs ss ds fs gs".split(" ");
 
 const SIZE_WORDS: Readonly<Record<number, string>> = {
-  1: "byte ", 2: "word ", 4: "dword ", 8: "qword ", 10: "tword ", 16: "oword ",
+  1: "byte ",
+  2: "word ",
+  4: "dword ",
+  8: "qword ",
+  10: "tword ",
+  16: "oword ",
 };
 
 /** Name of general register `n` of `size` bytes. */
 export function registerName(n: number, size: number, rex: boolean): string {
-  const names = size === 8 ? REGISTERS_64 : size === 4 ? REGISTERS_32 : size === 2 ? REGISTERS_16
-    : rex ? REGISTERS_8_REX : REGISTERS_8;
+  const names =
+    size === 8
+      ? REGISTERS_64
+      : size === 4
+        ? REGISTERS_32
+        : size === 2
+          ? REGISTERS_16
+          : rex
+            ? REGISTERS_8_REX
+            : REGISTERS_8;
   return names[n] ?? "?";
 }
 
@@ -24,18 +39,41 @@ export function registerName(n: number, size: number, rex: boolean): string {
 export function operandBytes(operand: string, size: number, bits: Bits, rexW: boolean): number {
   const suffix = operand.replace(/^(sI|[A-Z])/, "");
   switch (suffix) {
-    case "b": return 1;
-    case "w": case "w16int": return 2;
-    case "d": case "ss": case "d32fp": case "d32int": return 4;
-    case "q": case "sd": case "d64fp": case "d64int": return 8;
-    case "t80fp": case "t80bcd": return 10;
-    case "x": case "ps": case "pd": case "dq": return 16;
-    case "v": return size;
-    case "z": return size === 2 ? 2 : 4;
-    case "y": return rexW ? 8 : 4;
-    case "n": return bits === 64 ? 8 : 4;
-    case "qdq": return rexW ? 16 : 8;
-    default: return 0;
+    case "b":
+      return 1;
+    case "w":
+    case "w16int":
+      return 2;
+    case "d":
+    case "ss":
+    case "d32fp":
+    case "d32int":
+      return 4;
+    case "q":
+    case "sd":
+    case "d64fp":
+    case "d64int":
+      return 8;
+    case "t80fp":
+    case "t80bcd":
+      return 10;
+    case "x":
+    case "ps":
+    case "pd":
+    case "dq":
+      return 16;
+    case "v":
+      return size;
+    case "z":
+      return size === 2 ? 2 : 4;
+    case "y":
+      return rexW ? 8 : 4;
+    case "n":
+      return bits === 64 ? 8 : 4;
+    case "qdq":
+      return rexW ? 16 : 8;
+    default:
+      return 0;
   }
 }
 
@@ -77,30 +115,51 @@ function operandText(operand: string, d: Decoded, address: bigint, take: () => b
   const size = operandBytes(operand, d.operandSize, d.bits, rexW);
   const segmentX = d.segment >= 0 ? `${SEGMENTS[d.segment]}:` : "";
   switch (operand[0]) {
-    case "E": return d.mod === 3 ? general(d.rm, size) : memory(size);
-    case "G": return general(d.reg, size);
-    case "R": case "Z": return general(d.rm, size);
-    case "M": return memory(size);
-    case "S": return SEGMENTS[d.reg & 7] ?? "?";
-    case "C": return `cr${d.reg}`;
-    case "D": return `dr${d.reg}`;
-    case "I": return hex(BigInt.asUintN(8 * (operand === "Iz" ? d.operandSize : size), take()));
-    case "s": return hex(BigInt.asUintN(8 * d.operandSize, take()));
-    case "J": return hex(BigInt.asUintN(8 * d.operandSize, address + BigInt(d.length) + take()));
-    case "O": return `[${segmentX}${hex(take())}]`;
+    case "E":
+      return d.mod === 3 ? general(d.rm, size) : memory(size);
+    case "G":
+      return general(d.reg, size);
+    case "R":
+    case "Z":
+      return general(d.rm, size);
+    case "M":
+      return memory(size);
+    case "S":
+      return SEGMENTS[d.reg & 7] ?? "?";
+    case "C":
+      return `cr${d.reg}`;
+    case "D":
+      return `dr${d.reg}`;
+    case "I":
+      return hex(BigInt.asUintN(8 * (operand === "Iz" ? d.operandSize : size), take()));
+    case "s":
+      return hex(BigInt.asUintN(8 * d.operandSize, take()));
+    case "J":
+      return hex(BigInt.asUintN(8 * d.operandSize, address + BigInt(d.length) + take()));
+    case "O":
+      return `[${segmentX}${hex(take())}]`;
     case "A": {
       const offset = take();
       return `${hex(take())}:${hex(offset)}`;
     }
-    case "X": return `${SIZE_WORDS[size] ?? ""}[${segmentX}${general(6, d.addressSize)}]`;
-    case "Y": return `${SIZE_WORDS[size] ?? ""}[es:${general(7, d.addressSize)}]`;
-    case "V": return `xmm${d.reg}`;
-    case "W": return d.mod === 3 ? `xmm${d.rm}` : memory(size);
-    case "U": return `xmm${d.rm}`;
-    case "P": return `mm${d.reg & 7}`;
-    case "Q": return d.mod === 3 ? `mm${d.rm & 7}` : memory(size);
-    case "N": return `mm${d.rm & 7}`;
-    default: return operand;
+    case "X":
+      return `${SIZE_WORDS[size] ?? ""}[${segmentX}${general(6, d.addressSize)}]`;
+    case "Y":
+      return `${SIZE_WORDS[size] ?? ""}[es:${general(7, d.addressSize)}]`;
+    case "V":
+      return `xmm${d.reg}`;
+    case "W":
+      return d.mod === 3 ? `xmm${d.rm}` : memory(size);
+    case "U":
+      return `xmm${d.rm}`;
+    case "P":
+      return `mm${d.reg & 7}`;
+    case "Q":
+      return d.mod === 3 ? `mm${d.rm & 7}` : memory(size);
+    case "N":
+      return `mm${d.rm & 7}`;
+    default:
+      return operand;
   }
 }
 
@@ -114,7 +173,8 @@ export function disassemble(d: Decoded, address = 0n): string {
   const take = () => d.immediates[next++] ?? 0n;
   const hidden = row.operands.length > 0 && row.attributes.has("rep") && !/^(in|out)/.test(row.body);
   // The x87 memory forms and compares work on ST0 without naming it.
-  const implied = row.operands[0] === "ST0" && (d.mod !== 3 || row.access === "rr" && !/I/.test(row.mnemonic));
+  const implied =
+    row.operands[0] === "ST0" && (d.mod !== 3 || (row.access === "rr" && !/I/.test(row.mnemonic)));
   const operands = row.operands.slice(implied ? 1 : 0).map((o) => operandText(o, d, address, take));
   let text = name;
   if (!hidden && operands.length > 0) text += ` ${operands.join(",")}`;
@@ -128,7 +188,12 @@ export function disassemble(d: Decoded, address = 0n): string {
 }
 
 /** Disassembles the instruction at `start`; undecodable bytes become `db`. */
-export function disassembleBytes(bytes: Uint8Array, bits: Bits, start = 0, address = 0n): { text: string; length: number } {
+export function disassembleBytes(
+  bytes: Uint8Array,
+  bits: Bits,
+  start = 0,
+  address = 0n,
+): { text: string; length: number } {
   const d = decode(bytes, bits, start);
   if (!d) return { text: `db 0x${(bytes[start] ?? 0).toString(16).padStart(2, "0")}`, length: 1 };
   return { text: disassemble(d, address), length: d.length };

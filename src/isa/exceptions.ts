@@ -33,17 +33,22 @@ const table = `
 const KINDS = ["fault", "trap", "abort", "interrupt"] as const;
 const CLASSES = ["benign", "contributory", "page fault", "double fault"] as const;
 
-export const exceptions: readonly Exception[] = table.trim().split("\n").map((line) => {
-  const [vector = "", mnemonic = "", kind = "", code = "", group = "", name = ""] = line.trim().split(/ {2,}/);
-  return {
-    vector: Number(vector),
-    mnemonic,
-    name,
-    kind: KINDS.find((k) => k === kind) ?? "fault",
-    errorCode: code === "code",
-    class: CLASSES.find((c) => c === group) ?? "benign",
-  };
-});
+export const exceptions: readonly Exception[] = table
+  .trim()
+  .split("\n")
+  .map((line) => {
+    const [vector = "", mnemonic = "", kind = "", code = "", group = "", name = ""] = line
+      .trim()
+      .split(/ {2,}/);
+    return {
+      vector: Number(vector),
+      mnemonic,
+      name,
+      kind: KINDS.find((k) => k === kind) ?? "fault",
+      errorCode: code === "code",
+      class: CLASSES.find((c) => c === group) ?? "benign",
+    };
+  });
 
 const byVector = new Map(exceptions.map((e) => [e.vector, e]));
 

@@ -33,7 +33,8 @@ const byNumber = new Map(exitReasons.map((r) => [r.number, r.name]));
 const byName = new Map(exitReasons.map((r) => [r.name, r.number]));
 
 /** Name of a basic exit reason (bits 15:0 of the field). */
-export const exitReasonName = (reason: number): string => byNumber.get(reason & 0xffff) ?? `EXIT_${reason & 0xffff}`;
+export const exitReasonName = (reason: number): string =>
+  byNumber.get(reason & 0xffff) ?? `EXIT_${reason & 0xffff}`;
 
 /** Number of a named exit reason, or undefined. */
 export const exitReasonNumber = (name: string): number | undefined => byName.get(name);
@@ -43,29 +44,43 @@ const pick = (names: readonly string[], value: bigint): string => names[Number(v
 
 /** The exit qualification as named fields, in the manual's order; empty where the reason has none. */
 export function exitQualification(reason: number, q: bigint): readonly (readonly [string, string])[] {
-  const bits = (low: number, high: number): bigint => (q >> BigInt(low)) & ((1n << BigInt(high - low + 1)) - 1n);
+  const bits = (low: number, high: number): bigint =>
+    (q >> BigInt(low)) & ((1n << BigInt(high - low + 1)) - 1n);
   const flag = (bit: number): string => String(bits(bit, bit));
   switch (exitReasonName(reason)) {
     case "IO_INSTRUCTION":
       return [
-        ["size", String(bits(0, 2) + 1n)], ["direction", bits(3, 3) === 1n ? "in" : "out"], ["string", flag(4)],
-        ["rep", flag(5)], ["immediate", flag(6)], ["port", `0x${bits(16, 31).toString(16)}`],
+        ["size", String(bits(0, 2) + 1n)],
+        ["direction", bits(3, 3) === 1n ? "in" : "out"],
+        ["string", flag(4)],
+        ["rep", flag(5)],
+        ["immediate", flag(6)],
+        ["port", `0x${bits(16, 31).toString(16)}`],
       ];
     case "CR_ACCESS":
       return [
-        ["register", `cr${bits(0, 3)}`], ["access", pick(["mov to cr", "mov from cr", "clts", "lmsw"], bits(4, 5))],
-        ["lmsw memory", flag(6)], ["source", pick(REGISTERS, bits(8, 11))],
+        ["register", `cr${bits(0, 3)}`],
+        ["access", pick(["mov to cr", "mov from cr", "clts", "lmsw"], bits(4, 5))],
+        ["lmsw memory", flag(6)],
+        ["source", pick(REGISTERS, bits(8, 11))],
         ["lmsw data", `0x${bits(16, 31).toString(16)}`],
       ];
     case "DR_ACCESS":
       return [
-        ["register", `dr${bits(0, 2)}`], ["direction", bits(4, 4) === 1n ? "from dr" : "to dr"],
+        ["register", `dr${bits(0, 2)}`],
+        ["direction", bits(4, 4) === 1n ? "from dr" : "to dr"],
         ["general register", pick(REGISTERS, bits(8, 11))],
       ];
     case "EPT_VIOLATION":
       return [
-        ["read", flag(0)], ["write", flag(1)], ["fetch", flag(2)], ["readable", flag(3)], ["writable", flag(4)],
-        ["executable", flag(5)], ["linear address valid", flag(7)], ["translated", flag(8)],
+        ["read", flag(0)],
+        ["write", flag(1)],
+        ["fetch", flag(2)],
+        ["readable", flag(3)],
+        ["writable", flag(4)],
+        ["executable", flag(5)],
+        ["linear address valid", flag(7)],
+        ["translated", flag(8)],
         ["nmi unblocking", flag(12)],
       ];
     case "APIC_ACCESS":
@@ -75,7 +90,8 @@ export function exitQualification(reason: number, q: bigint): readonly (readonly
       ];
     case "TASK_SWITCH":
       return [
-        ["selector", `0x${bits(0, 15).toString(16)}`], ["source", pick(["call", "iret", "jmp", "gate"], bits(30, 31))],
+        ["selector", `0x${bits(0, 15).toString(16)}`],
+        ["source", pick(["call", "iret", "jmp", "gate"], bits(30, 31))],
       ];
     case "INVLPG":
       return [["linear address", `0x${q.toString(16)}`]];

@@ -4,7 +4,15 @@ import { rows } from "./rows.ts";
 
 test("a row line parses into its encoding, operands and effects", () => {
   const row = parseRow("F3 0F B8 /r      POPCNT   Gv,Ev   wr   popcnt w:z 0:osapc", 7);
-  expect(row).toMatchObject({ index: 7, prefix: "F3", map: 1, opcode: 0xb8, modrm: true, digit: -1, body: "popcnt" });
+  expect(row).toMatchObject({
+    index: 7,
+    prefix: "F3",
+    map: 1,
+    opcode: 0xb8,
+    modrm: true,
+    digit: -1,
+    body: "popcnt",
+  });
   expect(row.operands).toEqual(["Gv", "Ev"]);
   expect(row.flags).toMatchObject({ written: "z", cleared: "osapc" });
   expect(row.attributes.has("popcnt")).toBe(true);
@@ -39,7 +47,9 @@ test("no two rows overlap for the same prefix, map, opcode, digit, mod, rm and m
 
 test("every row with ModRM operands has a ModRM byte and every plus-r row has a Z operand", () => {
   const wrong = rows.filter((r) => {
-    const usesModrm = r.operands.some((o) => /^([EGRMVWUPQNCD][a-z0-9]|M$|Sw|Rv|Rd|STi)/.test(o) && o !== "DX");
+    const usesModrm = r.operands.some(
+      (o) => /^([EGRMVWUPQNCD][a-z0-9]|M$|Sw|Rv|Rd|STi)/.test(o) && o !== "DX",
+    );
     if (r.plusR !== r.operands.some((o) => o.startsWith("Z"))) return true;
     return usesModrm && !r.modrm;
   });

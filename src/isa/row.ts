@@ -110,7 +110,14 @@ interface Encoding {
 function parseEncoding(column: string, line: string): Encoding {
   const words: string[] = column.split(" ");
   const e: Encoding = {
-    prefix: "", map: 0, opcode: -1, plusR: false, modrm: false, digit: -1, mod: "any", rm: -1,
+    prefix: "",
+    map: 0,
+    opcode: -1,
+    plusR: false,
+    modrm: false,
+    digit: -1,
+    mod: "any",
+    rm: -1,
   };
   const first = words[0] ?? "";
   if (isPrefix(first)) {

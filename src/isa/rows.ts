@@ -18,6 +18,20 @@ import { x87 } from "./opcodes/x87.ts";
 import { parseTables, type Row } from "./row.ts";
 
 export const rows: readonly Row[] = parseTables([
-  arithmetic, move, shift, bits, stack, branch, string, system, vmx, svm,
-  x87, mmx, sse, sse2, sse3, sse4,
+  arithmetic,
+  move,
+  shift,
+  bits,
+  stack,
+  branch,
+  string,
+  system,
+  vmx,
+  svm,
+  x87,
+  mmx,
+  sse,
+  sse2,
+  sse3,
+  sse4,
 ]);

@@ -6,7 +6,11 @@ import { vmcsField, vmcsFields } from "./vmcs.ts";
 
 test("VMCS field encodings are unique and give the manual's width and group", () => {
   expect(new Set(vmcsFields.map((f) => f.encoding)).size).toBe(vmcsFields.length);
-  expect(vmcsFields.find((f) => f.name === "GUEST_RIP")).toMatchObject({ encoding: 0x681e, width: "natural", group: "guest" });
+  expect(vmcsFields.find((f) => f.name === "GUEST_RIP")).toMatchObject({
+    encoding: 0x681e,
+    width: "natural",
+    group: "guest",
+  });
   expect(vmcsFields.find((f) => f.name === "HOST_RIP")).toMatchObject({ encoding: 0x6c16, group: "host" });
   expect(vmcsFields.find((f) => f.name === "EPT_POINTER")).toMatchObject({ encoding: 0x201a, width: 64 });
   expect(vmcsFields.find((f) => f.name === "TSC_MULTIPLIER")?.encoding).toBe(0x2032);
@@ -21,7 +25,9 @@ test("the high half of a 64-bit field finds the field, an odd encoding of anothe
 });
 
 test("every exit a row names is an exit reason, numbered as in the manual", () => {
-  const unknown = rows.filter((r) => r.exit !== "" && exitReasonNumber(r.exit) === undefined).map((r) => r.text);
+  const unknown = rows
+    .filter((r) => r.exit !== "" && exitReasonNumber(r.exit) === undefined)
+    .map((r) => r.text);
   expect(unknown).toEqual([]);
   expect(exitReasonName(48)).toBe("EPT_VIOLATION");
   expect(exitReasonNumber("XSETBV")).toBe(55);

@@ -65,13 +65,16 @@ export const vmcsWidth = (encoding: number): VmcsWidth => WIDTHS[(encoding >> 13
 /** Group of any field encoding. */
 export const vmcsGroup = (encoding: number): VmcsGroup => GROUPS[(encoding >> 10) & 3] ?? "control";
 
-export const vmcsFields: readonly VmcsField[] = table.trim().split("\n").flatMap((line) => {
-  const [start, ...names] = line.trim().split(/ +/);
-  return names.flatMap((name, i) => {
-    const encoding = Number.parseInt(start ?? "0", 16) + 2 * i;
-    return name === "-" ? [] : [{ name, encoding, width: vmcsWidth(encoding), group: vmcsGroup(encoding) }];
+export const vmcsFields: readonly VmcsField[] = table
+  .trim()
+  .split("\n")
+  .flatMap((line) => {
+    const [start, ...names] = line.trim().split(/ +/);
+    return names.flatMap((name, i) => {
+      const encoding = Number.parseInt(start ?? "0", 16) + 2 * i;
+      return name === "-" ? [] : [{ name, encoding, width: vmcsWidth(encoding), group: vmcsGroup(encoding) }];
+    });
   });
-});
 
 const byEncoding = new Map(vmcsFields.map((f) => [f.encoding, f]));
 

@@ -5,7 +5,8 @@ import {
 import { I8254, I8259, Irqchip } from "../chips/index.ts";
 import * as hw from "../hw/index.ts";
 import { Core, layout, PageKind } from "../hw/index.ts";
-import { type CpuModel, installCpuid } from "./cpuid.ts";
+import type { CpuModel } from "../isa/index.ts";
+import { installCpuid } from "./cpuid.ts";
 
 export interface TcgOptions {
   readonly module: WebAssembly.Module;
@@ -141,6 +142,10 @@ export class TcgVm implements AccelVm {
     this.core.exports.flushTlb();
   }
 
+  setHpetLegacy(on: boolean): void {
+    this.chips.pit?.setIrqEnabled(!on);
+  }
+
   irqLine(gsi: number, level: boolean): void {
     this.chips.setGsi(gsi, level);
   }
@@ -216,6 +221,12 @@ export class TcgVm implements AccelVm {
   }
   xsave(): Uint8Array { return hw.readFxsave(this.core); }
   setXsave(image: Uint8Array): void { hw.writeFxsave(this.core, image); }
+
+  /** Architectural TLB misses and paging-structure reads so far. */
+  counters(): { tlbMisses: number; walkRefs: number } {
+    const at = (a: number): number => Number(this.core.u64[a / 8] ?? 0n);
+    return { tlbMisses: at(layout.N_TLB_MISS), walkRefs: at(layout.N_WALK_REFS) };
+  }
 
   events(): Saved {
     const word = (at: number): number => this.core.u32[at / 4] ?? 0;

@@ -23,7 +23,9 @@ function recorder(log: string[], name: string, answer = 0x44332211): PortDevice 
 
 test("nobody there reads as ones at every width and swallows writes", () => {
   const bus = new MachineBus();
-  expect([bus.portRead(0x300, 1), bus.portRead(0x300, 2), bus.portRead(0xffff, 4)]).toEqual([0xff, 0xffff, 0xffffffff]);
+  expect([bus.portRead(0x300, 1), bus.portRead(0x300, 2), bus.portRead(0xffff, 4)]).toEqual([
+    0xff, 0xffff, 0xffffffff,
+  ]);
   expect(bus.mmioRead(0xfeb00000, 8)).toBe(0xffffffffffffffffn);
   bus.portWrite(0x300, 4, 1);
   bus.mmioWrite(0xfeb00000, 8, 1n);
@@ -37,7 +39,15 @@ test("an access wider than the device is split, low address first, and values ar
   expect(bus.portRead(0x72, 4)).toBe(0x11111111);
   bus.ports.map(0x80, 4, recorder(log, "b"), { width: 4 });
   bus.portWrite(0x80, 2, 0xabcdef);
-  expect(log).toEqual(["a w1 70=34", "a w1 71=12", "a r1 72", "a r1 73", "a r1 74", "a r1 75", "b w2 80=cdef"]);
+  expect(log).toEqual([
+    "a w1 70=34",
+    "a w1 71=12",
+    "a r1 72",
+    "a r1 73",
+    "a r1 74",
+    "a r1 75",
+    "b w2 80=cdef",
+  ]);
 });
 
 test("an access across the end of a device reads ones beyond it", () => {
@@ -78,5 +88,11 @@ test("eight-byte accesses reach 8-byte devices whole and others as two halves", 
   expect(bus.mmioRead(0x1000, 8)).toBe(0x8877665544332211n);
   expect(bus.mmioRead(0x2000, 8)).toBe(0x4433221144332211n);
   bus.mmioWrite(0x2008, 8, 0x1122334455667788n);
-  expect(log).toEqual(["wide m8 0", "narrow m4 0", "narrow m4 4", "narrow W4 8=55667788", "narrow W4 c=11223344"]);
+  expect(log).toEqual([
+    "wide m8 0",
+    "narrow m4 0",
+    "narrow m4 4",
+    "narrow W4 8=55667788",
+    "narrow W4 c=11223344",
+  ]);
 });

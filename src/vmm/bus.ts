@@ -45,7 +45,7 @@ export class PortSpace {
   }
 
   unmap(mapping: Mapping): void {
-    const i = this.#mappings.findIndex((m) => m === mapping);
+    const i = this.#mappings.indexOf(mapping as PortMapping);
     if (i < 0) return;
     this.#mappings.splice(i, 1);
     this.#rebuild(mapping.base, mapping.size);

@@ -1,5 +1,15 @@
 import { type Saved, SavedRecord, VirtualClock } from "../base/index.ts";
-import { type AccelVm, type DebugRegs, flatSegment, type IoBus, type RegionFlags, type Regs, type Sregs, type Stop, zeroRegs } from "./accel.ts";
+import {
+  type AccelVm,
+  type DebugRegs,
+  flatSegment,
+  type IoBus,
+  type RegionFlags,
+  type Regs,
+  type Sregs,
+  type Stop,
+  zeroRegs,
+} from "./accel.ts";
 import { BytewiseMemory, type GuestMemory } from "./memory.ts";
 
 export interface Region {
@@ -23,17 +33,21 @@ class SlotMemory extends BytewiseMemory {
 
   override read(gpa: number, bytes: Uint8Array): void {
     bytes.fill(0xff);
-    this.#each(gpa, bytes.length, (at, from, n) => { bytes.set(this.user.subarray(at, at + n), from); });
+    this.#each(gpa, bytes.length, (at, from, n) => {
+      bytes.set(this.user.subarray(at, at + n), from);
+    });
   }
 
   override write(gpa: number, bytes: Uint8Array): void {
-    this.#each(gpa, bytes.length, (at, from, n) => { this.user.set(bytes.subarray(from, from + n), at); });
+    this.#each(gpa, bytes.length, (at, from, n) => {
+      this.user.set(bytes.subarray(from, from + n), at);
+    });
   }
 
   #each(gpa: number, length: number, copy: (at: number, from: number, n: number) => void): void {
     for (const r of this.regions.values()) {
-      const start = gpa > r.gpa ? gpa : r.gpa;
-      const end = gpa + length < r.gpa + r.size ? gpa + length : r.gpa + r.size;
+      const start = Math.max(gpa, r.gpa);
+      const end = Math.min(gpa + length, r.gpa + r.size);
       if (start < end) copy(r.backing + start - r.gpa, start - gpa, end - start);
     }
   }
@@ -162,8 +176,22 @@ function powerOnSregs(): Sregs {
   const data = { ...flatSegment(0, 3), limit: 0xffff, db: 0 as const, g: 0 as const };
   const table = { base: 0n, limit: 0xffff };
   return {
-    cs: { ...data, selector: 0xf000, base: 0xffff0000n, type: 11 }, ds: data, es: data, fs: data, gs: data, ss: data,
-    tr: { ...data, s: 0, type: 11 }, ldt: { ...data, s: 0, type: 2 }, gdt: table, idt: table,
-    cr0: 0x60000010n, cr2: 0n, cr3: 0n, cr4: 0n, cr8: 0n, efer: 0n, apicBase: 0xfee00900n,
+    cs: { ...data, selector: 0xf000, base: 0xffff0000n, type: 11 },
+    ds: data,
+    es: data,
+    fs: data,
+    gs: data,
+    ss: data,
+    tr: { ...data, s: 0, type: 11 },
+    ldt: { ...data, s: 0, type: 2 },
+    gdt: table,
+    idt: table,
+    cr0: 0x60000010n,
+    cr2: 0n,
+    cr3: 0n,
+    cr4: 0n,
+    cr8: 0n,
+    efer: 0n,
+    apicBase: 0xfee00900n,
   };
 }

@@ -17,10 +17,28 @@ const dmaPort = 0x514;
 const Control = { error: 1, read: 2, skip: 4, select: 8, write: 16 } as const;
 
 export const FwCfgKey = {
-  signature: 0x00, id: 0x01, ramSize: 0x03, noGraphic: 0x04, nbCpus: 0x05, kernelAddress: 0x07, kernelSize: 0x08,
-  initrdAddress: 0x0a, initrdSize: 0x0b, bootMenu: 0x0e, maxCpus: 0x0f, kernelEntry: 0x10, kernelData: 0x11,
-  initrdData: 0x12, commandLineAddress: 0x13, commandLineSize: 0x14, commandLineData: 0x15, setupAddress: 0x16,
-  setupSize: 0x17, setupData: 0x18, fileDirectory: 0x19, irq0Override: 0x8002,
+  signature: 0x00,
+  id: 0x01,
+  ramSize: 0x03,
+  noGraphic: 0x04,
+  nbCpus: 0x05,
+  kernelAddress: 0x07,
+  kernelSize: 0x08,
+  initrdAddress: 0x0a,
+  initrdSize: 0x0b,
+  bootMenu: 0x0e,
+  maxCpus: 0x0f,
+  kernelEntry: 0x10,
+  kernelData: 0x11,
+  initrdData: 0x12,
+  commandLineAddress: 0x13,
+  commandLineSize: 0x14,
+  commandLineData: 0x15,
+  setupAddress: 0x16,
+  setupSize: 0x17,
+  setupData: 0x18,
+  fileDirectory: 0x19,
+  irq0Override: 0x8002,
 } as const;
 
 const firstFile = 0x20;

@@ -41,7 +41,10 @@ interface Run {
  * DRAM below a ROM cannot be told apart from reads by a region and stay off, as on other virtual machines.
  */
 export function mapPam(
-  accel: AccelVm, ramSize: number, firmwareSize: number, segments: readonly PamSegment[],
+  accel: AccelVm,
+  ramSize: number,
+  firmwareSize: number,
+  segments: readonly PamSegment[],
 ): void {
   const runs: Run[] = [];
   const shadow = Math.min(shadowSize, firmwareSize);
@@ -51,13 +54,18 @@ export function mapPam(
     const backing = s.readDram ? s.base : ramSize + firmwareSize - (mebibyte - s.base);
     const readonly = !(s.readDram && s.writeDram);
     const last = runs.at(-1);
-    const joins = last && last.base + last.size === s.base && last.backing + last.size === backing &&
+    const joins =
+      last &&
+      last.base + last.size === s.base &&
+      last.backing + last.size === backing &&
       last.readonly === readonly;
     if (joins) last.size += s.size;
     else runs.push({ base: s.base, size: s.size, backing, readonly });
   }
   for (let i = 0; i < pamSegments; i++) accel.setRegion(slots.pam + i, 0, 0, 0, {});
-  runs.forEach((r, i) => { accel.setRegion(slots.pam + i, r.base, r.size, r.backing, { readonly: r.readonly }); });
+  runs.forEach((r, i) => {
+    accel.setRegion(slots.pam + i, r.base, r.size, r.backing, { readonly: r.readonly });
+  });
 }
 
 /** The memory map direct boot hands to a kernel. */

@@ -18,9 +18,14 @@ function make(options: Partial<MachineOptions> = {}) {
   let serial = "";
   let debug = "";
   const machine = new Machine(accel, {
-    ramSize: 16 * mib, ...options,
-    onSerial: (b) => { serial += new TextDecoder().decode(b); },
-    onDebug: (b) => { debug += new TextDecoder().decode(b); },
+    ramSize: 16 * mib,
+    ...options,
+    onSerial: (b) => {
+      serial += new TextDecoder().decode(b);
+    },
+    onDebug: (b) => {
+      debug += new TextDecoder().decode(b);
+    },
   });
   return { accel, machine, serial: () => serial, debug: () => debug };
 }
@@ -30,33 +35,55 @@ const bios = { name: "bios", bytes: new Uint8Array(0x40000).map((_, i) => (i >> 
 
 test("serial and debug output arrive when run comes back", () => {
   const { accel, machine, serial, debug } = make(direct);
-  accel.program = [..."hi"].map((c) => (bus) => { bus.portWrite(0x3f8, 1, c.charCodeAt(0)); });
-  accel.program.push((bus) => { bus.portWrite(0xe9, 1, 0x21); });
+  accel.program = [..."hi"].map((c) => (bus) => {
+    bus.portWrite(0x3f8, 1, c.charCodeAt(0));
+  });
+  accel.program.push((bus) => {
+    bus.portWrite(0xe9, 1, 0x21);
+  });
   expect(machine.run(100)).toEqual({ kind: "halt" });
   expect([serial(), debug(), accel.t]).toEqual(["hi", "!", 3]);
 });
 
 test("debug-exit ends the machine with (code << 1) | 1, and it stays ended", () => {
   const { accel, machine } = make(direct);
-  accel.program = [(bus) => { bus.portWrite(0xf4, 4, 0x10); }, () => {}];
+  accel.program = [
+    (bus) => {
+      bus.portWrite(0xf4, 4, 0x10);
+    },
+    () => {},
+  ];
   expect(machine.run(100)).toEqual({ kind: "exit", status: 33, cause: "debug-exit" });
   expect(machine.run(100)).toEqual({ kind: "exit", status: 33, cause: "debug-exit" });
 });
 
-test.each<[string, number, number]>([["CF9", 0xcf9, 6], ["the 8042", 0x64, 0xfe], ["port 92", 0x92, 1]])(
-  "%s resets: the kernel starts again, or under noReboot the machine ends with 0", (_name, port, value) => {
-    const again = make(direct);
-    again.accel.program = [(bus) => { bus.portWrite(port, 1, value); }];
-    expect(again.machine.run(100)).toEqual({ kind: "halt" });
-    expect([again.accel.resets, again.accel.regs().rip]).toEqual([2, 0x100040n]);
-    const once = make({ ...direct, noReboot: true });
-    once.accel.program = [(bus) => { bus.portWrite(port, 1, value); }];
-    expect(once.machine.run(100)).toEqual({ kind: "exit", status: 0, cause: "reset" });
-  });
+test.each<[string, number, number]>([
+  ["CF9", 0xcf9, 6],
+  ["the 8042", 0x64, 0xfe],
+  ["port 92", 0x92, 1],
+])("%s resets: the kernel starts again, or under noReboot the machine ends with 0", (_name, port, value) => {
+  const again = make(direct);
+  again.accel.program = [
+    (bus) => {
+      bus.portWrite(port, 1, value);
+    },
+  ];
+  expect(again.machine.run(100)).toEqual({ kind: "halt" });
+  expect([again.accel.resets, again.accel.regs().rip]).toEqual([2, 0x100040n]);
+  const once = make({ ...direct, noReboot: true });
+  once.accel.program = [
+    (bus) => {
+      bus.portWrite(port, 1, value);
+    },
+  ];
+  expect(once.machine.run(100)).toEqual({ kind: "exit", status: 0, cause: "reset" });
+});
 
 test("direct boot leaves ACPI, power management and interrupt routing as firmware would", () => {
   const { accel, machine } = make(direct);
-  expect(new TextDecoder().decode(Uint8Array.from({ length: 8 }, (_, i) => accel.memory.readU8(0xe0000 + i)))).toBe("RSD PTR ");
+  expect(
+    new TextDecoder().decode(Uint8Array.from({ length: 8 }, (_, i) => accel.memory.readU8(0xe0000 + i))),
+  ).toBe("RSD PTR ");
   expect(machine.bus.portRead(0x604, 2)).toBe(0);
   machine.bus.portWrite(0xcf8, 4, 0x80000860);
   expect(machine.bus.portRead(0xcfc, 4)).toBe(0x0b0b0a0a);
@@ -65,7 +92,11 @@ test("direct boot leaves ACPI, power management and interrupt routing as firmwar
 
 test("S5 powers off with status 0", () => {
   const { accel, machine } = make(direct);
-  accel.program = [(bus) => { bus.portWrite(0x604, 2, 0x2000); }];
+  accel.program = [
+    (bus) => {
+      bus.portWrite(0x604, 2, 0x2000);
+    },
+  ];
   expect(machine.run(100)).toEqual({ kind: "exit", status: 0, cause: "power-off" });
 });
 

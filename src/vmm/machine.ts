@@ -48,7 +48,9 @@ export interface MachineOptions {
 const defaultRtcBase = 1_767_225_600;
 
 /** Why the machine's run came back: the accelerator's stops, or the guest ended the machine. */
-export type MachineStop = Stop | { kind: "exit"; status: number; cause: "debug-exit" | "power-off" | "reset" };
+export type MachineStop =
+  | Stop
+  | { kind: "exit"; status: number; cause: "debug-exit" | "power-off" | "reset" };
 
 /** Output gathered per slice, so that a sink is not called for each byte. */
 class Sink {
@@ -101,19 +103,37 @@ export class Machine implements Persist {
     const { clock } = accel;
     if (options.bios) checkFirmware(options.bios);
     const firmware = options.bios?.bytes;
-    this.#wires = new Wires((gsi, level) => { accel.irqLine(gsi, level); });
+    this.#wires = new Wires((gsi, level) => {
+      accel.irqLine(gsi, level);
+    });
     const irq = (n: number) => this.#wires.source(n);
     this.#serial = new Sink(options.onSerial);
     this.#debug = new Sink(options.onDebug);
-    const requestReset = () => { this.requestReset(); };
+    const requestReset = () => {
+      this.requestReset();
+    };
 
     mapMemory(accel, options.ramSize, firmware);
     const host = new I440fx(this.bus, (segments) => {
       mapPam(accel, options.ramSize, firmware?.length ?? 0, segments);
     });
-    this.piix3 = new Piix3(this.bus, Array.from({ length: 16 }, (_, n) => irq(n)));
-    this.pm = new Piix4Pm(this.bus, { clock, sci: irq(9), powerOff: () => { this.#end(0, "power-off"); } });
-    this.uart = new Uart({ irq: irq(4), output: (b) => { this.#serial.put(b); } });
+    this.piix3 = new Piix3(
+      this.bus,
+      Array.from({ length: 16 }, (_, n) => irq(n)),
+    );
+    this.pm = new Piix4Pm(this.bus, {
+      clock,
+      sci: irq(9),
+      powerOff: () => {
+        this.#end(0, "power-off");
+      },
+    });
+    this.uart = new Uart({
+      irq: irq(4),
+      output: (b) => {
+        this.#serial.put(b);
+      },
+    });
     this.i8042 = new I8042({ keyboardIrq: irq(1), mouseIrq: irq(12), requestReset });
     this.fwCfg = new FwCfg(accel.memory);
     const resetPorts = new ResetPorts({ requestReset });
@@ -124,8 +144,20 @@ export class Machine implements Persist {
     this.pci.plug(0, 0, host);
     this.pci.plug(1, 0, this.piix3);
     this.pci.plug(1, 3, this.pm);
-    this.#devices.push(host, this.piix3, this.pm, this.pci, this.uart, this.i8042, this.vga, this.fwCfg, resetPorts, dma,
-      this.rtc, hpet);
+    this.#devices.push(
+      host,
+      this.piix3,
+      this.pm,
+      this.pci,
+      this.uart,
+      this.i8042,
+      this.vga,
+      this.fwCfg,
+      resetPorts,
+      dma,
+      this.rtc,
+      hpet,
+    );
 
     const { ports, mmio } = this.bus;
     ports.map(configAddressPort, 8, this.pci, { width: 4 });
@@ -135,8 +167,17 @@ export class Machine implements Persist {
     ports.map(0x60, 1, this.i8042);
     ports.map(0x64, 1, this.i8042);
     ports.map(selectorPort, 12, this.fwCfg, { width: 4 });
-    ports.map(debugExitPort, 4, new DebugExit((status) => { this.#end(status, "debug-exit"); }), { width: 4 });
-    const console = new DebugConsole((b) => { this.#debug.put(b); });
+    ports.map(
+      debugExitPort,
+      4,
+      new DebugExit((status) => {
+        this.#end(status, "debug-exit");
+      }),
+      { width: 4 },
+    );
+    const console = new DebugConsole((b) => {
+      this.#debug.put(b);
+    });
     for (const port of debugConsolePorts) ports.map(port, 1, console);
     for (const [base, size] of dmaRanges) ports.map(base, size, dma);
     ports.map(0x70, 2, this.rtc);
@@ -156,9 +197,12 @@ export class Machine implements Persist {
     for (const device of this.#devices) device.reset();
     const { ramSize, cpus = 1 } = this.#options;
     this.rtc.setBytes([
-      ...memoryBytes(ramSize, 0), ...bootBytes([BootDevice.disk, BootDevice.floppy, BootDevice.cdrom]),
+      ...memoryBytes(ramSize, 0),
+      ...bootBytes([BootDevice.disk, BootDevice.floppy, BootDevice.cdrom]),
       // An x87 and a mouse, no floppy; the shutdown code is none.
-      [Cmos.equipment, 6], [Cmos.shutdown, 0], [Cmos.cpusMinus1, cpus - 1],
+      [Cmos.equipment, 6],
+      [Cmos.shutdown, 0],
+      [Cmos.cpusMinus1, cpus - 1],
     ]);
     if (this.#options.kernel) this.#startDirectly();
   }
@@ -196,7 +240,8 @@ export class Machine implements Persist {
     const record = new SavedRecord(this.id, state);
     const devices = record.record("devices");
     for (const d of this.#devices) {
-      if (devices.record(d.id).int("version") !== d.version) throw new StateError(d.id, "saved by another version");
+      if (devices.record(d.id).int("version") !== d.version)
+        throw new StateError(d.id, "saved by another version");
     }
     this.accel.restore(record.value("accel"));
     for (const d of this.#devices) d.restore(devices.record(d.id).value("state"));
@@ -254,7 +299,9 @@ export class Machine implements Persist {
     const { kernel, initrd, modules, append = "", ramSize } = this.#options;
     if (!kernel) return;
     for (let at = 0x59; at <= 0x5f; at++) this.pci.at(0, 0)?.configWrite(at, 1, 0x33);
-    [10, 10, 11, 11].forEach((irq, i) => { this.piix3.configWrite(0x60 + i, 1, irq); });
+    [10, 10, 11, 11].forEach((irq, i) => {
+      this.piix3.configWrite(0x60 + i, 1, irq);
+    });
     this.pm.configWrite(0x40, 4, pmBase | 1);
     this.pm.configWrite(0x80, 1, 1);
     this.pm.configWrite(0x3c, 1, 9);
@@ -264,7 +311,13 @@ export class Machine implements Persist {
     const acpi = this.#acpi();
     const where = runScript(acpi.commands, acpi.files, accel.memory, 0xe0000);
     const start = loadKernel({
-      memory: accel.memory, kernel, initrd, modules, append, e820: directE820(ramSize), rsdp: where.get(rsdpFile) ?? 0,
+      memory: accel.memory,
+      kernel,
+      initrd,
+      modules,
+      append,
+      e820: directE820(ramSize),
+      rsdp: where.get(rsdpFile) ?? 0,
     });
     accel.setSregs({ ...accel.sregs(), ...start.sregs });
     accel.setRegs(start.regs);

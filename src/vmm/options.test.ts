@@ -10,61 +10,122 @@ test("without arguments the machine has QEMU's 128 MiB and runs under KVM on Int
 });
 
 test("the line of a Linux boot is understood", () => {
-  const o = parseOptions(["-m", "256", "-kernel", "bzImage", "-initrd", "i.gz", "-append", "console=ttyS0 panic=-1",
-    "-smp", "1", "-nographic", "-no-reboot", "-accel", "tcg,thread=single", "-cpu", "qemu64,vendor=GenuineIntel,kvm=off,-hypervisor,+vmx"]);
-  expect([o.kernel, o.initrd, o.append, o.serial, o.noReboot, o.accel])
-    .toEqual(["bzImage", "i.gz", "console=ttyS0 panic=-1", "stdio", true, "tcg"]);
+  const o = parseOptions([
+    "-m",
+    "256",
+    "-kernel",
+    "bzImage",
+    "-initrd",
+    "i.gz",
+    "-append",
+    "console=ttyS0 panic=-1",
+    "-smp",
+    "1",
+    "-nographic",
+    "-no-reboot",
+    "-accel",
+    "tcg,thread=single",
+    "-cpu",
+    "qemu64,vendor=GenuineIntel,kvm=off,-hypervisor,+vmx",
+  ]);
+  expect([o.kernel, o.initrd, o.append, o.serial, o.noReboot, o.accel]).toEqual([
+    "bzImage",
+    "i.gz",
+    "console=ttyS0 panic=-1",
+    "stdio",
+    true,
+    "tcg",
+  ]);
   expect(o.cpu?.model).toBe("qemu64");
-  expect([...(o.cpu?.features ?? [])]).toEqual([["kvm", false], ["hypervisor", false], ["vmx", true]]);
+  expect([...(o.cpu?.features ?? [])]).toEqual([
+    ["kvm", false],
+    ["hypervisor", false],
+    ["vmx", true],
+  ]);
   expect(o.cpu?.properties.get("vendor")).toBe("GenuineIntel");
 });
 
 test("our own options are understood, with one dash or two", () => {
-  const o = parseOptions(["-host", "amd", "--modprobe", "kvm_intel.ept=1,kvm.mmu=cached", "-until", "BOOTED", "-max-insns",
-    "300000000", "-stats", "s.json", "-state-hash", "-clock", "cost"]);
-  expect([o.host, o.until, o.maxInsns, o.stats, o.stateHash, o.clock]).toEqual(["amd", "BOOTED", 3e8, "s.json", true, "cost"]);
-  expect([...o.modprobe]).toEqual([["kvm_intel.ept", "1"], ["kvm.mmu", "cached"]]);
+  const o = parseOptions([
+    "-host",
+    "amd",
+    "--modprobe",
+    "kvm_intel.ept=1,kvm.mmu=cached",
+    "-until",
+    "BOOTED",
+    "-max-insns",
+    "300000000",
+    "-stats",
+    "s.json",
+    "-state-hash",
+    "-clock",
+    "cost",
+  ]);
+  expect([o.host, o.until, o.maxInsns, o.stats, o.stateHash, o.clock]).toEqual([
+    "amd",
+    "BOOTED",
+    3e8,
+    "s.json",
+    true,
+    "cost",
+  ]);
+  expect([...o.modprobe]).toEqual([
+    ["kvm_intel.ept", "1"],
+    ["kvm.mmu", "cached"],
+  ]);
 });
 
-test.each([["64", 64], ["64M", 64], ["1G", 1024], ["65536k", 64], ["size=96M", 96], ["3G", 3072], ["2049K", 3]])(
-  "-m %s is %i MiB", (text, n) => {
-    expect(parseOptions(["-m", text]).memory).toBe(n * mib);
-  });
+test.each([
+  ["64", 64],
+  ["64M", 64],
+  ["1G", 1024],
+  ["65536k", 64],
+  ["size=96M", 96],
+  ["3G", 3072],
+  ["2049K", 3],
+])("-m %s is %i MiB", (text, n) => {
+  expect(parseOptions(["-m", text]).memory).toBe(n * mib);
+});
 
 test.each<[string[], string]>([
   [["-m", "3073"], "-m: 3073 MiB is too much; give at most 3072"],
   [["-m", "4G"], "-m: 4096 MiB is too much; give at most 3072"],
-  [["-m", "lots"], "-m: \"lots\"; give a size in MiB, or with K, M or G: -m 256"],
+  [["-m", "lots"], '-m: "lots"; give a size in MiB, or with K, M or G: -m 256'],
   [["-m", "0"], "-m: 0 MiB is too little; give at least 2"],
   [["-m"], "-m: has no value; write -m VALUE"],
   [["-kernal", "x"], "-kernal: unknown option; did you mean -kernel?"],
   [["disk.img"], "disk.img: is no option; there are no disks yet: give -kernel FILE or -bios FILE"],
-  [["-smp", "4"], "-smp: \"4\"; this version has one CPU: -smp 1"],
-  [["-accel", "hvf"], "-accel: \"hvf\"; choose kvm or tcg"],
-  [["-machine", "q35"], "-machine: \"q35\"; the machine is pc"],
-  [["-cpu", "host,=1"], "-cpu: \"=1\"; write +feature, -feature or key=value"],
+  [["-smp", "4"], '-smp: "4"; this version has one CPU: -smp 1'],
+  [["-accel", "hvf"], '-accel: "hvf"; choose kvm or tcg'],
+  [["-machine", "q35"], '-machine: "q35"; the machine is pc'],
+  [["-cpu", "host,=1"], '-cpu: "=1"; write +feature, -feature or key=value'],
   [["-initrd", "i"], "-initrd: has no kernel to go with; add -kernel FILE"],
   [["-append", "x"], "-append: has no kernel to go with; add -kernel FILE"],
-  [["-max-insns", "-1"], "-max-insns: \"-1\"; give a whole number from 1 up"],
-  [["-modprobe", "ext4.x=1"], "-modprobe: \"ext4.x=1\"; write module.parameter=value, such as kvm_intel.ept=1"],
-  [["-host", "arm"], "-host: \"arm\"; choose intel or amd"],
-  [["-serial", "tcp:1"], "-serial: \"tcp:1\"; choose stdio or none"],
+  [["-max-insns", "-1"], '-max-insns: "-1"; give a whole number from 1 up'],
+  [["-modprobe", "ext4.x=1"], '-modprobe: "ext4.x=1"; write module.parameter=value, such as kvm_intel.ept=1'],
+  [["-host", "arm"], '-host: "arm"; choose intel or amd'],
+  [["-serial", "tcp:1"], '-serial: "tcp:1"; choose stdio or none'],
   [["-until", ""], "-until: is empty; give the text to wait for"],
-  [["-device", "e1000"], "-device: \"e1000\"; known is isa-debug-exit"],
-  [["-rtc", "base=now"], "-rtc: \"base=now\"; write base=utc, base=localtime or base=2026-01-31T12:00:00"],
-  [["-boot", "menu=yes"], "-boot menu: \"yes\"; choose on or off"],
+  [["-device", "e1000"], '-device: "e1000"; known is isa-debug-exit'],
+  [["-rtc", "base=now"], '-rtc: "base=now"; write base=utc, base=localtime or base=2026-01-31T12:00:00'],
+  [["-boot", "menu=yes"], '-boot menu: "yes"; choose on or off'],
 ])("%j is refused in one line", (args, message) => {
   expect(() => parseOptions(args)).toThrow(OptionError);
   expect(() => parseOptions(args)).toThrow(message);
 });
 
 test.each(["\n\n", "-\u0000", "-constructor", "-__proto__", "--", "-", "-x".repeat(500), "-a\nb"])(
-  "%j is an OptionError of one short line", (bad) => {
+  "%j is an OptionError of one short line",
+  (bad) => {
     expect(() => parseOptions([bad])).toThrow(OptionError);
     expect(() => parseOptions([bad])).toThrow(/^[\x20-\x7e]{1,200}$/);
-  });
+  },
+);
 
 test("multiboot modules have words of their own, and a doubled comma is one", () => {
-  expect(parseModules("env a b,second")).toEqual([{ file: "env", commandLine: "env a b" }, { file: "second", commandLine: "second" }]);
+  expect(parseModules("env a b,second")).toEqual([
+    { file: "env", commandLine: "env a b" },
+    { file: "second", commandLine: "second" },
+  ]);
   expect(parseModules("a,,b")).toEqual([{ file: "a,b", commandLine: "a,b" }]);
 });

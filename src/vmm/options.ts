@@ -1,13 +1,6 @@
+import { type CpuModel, parseCpu as parseModel } from "../isa/index.ts";
 import { parseMemory } from "./memorysize.ts";
 import { nonEmpty, oneOf, oneLine, OptionError, quote, split } from "./optionerror.ts";
-
-export interface CpuModel {
-  readonly model: string;
-  /** Features switched on (+name, name, name=on) and off (-name, name=off). */
-  readonly features: ReadonlyMap<string, boolean>;
-  /** Other key=value pairs, such as vendor. */
-  readonly properties: ReadonlyMap<string, string>;
-}
 
 /** A module of -initrd under multiboot: the file and the words after it. */
 export interface ModuleFile {
@@ -28,7 +21,8 @@ export interface VitrineOptions {
   nographic: boolean;
   noReboot: boolean;
   accel: "kvm" | "tcg";
-  cpu: CpuModel | undefined;
+  /** The processor the guest sees. */
+  cpu: CpuModel;
   bootMenu: boolean;
   rtcBase: "utc" | "localtime" | string;
   isaDebugExit: boolean;
@@ -45,10 +39,28 @@ export interface VitrineOptions {
 
 export function defaultOptions(): VitrineOptions {
   return {
-    memory: 128 * 1024 * 1024, smp: 1, kernel: undefined, initrd: undefined, append: "", bios: undefined,
-    serial: "none", nographic: false, noReboot: false, accel: "kvm", cpu: undefined, bootMenu: false, rtcBase: "utc",
-    isaDebugExit: true, host: "intel", modprobe: new Map(), until: undefined, maxInsns: Infinity, stats: undefined,
-    stateHash: false, clock: "plain", help: false,
+    memory: 128 * 1024 * 1024,
+    smp: 1,
+    kernel: undefined,
+    initrd: undefined,
+    append: "",
+    bios: undefined,
+    serial: "none",
+    nographic: false,
+    noReboot: false,
+    accel: "kvm",
+    cpu: parseModel("qemu64"),
+    bootMenu: false,
+    rtcBase: "utc",
+    isaDebugExit: true,
+    host: "intel",
+    modprobe: new Map(),
+    until: undefined,
+    maxInsns: Infinity,
+    stats: undefined,
+    stateHash: false,
+    clock: "plain",
+    help: false,
   };
 }
 
@@ -59,40 +71,100 @@ const flags: { readonly [name: string]: (o: VitrineOptions) => void } = {
     o.nographic = true;
     o.serial = "stdio";
   },
-  "no-reboot": (o) => { o.noReboot = true; },
-  "state-hash": (o) => { o.stateHash = true; },
-  help: (o) => { o.help = true; },
-  h: (o) => { o.help = true; },
-  "enable-kvm": (o) => { o.accel = "kvm"; },
+  "no-reboot": (o) => {
+    o.noReboot = true;
+  },
+  "state-hash": (o) => {
+    o.stateHash = true;
+  },
+  help: (o) => {
+    o.help = true;
+  },
+  h: (o) => {
+    o.help = true;
+  },
+  "enable-kvm": (o) => {
+    o.accel = "kvm";
+  },
   nodefaults: () => {},
 };
 
 const valued: { readonly [name: string]: Apply } = {
-  m: (o, v) => { o.memory = parseMemory(v); },
-  smp: (o, v) => { o.smp = parseCpus(v); },
-  kernel: (o, v) => { o.kernel = nonEmpty("-kernel", v, "name a file"); },
-  initrd: (o, v) => { o.initrd = nonEmpty("-initrd", v, "name a file"); },
-  append: (o, v) => { o.append = v; },
-  bios: (o, v) => { o.bios = nonEmpty("-bios", v, "name a firmware file"); },
-  serial: (o, v) => { o.serial = oneOf("-serial", v.replace(/^mon:/, ""), ["stdio", "none"]); },
-  display: (_o, v) => { oneOf("-display", v, ["none"]); },
-  vga: (_o, v) => { oneOf("-vga", v, ["std", "none"]); },
-  monitor: (_o, v) => { oneOf("-monitor", v, ["none"]); },
-  nic: (_o, v) => { oneOf("-nic", v, ["none"]); },
-  net: (_o, v) => { oneOf("-net", v, ["none"]); },
-  machine: (o, v) => { parseMachine(o, v); },
-  M: (o, v) => { parseMachine(o, v); },
-  accel: (o, v) => { o.accel = oneOf("-accel", v.split(",")[0] ?? "", ["kvm", "tcg"]); },
-  cpu: (o, v) => { o.cpu = parseCpu(v); },
-  boot: (o, v) => { parseBoot(o, v); },
-  rtc: (o, v) => { o.rtcBase = parseRtc(v); },
-  device: (o, v) => { parseDevice(o, v); },
-  host: (o, v) => { o.host = oneOf("-host", v, ["intel", "amd"]); },
-  modprobe: (o, v) => { parseModprobe(o, v); },
-  until: (o, v) => { o.until = nonEmpty("-until", v, "give the text to wait for"); },
-  "max-insns": (o, v) => { o.maxInsns = parseCount("-max-insns", v); },
-  stats: (o, v) => { o.stats = nonEmpty("-stats", v, "name a file"); },
-  clock: (o, v) => { o.clock = oneOf("-clock", v, ["plain", "cost"]); },
+  m: (o, v) => {
+    o.memory = parseMemory(v);
+  },
+  smp: (o, v) => {
+    o.smp = parseCpus(v);
+  },
+  kernel: (o, v) => {
+    o.kernel = nonEmpty("-kernel", v, "name a file");
+  },
+  initrd: (o, v) => {
+    o.initrd = nonEmpty("-initrd", v, "name a file");
+  },
+  append: (o, v) => {
+    o.append = v;
+  },
+  bios: (o, v) => {
+    o.bios = nonEmpty("-bios", v, "name a firmware file");
+  },
+  serial: (o, v) => {
+    o.serial = oneOf("-serial", v.replace(/^mon:/, ""), ["stdio", "none"]);
+  },
+  display: (_o, v) => {
+    oneOf("-display", v, ["none"]);
+  },
+  vga: (_o, v) => {
+    oneOf("-vga", v, ["std", "none"]);
+  },
+  monitor: (_o, v) => {
+    oneOf("-monitor", v, ["none"]);
+  },
+  nic: (_o, v) => {
+    oneOf("-nic", v, ["none"]);
+  },
+  net: (_o, v) => {
+    oneOf("-net", v, ["none"]);
+  },
+  machine: (o, v) => {
+    parseMachine(o, v);
+  },
+  M: (o, v) => {
+    parseMachine(o, v);
+  },
+  accel: (o, v) => {
+    o.accel = oneOf("-accel", v.split(",")[0] ?? "", ["kvm", "tcg"]);
+  },
+  cpu: (o, v) => {
+    o.cpu = parseCpu(v);
+  },
+  boot: (o, v) => {
+    parseBoot(o, v);
+  },
+  rtc: (o, v) => {
+    o.rtcBase = parseRtc(v);
+  },
+  device: (o, v) => {
+    parseDevice(o, v);
+  },
+  host: (o, v) => {
+    o.host = oneOf("-host", v, ["intel", "amd"]);
+  },
+  modprobe: (o, v) => {
+    parseModprobe(o, v);
+  },
+  until: (o, v) => {
+    o.until = nonEmpty("-until", v, "give the text to wait for");
+  },
+  "max-insns": (o, v) => {
+    o.maxInsns = parseCount("-max-insns", v);
+  },
+  stats: (o, v) => {
+    o.stats = nonEmpty("-stats", v, "name a file");
+  },
+  clock: (o, v) => {
+    o.clock = oneOf("-clock", v, ["plain", "cost"]);
+  },
 };
 
 /** Reads arguments as QEMU does: one or two dashes, the value as the next argument; the last of a repeated one wins. */
@@ -102,8 +174,11 @@ export function parseOptions(args: readonly string[]): VitrineOptions {
     const arg = args[i] ?? "";
     const name = /^--?(?=[^-])(.*)$/.exec(arg)?.[1];
     if (name === undefined) {
-      throw new OptionError(arg === "" ? "an empty argument" : oneLine(arg), "is no option",
-        "there are no disks yet: give -kernel FILE or -bios FILE");
+      throw new OptionError(
+        arg === "" ? "an empty argument" : oneLine(arg),
+        "is no option",
+        "there are no disks yet: give -kernel FILE or -bios FILE",
+      );
     }
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
     const apply = Object.hasOwn(valued, name) ? valued[name] : undefined;
@@ -122,7 +197,10 @@ export function parseOptions(args: readonly string[]): VitrineOptions {
 
 /** -initrd as multiboot takes it: "file words,file2"; a doubled comma stands for one. */
 export function parseModules(initrd: string): ModuleFile[] {
-  const parts = initrd.replaceAll(",,", "\0").split(",").map((p) => p.replaceAll("\0", ",").trim());
+  const parts = initrd
+    .replaceAll(",,", "\0")
+    .split(",")
+    .map((p) => p.replaceAll("\0", ",").trim());
   return parts.filter((p) => p !== "").map((p) => ({ file: p.split(" ")[0] ?? p, commandLine: p }));
 }
 
@@ -138,7 +216,10 @@ function checkTogether(o: VitrineOptions): VitrineOptions {
 }
 
 function parseCpus(v: string): number {
-  const count = v.split(",").map((part) => /^(?:cpus=)?(\d+)$/.exec(part)?.[1]).find((n) => n !== undefined);
+  const count = v
+    .split(",")
+    .map((part) => /^(?:cpus=)?(\d+)$/.exec(part)?.[1])
+    .find((n) => n !== undefined);
   if (count !== "1") throw new OptionError("-smp", quote(v), "this version has one CPU: -smp 1");
   return 1;
 }
@@ -147,7 +228,8 @@ function parseMachine(o: VitrineOptions, v: string): void {
   for (const part of v.split(",")) {
     const [key = "", value] = split(part);
     if (value === undefined || key === "type") {
-      if (!/^(pc|pc-i440fx(-[\d.]+)?)$/.test(value ?? key)) throw new OptionError("-machine", quote(part), "the machine is pc");
+      if (!/^(pc|pc-i440fx(-[\d.]+)?)$/.test(value ?? key))
+        throw new OptionError("-machine", quote(part), "the machine is pc");
     } else if (key === "accel") {
       o.accel = oneOf("-machine accel", value.split(":")[0] ?? "", ["kvm", "tcg"]);
     } else {
@@ -157,28 +239,19 @@ function parseMachine(o: VitrineOptions, v: string): void {
 }
 
 function parseCpu(v: string): CpuModel {
-  const [model = "", ...rest] = v.split(",");
-  if (!/^[\w.-]+$/.test(model) || model.includes("=")) {
-    throw new OptionError("-cpu", quote(v), "write MODEL[,+feature|,-feature|,key=value]");
+  try {
+    return parseModel(v);
+  } catch (error) {
+    const [what = "", cure = ""] = (error instanceof Error ? error.message : String(error)).replace(/^-cpu: /, "").split("; ");
+    throw new OptionError("-cpu", quote(what), cure);
   }
-  const features = new Map<string, boolean>();
-  const properties = new Map<string, string>();
-  for (const part of rest) {
-    const sign = /^([+-])([\w.-]+)$/.exec(part);
-    const [key = "", value] = split(part);
-    if (sign) features.set(sign[2] ?? "", sign[1] === "+");
-    else if (!/^[\w.-]+$/.test(key)) throw new OptionError("-cpu", quote(part), "write +feature, -feature or key=value");
-    else if (value === undefined || value === "on") features.set(key, true);
-    else if (value === "off") features.set(key, false);
-    else properties.set(key, value);
-  }
-  return { model, features, properties };
 }
 
 function parseBoot(o: VitrineOptions, v: string): void {
   for (const part of v.split(",")) {
     const [key = "", value] = split(part);
-    if (key === "menu" && value !== undefined) o.bootMenu = oneOf("-boot menu", value, ["on", "off"]) === "on";
+    if (key === "menu" && value !== undefined)
+      o.bootMenu = oneOf("-boot menu", value, ["on", "off"]) === "on";
     else if (!(key === "order" || (value === undefined && /^[acdn]+$/.test(key)))) {
       throw new OptionError("-boot", quote(part), "known are menu=on|off and order=LETTERS");
     }
@@ -195,7 +268,8 @@ function parseRtc(v: string): string {
 }
 
 function parseDevice(o: VitrineOptions, v: string): void {
-  if (v.split(",")[0] !== "isa-debug-exit") throw new OptionError("-device", quote(v), "known is isa-debug-exit");
+  if (v.split(",")[0] !== "isa-debug-exit")
+    throw new OptionError("-device", quote(v), "known is isa-debug-exit");
   for (const part of v.split(",").slice(1)) {
     const [key, value] = split(part);
     const fixed = (key === "iobase" && Number(value) === 0xf4) || (key === "iosize" && Number(value) === 4);
@@ -207,14 +281,20 @@ function parseDevice(o: VitrineOptions, v: string): void {
 function parseModprobe(o: VitrineOptions, v: string): void {
   for (const part of v.split(",")) {
     const found = /^((?:kvm|kvm_intel|kvm_amd)\.\w+)=(\w+)$/.exec(part);
-    if (!found) throw new OptionError("-modprobe", quote(part), "write module.parameter=value, such as kvm_intel.ept=1");
+    if (!found)
+      throw new OptionError(
+        "-modprobe",
+        quote(part),
+        "write module.parameter=value, such as kvm_intel.ept=1",
+      );
     o.modprobe.set(found[1] ?? "", found[2] ?? "");
   }
 }
 
 function parseCount(option: string, v: string): number {
   const n = /^\d+$/.test(v) ? Number(v) : Number.NaN;
-  if (!Number.isSafeInteger(n) || n < 1) throw new OptionError(option, quote(v), "give a whole number from 1 up");
+  if (!Number.isSafeInteger(n) || n < 1)
+    throw new OptionError(option, quote(v), "give a whole number from 1 up");
   return n;
 }
 
@@ -227,7 +307,9 @@ function nearest(name: string): string {
       const next = [i];
       for (let j = 1; j <= b.length; j++) {
         const same = a[i - 1] === b[j - 1] ? 0 : 1;
-        next.push([(row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + same].sort((x, y) => x - y)[0] ?? 0);
+        next.push(
+          [(row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + same].sort((x, y) => x - y)[0] ?? 0,
+        );
       }
       row = next;
     }

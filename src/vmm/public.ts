@@ -1,6 +1,14 @@
 /** Door of vmm: what the page, the command line and migration use. */
 export type {
-  AccelVm, DebugRegs, DescriptorTable, IoBus, RegionFlags, Regs, Segment, Sregs, Stop,
+  AccelVm,
+  DebugRegs,
+  DescriptorTable,
+  IoBus,
+  RegionFlags,
+  Regs,
+  Segment,
+  Sregs,
+  Stop,
 } from "./accel.ts";
 export type { GuestMemory } from "./memory.ts";
 export { BytewiseMemory, readBytes } from "./memory.ts";
@@ -11,5 +19,5 @@ export type { MachineOptions, MachineStop } from "./machine.ts";
 export { Machine } from "./machine.ts";
 export type { TextScreen } from "./devices/vga.ts";
 export { OptionError } from "./optionerror.ts";
-export type { CpuModel, ModuleFile, VitrineOptions } from "./options.ts";
+export type { ModuleFile, VitrineOptions } from "./options.ts";
 export { defaultOptions, parseModules, parseOptions } from "./options.ts";

@@ -7,20 +7,20 @@
 //   wrfsbase/wrgsbase(rec, value)  stac clac hlt cli sti pushfAllowed popfMask monitor mwait invd wbinvd rsm rdpmc
 //   rdtsc rdtscp (rec)
 import {
-  REGS, RAX, RCX, RDX, CR0, CR2, CR3, CR4, CR8, XCR0, EFER, EFLAGS, CPL, MODE, MODE_L, PMODE, LONG, VM86, PDPTE, SEG_BASE, SEG_ATTR,
-  GDT_BASE, GDT_LIMIT, IDT_BASE, IDT_LIMIT, KERNEL_GS_BASE, TSC_OFFSET, TSC_AUX, SHADOW, ACTIVITY, CS, FS, GS, TR, FEATURES,
-  fault, exception,
+  REGS, RAX, RCX, RDX, CR0, CR2, CR3, CR4, XCR0, EFER, EFLAGS, CPL, MODE, MODE_L, PMODE, LONG, VM86, PDPTE,
+  SEG_BASE, GDT_BASE, GDT_LIMIT, IDT_BASE, IDT_LIMIT, KERNEL_GS_BASE, TSC_OFFSET, TSC_AUX, SHADOW, ACTIVITY,
+  CS, FS, GS, TR, fault, exception,
 } from "./state";
-import { IF, IOPL, VM, AC } from "./flags";
-import { ea, B, A, addressSize, addressMask, seg, segmented } from "./record";
-import { rd, wrSlow, wrFrom, canonical } from "../mmu/access";
-import { physBits, setPhysBits } from "../mmu/walk";
+import { IF, IOPL, RF, VM, AC } from "./flags";
+import { ea, addressSize, addressMask, seg, segmented } from "./record";
+import { rd, wrFrom, canonical } from "../mmu/access";
+import { physBits } from "../mmu/walk";
 import { physRead64, yank, setInflight } from "../mmu/phys";
 import { flushSpace, flushPage, flushFast, flushAll, switchSpace, updateContext } from "../mmu/tlb";
 import { stage2 } from "../mmu/stage2";
 import {
-  intercepts, intercept, I_CR_WRITE, I_CR_READ, I_MOV_CR8, I_CLTS, I_LMSW, I_GDTR_IDTR, I_INVLPG, I_INVPCID, I_XSETBV,
-  I_HLT, I_MONITOR, I_MWAIT, I_INVD, I_WBINVD, I_RSM, I_RDPMC, I_RDTSC, I_RDTSCP,
+  intercepts, intercept, I_CR_WRITE, I_CR_READ, I_MOV_CR8, I_CLTS, I_LMSW, I_GDTR_IDTR, I_INVLPG, I_INVPCID,
+  I_XSETBV, I_HLT, I_MONITOR, I_MWAIT, I_INVD, I_WBINVD, I_RDPMC, I_RDTSC, I_RDTSCP,
 } from "./intercept";
 import { updateMode, attrOf, storeWord } from "./segment";
 import { setFlags } from "./frame";
@@ -138,16 +138,13 @@ export function writeCr4(value: u64): void {
   store<u64>(CR4, value);
   if (changed & 0x1200b0) {
     flushSpace(true);
-    // The spaces that other PCIDs left behind may hold global entries: none may survive.
+    // What other PCIDs left behind may be global, too: none of it survives.
     if ((changed & 0x20000) && (value & 0x20000)) switchSpace(spaceTag | (load<u64>(CR3) & 0xfff), ~0, true);
-    else if (changed & 0x20080) flushOthers();
+    else if ((changed & 0x20080) && (old & 0x20000)) flushAll();
   }
   if (changed & 0x300000) flushFast();
   updateContext();
 }
-/** Forget the address spaces of every PCID. */
-function flushOthers(): void { flushAll(); }
-
 export function mov_to_cr(rec: usize, cr: u32, reg: u32): usize {
   if (cr != 0 && cr != 2 && cr != 3 && cr != 4 && cr != 8) return ud(rec);
   if (!supervisor()) return gp(rec);
@@ -175,7 +172,6 @@ function writeCr8(rec: usize): usize {
   envTprWrite(<u32>crValue);
   setInflight(0);
   yank();
-  store<u64>(CR8, crValue);
   return next(rec);
 }
 export function mov_from_cr(rec: usize, cr: u32, reg: u32): usize {
@@ -286,7 +282,8 @@ export function invpcid(rec: usize, type: u64): usize {
       if (pcide) switchSpace(spaceTag | pcid, ~0, true);
       else flushSpace(false);
     } else forgetPcid(pcid);
-  } else flushOthers();
+  } else if (pcide) flushAll();
+  else flushSpace(type == 2);
   return next(rec);
 }
 /** Drop what another PCID has: give it a fresh id, then come back. */
@@ -387,7 +384,7 @@ export function popFlags(value: u32, size: u32): void {
   let m: u32 = 0x244dd5 & ~IF;
   if (!(load<u32>(EFLAGS) & VM) && load<u32>(CPL) == 0) m |= IOPL;
   if (ioplAllows()) m |= IF;
-  setFlags(value, (size == 2 ? m & 0xffff : m) | 0x10000 & ~value);
+  setFlags(value & ~RF, (size == 2 ? m & 0xffff : m) | RF);
 }
 export function monitor(rec: usize): usize {
   if (!supervisor()) return ud(rec);

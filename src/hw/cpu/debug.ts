@@ -1,11 +1,11 @@
 // Debug registers ("Debug, Branch Profile, TSC... Features", chapter "Debug Registers" in the SDM).
 //
 //   watch(page): bool              a data breakpoint may lie on the page: keep it out of the fast TLB
-//   checkData(la, size, write)     note a matching data breakpoint (trap, delivered at the boundary)
+//   checkData(la, size, write)     note a matching data breakpoint (trap, delivered at the boundary); may set fault: run alone
 //   checkFetch(): bool             an instruction breakpoint matches RIP: fault is set (#DB)
 //   mov_to_dr(rec, dr, reg), mov_from_dr(rec, dr, reg): usize
 import {
-  REGS, RIP, DR0, DR6, DR7, CR4, CPL, DB_PENDING, MODE, MODE_L, SEG_EBASE, CS, BREAK_ON, exception,
+  ALONE_BLOCK, FAULT_ALONE, block, setFault, REGS, RIP, DR0, DR6, DR7, CR4, CPL, DB_PENDING, MODE, MODE_L, SEG_EBASE, CS, exception,
 } from "./state";
 import { flushFast } from "../mmu/tlb";
 import { intercepts, intercept, I_DR } from "./intercept";
@@ -59,7 +59,10 @@ function hits(la: u64, size: u32, write: bool): u32 {
 export function checkData(la: u64, size: u32, write: bool): void {
   if (!dataOn) return;
   const b = hits(la, size, write);
-  if (b) store<u32>(DB_PENDING, load<u32>(DB_PENDING) | b);
+  if (!b) return;
+  // The trap comes right after the instruction: it must run in a block of its own.
+  if (block != ALONE_BLOCK) setFault(FAULT_ALONE);
+  else store<u32>(DB_PENDING, load<u32>(DB_PENDING) | b);
 }
 /** I/O breakpoints (type 2, with CR4.DE). */
 export function checkPort(port: u32, size: u32): void {

@@ -3,7 +3,7 @@
 //
 //   aaa() aas() daa() das() salc(): void     aam(rec, base) aad(rec, base): void (AAM sets fault: #DE)
 import { RAX, get, put, exception } from "./state";
-import { AF, CF, PF, SF, ZF, OF, arithmeticFlags, setArithmeticFlags, af, cfBit } from "./flags";
+import { AF, CF, PF, SF, ZF, OF, setArithmeticFlags, af, cfBit } from "./flags";
 
 /** SF, ZF and PF of a byte. */
 // @ts-ignore

@@ -8,17 +8,20 @@
 //   readFarPointer(rec, size): bool, farOffset, farSelector    for LDS.. and the above
 //   syscall(rec), sysret(rec, size), sysenter(rec), sysexit(rec, size): usize
 import {
-  REGS, RIP, RAX, RCX, RDX, RSP, R11, CPL, EFLAGS, EFER, PMODE, LONG, MODE, MODE_L, CS, SS, TR, STAR, LSTAR, SFMASK,
+  REGS, RIP, RCX, RDX, RSP, R11, CPL, EFER, PMODE, LONG, MODE, MODE_L, CS, SS, TR, STAR, LSTAR, SFMASK,
   SYSENTER_CS, SYSENTER_ESP, SYSENTER_EIP, CR0, fault, exception,
 } from "./state";
 import { flags, IF, RF, VM } from "./flags";
 import { ea, ripAfter } from "./record";
 import { rd, canonical } from "../mmu/access";
 import {
-  descriptor, descriptorHigh, descriptorAttr, descriptorBase, descriptorLimit, fetchDescriptor, fetchHigh, setAccessed, checkStack,
-  readSystem, setSegment, setSegmentReal, setNull, selectorOf, baseOf, limitOf, attrOf, updateMode, inProtected,
+  descriptor, descriptorHigh, descriptorAttr, descriptorBase, descriptorLimit, fetchDescriptor, fetchHigh,
+  setAccessed, readSystem, setSegment, setSegmentReal, setNull, selectorOf, baseOf, limitOf, updateMode,
+  inProtected,
 } from "./segment";
-import { openCurrent, openInner, openLong, push, peek, stackPointer, setStackPointer, advance, setFlags } from "./frame";
+import {
+  openCurrent, openInner, openLong, push, peek, stackPointer, setStackPointer, advance, setFlags,
+} from "./frame";
 import { innerStack, innerSelector, returnTo } from "./interrupt";
 import { taskSwitch, taskExit, takeTaskExit, SOURCE_CALL, SOURCE_JMP } from "./task";
 import { resume, raise } from "./flow";

@@ -2,7 +2,9 @@
 //
 //   openCurrent(code) | openInner(...) | openLong(...)   then push(size, value)...   then stackPointer()
 //   peek(offset, size): a value `offset` bytes above the current stack pointer
-import { REGS, RSP, SS, CPL, EFLAGS, MODE, MODE_L, MODE_SSB, SPMASK, SEG_EBASE, PMODE, LONG, BREAK_ON, DR7, fault, exception } from "./state";
+import {
+  REGS, RSP, SS, CPL, EFLAGS, MODE, MODE_L, MODE_SSB, SPMASK, SEG_EBASE, BREAK_ON, DR7, fault, exception,
+} from "./state";
 import { ARITH, TF, RF, VM, setArithmeticFlags } from "./flags";
 import { rdSlow, wrSlow, wr, rd, canonical } from "../mmu/access";
 import { implicit, setImplicit } from "../mmu/walk";

@@ -7,21 +7,26 @@
 //   int(rec, vector), int3(rec), into(rec), int1(rec), iret(rec, size): usize
 //   kind: VMX event type: 0 external, 2 NMI, 3 hardware exception, 4 INT n, 5 INT1, 6 INT3 and INTO
 import {
-  REGS, RIP, RSP, CPL, EFLAGS, PMODE, REAL, VM86, LONG, MODE, MODE_L, CS, SS, DS, ES, FS, GS, TR, IDT_BASE, IDT_LIMIT,
-  CR2, DR6, DR7, DB_PENDING, DEBUGCTL, NMI_BLOCKED, ACTIVITY, ALONE_BLOCK, STOP_SHUTDOWN, N_EXCEPTION, SEG_EBASE, RIPMASK,
-  fault, faultVector, faultCode, faultAddress, FAULT_VMEXIT, clearFault, exception, setBlock,
+  REGS, RIP, RSP, CPL, EFLAGS, PMODE, REAL, VM86, LONG, MODE, MODE_L, CS, SS, DS, ES, FS, GS, TR, IDT_BASE,
+  IDT_LIMIT, CR2, DR6, DR7, DB_PENDING, DEBUGCTL, NMI_BLOCKED, ACTIVITY, ALONE_BLOCK, STOP_SHUTDOWN,
+  N_EXCEPTION, fault, faultVector, faultCode, faultAddress, FAULT_VMEXIT, clearFault, exception, setBlock,
 } from "./state";
 import { flags, ofBit, TF, IF, NT, VM, RF, AC, IOPL } from "./flags";
 import { ripOf, ripAfter } from "./record";
 import { canonical } from "../mmu/access";
 import { setImplicit } from "../mmu/walk";
 import { setInflight } from "../mmu/phys";
-import { intercepts, intercept, I_EXCEPTION, I_TRIPLE_FAULT, I_STACK2, I_IRET, I_PUSHF_POPF_INTN } from "./intercept";
 import {
-  descriptor, descriptorAttr, descriptorBase, descriptorLimit, fetchDescriptor, setAccessed, checkStack, readSystem,
-  setSegment, setSegmentReal, setNull, dropInnerSegments, selectorOf, baseOf, limitOf, attrOf, updateMode, UNUSABLE, inProtected,
+  intercepts, intercept, I_EXCEPTION, I_TRIPLE_FAULT, I_STACK2, I_IRET, I_PUSHF_POPF_INTN,
+} from "./intercept";
+import {
+  descriptor, descriptorAttr, descriptorBase, descriptorLimit, fetchDescriptor, setAccessed, checkStack,
+  readSystem, setSegment, setSegmentReal, setNull, dropInnerSegments, selectorOf, baseOf, limitOf, attrOf,
+  updateMode,
 } from "./segment";
-import { openCurrent, openInner, openLong, push, peek, stackPointer, setStackPointer, advance, setFlags, updateBreak } from "./frame";
+import {
+  openCurrent, openInner, openLong, push, peek, stackPointer, setStackPointer, advance, setFlags,
+} from "./frame";
 import { taskSwitch, taskExit, takeTaskExit, SOURCE_IRET, SOURCE_GATE } from "./task";
 import { next, resume, raise, stop } from "./flow";
 

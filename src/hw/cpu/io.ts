@@ -3,7 +3,8 @@
 //   port_in(rec, size, port, immediate), port_out(rec, size, port, immediate): usize     size 1, 2, 4
 //   ins(rec, size), outs(rec, size): usize     one element per execution; a repeated one stays at its RIP until rCX is 0
 import {
-  REGS, RAX, RCX, RDX, RSI, RDI, CPL, EFLAGS, PMODE, PROTECTED, LONG, VM86, REAL, MODE, MODE_L, ES, TR, BOUNCE, fault, exception, get, put,
+  REGS, RAX, RCX, RDX, RSI, RDI, CPL, EFLAGS, PMODE, VM86, REAL, MODE, MODE_L, ES, TR, BOUNCE, fault,
+  exception, get, put,
 } from "./state";
 import { DF } from "./flags";
 import { rep, addressSize, addressMask, seg, segmented, spanAllowed, ripOf } from "./record";

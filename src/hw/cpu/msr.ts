@@ -4,12 +4,12 @@
 //   readMsr(n): u64, writeMsr(n, v)      msrFault() afterwards is 1 where the instruction would give #GP(0);
 //   setHostInitiated(1) around a write by the embedder allows what a guest may not do
 import {
-  REGS, RAX, RCX, RDX, CPL, CR0, CR4, EFER, STAR, LSTAR, CSTAR, SFMASK, KERNEL_GS_BASE, SYSENTER_CS, SYSENTER_ESP,
-  SYSENTER_EIP, PAT, TSC_AUX, MISC_ENABLE, DEBUGCTL, FEATURE_CONTROL, TSC_ADJUST, TSC_OFFSET, MTRR, SEG_BASE,
-  FS, GS, MAILBOX, APIC_BASE, fault, exception,
+  REGS, RAX, RCX, RDX, CPL, CR0, EFER, STAR, LSTAR, CSTAR, SFMASK, KERNEL_GS_BASE, SYSENTER_CS,
+  SYSENTER_ESP, SYSENTER_EIP, PAT, TSC_AUX, MISC_ENABLE, DEBUGCTL, FEATURE_CONTROL, TSC_ADJUST, TSC_OFFSET,
+  MTRR, SEG_BASE, FS, GS, MAILBOX, APIC_BASE, exception,
 } from "./state";
 import { canonical } from "../mmu/access";
-import { flushSpace, flushFast } from "../mmu/tlb";
+import { flushSpace } from "../mmu/tlb";
 import { physBits } from "../mmu/walk";
 import { yank, setInflight, inflight } from "../mmu/phys";
 import { intercepts, intercept, I_MSR_READ, I_MSR_WRITE } from "./intercept";
@@ -77,6 +77,8 @@ function plain(n: u32): usize {
 // @ts-ignore
 @inline function hasVmx(): bool { return (cpuidBit(1, 0, 2) & 0x20) != 0; }
 
+/** Between two instructions none is in hand, so the clock is one further than an instruction sees it. */
+function timeNow(): u64 { return readTsc() + (host ? 1 : 0); }
 export function readMsr(n: u32): u64 {
   bad = 0;
   if (atEmbedder(n)) {
@@ -87,7 +89,7 @@ export function readMsr(n: u32): u64 {
     setInflight(was);
     return load<u64>(MAILBOX);
   }
-  if (n == 0x10) return readTsc();
+  if (n == 0x10) return timeNow();
   if (n == 0x3a && !hasVmx() && !host) { bad = 1; return 0; }
   const at = plain(n);
   if (n == 0xc0000103 && !host && !(cpuidBit(0x80000001, 0, 3) & (1 << 27))) { bad = 1; return 0; }
@@ -152,7 +154,7 @@ export function writeMsr(n: u32, v: u64): void {
   }
   switch (n) {
     case 0x10: { // the difference goes to TSC_ADJUST as well
-      const delta = v - readTsc();
+      const delta = v - timeNow();
       store<u64>(TSC_OFFSET, load<u64>(TSC_OFFSET) + delta);
       store<u64>(TSC_ADJUST, load<u64>(TSC_ADJUST) + delta);
       return;

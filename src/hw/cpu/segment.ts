@@ -8,9 +8,9 @@
 //   verr, verw(selector): void           lar, lsl(old, selector): u64             arpl(a, b): u64
 //   fetchDescriptor, loadCode, loadStackDescriptor: for far.ts, interrupt.ts, task.ts
 import {
-  SEG_BASE, SEG_EBASE, SEG_LIMIT, SEG_ATTR, SEG_SEL, GDT_BASE, GDT_LIMIT, MODE, MODE_L, MODE_D, MODE_SSB, MODE_NONFLAT,
-  AMASK, SPMASK, RIPMASK, PMODE, REAL, PROTECTED, VM86, LONG, CR0, CR4, EFER, EFLAGS, CPL, ES, CS, SS, DS, LDTR, TR,
-  SHADOW, fault, exception, put,
+  SEG_BASE, SEG_EBASE, SEG_LIMIT, SEG_ATTR, SEG_SEL, GDT_BASE, GDT_LIMIT, MODE, MODE_L, MODE_D, MODE_SSB,
+  MODE_NONFLAT, AMASK, SPMASK, RIPMASK, PMODE, REAL, PROTECTED, VM86, LONG, CR0, CR4, EFER, EFLAGS, CPL, ES,
+  CS, SS, DS, LDTR, TR, SHADOW, fault, exception, put,
 } from "./state";
 import { VM, setZf } from "./flags";
 import { rd, wr, rdSlow, wrSlow, canonical } from "../mmu/access";

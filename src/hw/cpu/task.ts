@@ -5,13 +5,14 @@
 //     before the old task is left a fault is reported as usual; afterwards faults belong to the new task and are delivered here.
 //     taskExit != 0 afterwards: continue at that record (a VM exit, or a fault of the new task).
 import {
-  REGS, RIP, CPL, EFLAGS, CR0, CR3, DB_PENDING, PMODE, VM86, ES, CS, SS, DS, FS, GS, LDTR, TR, SEG_SEL,
-  fault, faultVector, faultCode, clearFault, exception,
+  REGS, RIP, CPL, EFLAGS, CR0, CR3, DB_PENDING, ES, CS, SS, DS, FS, GS, LDTR, TR, fault, faultVector,
+  faultCode, clearFault, exception,
 } from "./state";
 import { flags, NT, VM } from "./flags";
 import {
-  descriptor, descriptorAt, descriptorAttr, descriptorBase, descriptorLimit, fetchDescriptor, setAccessed, checkStack, readSystem,
-  writeSystem, setSegment, setSegmentReal, setNull, setFromDescriptor, selectorOf, baseOf, limitOf, attrOf, updateMode, loadLdtr, UNUSABLE,
+  descriptor, descriptorAt, descriptorAttr, descriptorBase, descriptorLimit, fetchDescriptor, setAccessed,
+  checkStack, readSystem, writeSystem, setSegment, setSegmentReal, setFromDescriptor, selectorOf, baseOf,
+  limitOf, attrOf, updateMode, loadLdtr, UNUSABLE,
 } from "./segment";
 import { openCurrent, push, stackPointer, setStackPointer, setFlags } from "./frame";
 import { intercepts, intercept, I_TASK_SWITCH } from "./intercept";

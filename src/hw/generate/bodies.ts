@@ -33,6 +33,7 @@ export const bodies: Readonly<Record<string, Body>> = {
   verw: rec("segment", "e16"),
   lar: val("segment", "gT e16"),
   lsl: val("segment", "gT e16"),
+  arpl: val("segment", "e16 gT"),
   // interrupt.ts
   int: flow("interrupt", "pc imm"),
   int3: flow("interrupt"),

@@ -9,7 +9,7 @@ import {
 } from "./phys";
 import { context, enterFast } from "./tlb";
 import { translate, userNow, implicit, READ, WRITE } from "./walk";
-import { watch } from "../cpu/debug";
+import { watch, checkData } from "../cpu/debug";
 
 // @ts-ignore
 @inline export function canonical(la: u64): bool { return (<i64>(la << 16) >> 16) == <i64>la; }
@@ -98,6 +98,7 @@ function writable(la: u64, size: u32): usize {
   return at;
 }
 export function rdSlow(la: u64, size: u32, rec: usize): u64 {
+  if (!implicit && watch(la & ~0xfff)) { checkData(la, size, false); if (fault) return 0; }
   if (!addressCheck(la, size, rec)) return 0;
   if ((la & 0xfff) + size > 4096) {
     const n = 4096 - <u32>(la & 0xfff);
@@ -132,6 +133,7 @@ export function rdSlow(la: u64, size: u32, rec: usize): u64 {
   else for (let i: u32 = 0; i < size; i++) store<u8>(at + i, <u8>(v >> (i * 8)));
 }
 export function wrSlow(la: u64, size: u32, v: u64, rec: usize): void {
+  if (!implicit && watch(la & ~0xfff)) { checkData(la, size, true); if (fault) return; }
   if (!addressCheck(la, size, rec)) return;
   if ((la & 0xfff) + size > 4096) {
     const n = 4096 - <u32>(la & 0xfff), next = wrap(la + n);
@@ -155,6 +157,7 @@ export function wrSlow(la: u64, size: u32, v: u64, rec: usize): void {
 }
 let bounceRec: usize = 0;
 export function rmwSlow(la: u64, size: u32, rec: usize): usize {
+  if (!implicit && watch(la & ~0xfff)) { checkData(la, size, true); if (fault) return 0; }
   if (!addressCheck(la, size, rec)) return 0;
   if ((la & 0xfff) + size <= 4096) {
     const at = writable(la, size);

@@ -29,12 +29,18 @@ test("our own run of the script puts the RSDP at E0000h and every checksum and p
   const rsdt = table(rsdtAt);
   expect([signature(rsdt), sum(rsdt)]).toEqual(["RSDT", 0]);
   const listed = [0, 1, 2].map((i) => memory.readU32(rsdtAt + 36 + 4 * i));
-  expect(listed.map((at) => [signature(table(at)), sum(table(at))])).toEqual([["FACP", 0], ["APIC", 0], ["HPET", 0]]);
+  expect(listed.map((at) => [signature(table(at)), sum(table(at))])).toEqual([
+    ["FACP", 0],
+    ["APIC", 0],
+    ["HPET", 0],
+  ]);
   const fadt = listed[0] ?? 0;
   const dsdt = table(memory.readU32(fadt + 40));
   expect([signature(dsdt), sum(dsdt)]).toEqual(["DSDT", 0]);
   expect(signature(readBytes(memory, memory.readU32(fadt + 36), 4))).toBe("FACS");
-  expect([memory.readU16(fadt + 46), memory.readU32(fadt + 76), memory.readU8(fadt + 91)]).toEqual([9, 0x608, 4]);
+  expect([memory.readU16(fadt + 46), memory.readU32(fadt + 76), memory.readU8(fadt + 91)]).toEqual([
+    9, 0x608, 4,
+  ]);
 });
 
 test("all tables fit between E0000h and FFFFFh", () => {
@@ -51,8 +57,13 @@ test("MADT lists each CPU, the IOAPIC, the timer on pin 2 and SCI as level", () 
   }
   expect(entries.filter((e) => e[0] === 0).map((e) => e[3])).toEqual([0, 1]);
   expect(entries.find((e) => e[0] === 1)).toEqual([1, 12, 2, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0]);
-  expect(entries.filter((e) => e[0] === 2).map((e) => [e[3], e[4], e[8]]))
-    .toEqual([[0, 2, 0], [5, 5, 13], [9, 9, 13], [10, 10, 13], [11, 11, 13]]);
+  expect(entries.filter((e) => e[0] === 2).map((e) => [e[3], e[4], e[8]])).toEqual([
+    [0, 2, 0],
+    [5, 5, 13],
+    [9, 9, 13],
+    [10, 10, 13],
+    [11, 11, 13],
+  ]);
 });
 
 test("the script for firmware allocates, points and sums in 128-byte entries", () => {
@@ -69,7 +80,10 @@ function disassemble(): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), "acpi-"));
   try {
     const { memory, table } = install();
-    writeFileSync(join(folder, "dsdt.aml"), table(memory.readU32(memory.readU32(memory.readU32(0xe0010) + 36) + 40)));
+    writeFileSync(
+      join(folder, "dsdt.aml"),
+      table(memory.readU32(memory.readU32(memory.readU32(0xe0010) + 36) + 40)),
+    );
     execFileSync("iasl", ["-d", "dsdt.aml"], { cwd: folder, stdio: "pipe" });
     return readFileSync(join(folder, "dsdt.dsl"), "latin1");
   } catch {
@@ -82,8 +96,15 @@ function disassemble(): string | undefined {
 test("the DSDT disassembles to what was meant, where iasl is installed, and always has its fixed size", () => {
   const dsl = disassemble();
   if (dsl !== undefined) {
-    for (const part of ["Device (PCI0)", "EisaId (\"PNP0A03\")", "Device (COM1)", "Device (LNKD)", "Name (\\_S5,",
-      "OperationRegion (PIRQ, PCI_Config, 0x60, 0x04)", "FindSetRightBit (IRQS, Local0)"]) {
+    for (const part of [
+      "Device (PCI0)",
+      'EisaId ("PNP0A03")',
+      "Device (COM1)",
+      "Device (LNKD)",
+      "Name (\\_S5,",
+      "OperationRegion (PIRQ, PCI_Config, 0x60, 0x04)",
+      "FindSetRightBit (IRQS, Local0)",
+    ]) {
       expect(dsl).toContain(part);
     }
   }

@@ -7,8 +7,19 @@ export type Aml = readonly number[];
 /** A name path: segments of up to four characters separated by dots, optionally from the root or a parent. */
 export function path(name: string): Aml {
   const prefix = /^[\\^]*/.exec(name)?.[0] ?? "";
-  const segments = name.slice(prefix.length).split(".").filter((s) => s !== "").map((s) => ascii(s.padEnd(4, "_")));
-  const head = segments.length === 0 ? [0] : segments.length === 1 ? [] : segments.length === 2 ? [0x2e] : [0x2f, segments.length];
+  const segments = name
+    .slice(prefix.length)
+    .split(".")
+    .filter((s) => s !== "")
+    .map((s) => ascii(s.padEnd(4, "_")));
+  const head =
+    segments.length === 0
+      ? [0]
+      : segments.length === 1
+        ? []
+        : segments.length === 2
+          ? [0x2e]
+          : [0x2f, segments.length];
   return [...ascii(prefix), ...head, ...segments.flat()];
 }
 
@@ -57,8 +68,15 @@ export function buffer(bytes: Aml): Aml {
 export function configFields(region: string, offset: number, fields: readonly string[]): Aml {
   const list = fields.flatMap((f) => [...ascii(f.padEnd(4, "_")), 8]);
   return [
-    0x5b, 0x80, ...path(region), 2, ...integer(offset), ...integer(fields.length),
-    0x5b, 0x81, ...packed([...path(region), 1, ...list]),
+    0x5b,
+    0x80,
+    ...path(region),
+    2,
+    ...integer(offset),
+    ...integer(fields.length),
+    0x5b,
+    0x81,
+    ...packed([...path(region), 1, ...list]),
   ];
 }
 
@@ -131,7 +149,17 @@ export function wordIo(from: number, to: number): Aml {
 
 export function dwordMemory(from: number, to: number, cacheable: boolean): Aml {
   return [
-    0x87, 23, 0, 0, 0x0c, cacheable ? 3 : 1, ...dword(0), ...dword(from), ...dword(to), ...dword(0), ...dword(to - from + 1),
+    0x87,
+    23,
+    0,
+    0,
+    0x0c,
+    cacheable ? 3 : 1,
+    ...dword(0),
+    ...dword(from),
+    ...dword(to),
+    ...dword(0),
+    ...dword(to - from + 1),
   ];
 }
 

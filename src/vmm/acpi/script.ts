@@ -67,7 +67,10 @@ export function encodeScript(commands: readonly Command[]): Uint8Array {
 
 /** Does what firmware would: places the files from `base` up, in order, and runs the script. Returns addresses. */
 export function runScript(
-  commands: readonly Command[], files: ReadonlyMap<string, Uint8Array>, memory: GuestMemory, base: number,
+  commands: readonly Command[],
+  files: ReadonlyMap<string, Uint8Array>,
+  memory: GuestMemory,
+  base: number,
 ): Map<string, number> {
   const where = new Map<string, number>();
   let next = base;

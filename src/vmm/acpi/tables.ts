@@ -126,11 +126,19 @@ export function makeAcpi(config: AcpiConfig): AcpiTables {
   };
   pointer(tables, tablesFile, fadtAt + 36, facsAt);
   pointer(tables, tablesFile, fadtAt + 40, dsdtAt);
-  listed.forEach((t, i) => { pointer(tables, tablesFile, rsdtAt + 36 + 4 * i, t); });
+  listed.forEach((t, i) => {
+    pointer(tables, tablesFile, rsdtAt + 36 + 4 * i, t);
+  });
   const rsdp = new Uint8Array(20);
   rsdp.set(ascii("RSD PTR "));
   rsdp.set(ascii("VITRIN"), 9);
   pointer(rsdp, rsdpFile, 16, rsdtAt);
   script.checksum(rsdpFile, 8, 0, 20);
-  return { files: new Map([[tablesFile, tables], [rsdpFile, rsdp]]), commands: script.commands() };
+  return {
+    files: new Map([
+      [tablesFile, tables],
+      [rsdpFile, rsdp],
+    ]),
+    commands: script.commands(),
+  };
 }

@@ -25,7 +25,10 @@ export function saveFields(fields: Fields): Saved {
  * most max[key] (255 where not given), arrays have the length they have in `like`, queues at most maxQueue bytes.
  */
 export function restoreFields<T extends Fields>(
-  id: string, like: T, state: Saved, max: { readonly [K in keyof T]?: number } = {},
+  id: string,
+  like: T,
+  state: Saved,
+  max: { readonly [K in keyof T]?: number } = {},
 ): T {
   const record = new SavedRecord(id, state);
   const out: Fields = {};

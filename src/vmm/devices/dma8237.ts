@@ -9,7 +9,11 @@ import { type Device, restoreFields, saveFields } from "./device.ts";
  *   0A, D4  mask one                          0D, DA  master clear
  *   0F, DE  mask all                          81-8F   pages
  */
-export const dmaRanges = [[0x00, 16], [0x81, 15], [0xc0, 32]] as const;
+export const dmaRanges = [
+  [0x00, 16],
+  [0x81, 15],
+  [0xc0, 32],
+] as const;
 
 type DmaFields = {
   /** 16 words as bytes: two controllers of four channels with address and count. */
@@ -22,8 +26,11 @@ type DmaFields = {
 
 function powerOn(): DmaFields {
   return {
-    words: new Uint8Array(32), pages: new Uint8Array(16), masks: Uint8Array.of(15, 15),
-    flipFlops: new Uint8Array(2), commands: new Uint8Array(2),
+    words: new Uint8Array(32),
+    pages: new Uint8Array(16),
+    masks: Uint8Array.of(15, 15),
+    flipFlops: new Uint8Array(2),
+    commands: new Uint8Array(2),
   };
 }
 

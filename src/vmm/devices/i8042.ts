@@ -10,22 +10,38 @@ import { scanCodeSet2, toSet1 } from "./scancodes.ts";
  *   mode    0 IRQ1, 1 IRQ12, 2 system flag, 4 keyboard off, 5 mouse off, 6 translate to set 1
  */
 const Status = { outputFull: 1, system: 4, command: 8, unlocked: 16, fromMouse: 32 } as const;
-const Mode = { keyboardIrq: 1, mouseIrq: 2, system: 4, keyboardOff: 16, mouseOff: 32, translate: 64 } as const;
+const Mode = {
+  keyboardIrq: 1,
+  mouseIrq: 2,
+  system: 4,
+  keyboardOff: 16,
+  mouseOff: 32,
+  translate: 64,
+} as const;
 
 type ControllerFields = {
-  mode: number; outputPort: number;
+  mode: number;
+  outputPort: number;
   /** The command waiting for its data byte, or 0. */
   command: number;
   lastWasCommand: boolean;
-  full: boolean; fromMouse: boolean; output: number;
+  full: boolean;
+  fromMouse: boolean;
+  output: number;
   /** The keyboard sent F0h: its next code is a release. */
   releasing: boolean;
 };
 
 function powerOn(): ControllerFields {
   return {
-    mode: Mode.keyboardIrq | Mode.mouseIrq, outputPort: 3, command: 0, lastWasCommand: false,
-    full: false, fromMouse: false, output: 0, releasing: false,
+    mode: Mode.keyboardIrq | Mode.mouseIrq,
+    outputPort: 3,
+    command: 0,
+    lastWasCommand: false,
+    full: false,
+    fromMouse: false,
+    output: 0,
+    releasing: false,
   };
 }
 
@@ -88,8 +104,12 @@ export class I8042 implements PortDevice, Device {
 
   #status(): number {
     const r = this.#r;
-    return Status.unlocked | (r.mode & Mode.system ? Status.system : 0) | (r.lastWasCommand ? Status.command : 0) |
-      (r.full ? Status.outputFull | (r.fromMouse ? Status.fromMouse : 0) : 0);
+    return (
+      Status.unlocked |
+      (r.mode & Mode.system ? Status.system : 0) |
+      (r.lastWasCommand ? Status.command : 0) |
+      (r.full ? Status.outputFull | (r.fromMouse ? Status.fromMouse : 0) : 0)
+    );
   }
 
   #readData(): number {
@@ -107,20 +127,44 @@ export class I8042 implements PortDevice, Device {
     r.lastWasCommand = true;
     r.command = 0;
     switch (value) {
-      case 0x20: this.#put(r.mode, false); break;
-      case 0xa7: r.mode |= Mode.mouseOff; break;
-      case 0xa8: r.mode &= ~Mode.mouseOff; break;
-      case 0xa9: this.#put(0, false); break;
+      case 0x20:
+        this.#put(r.mode, false);
+        break;
+      case 0xa7:
+        r.mode |= Mode.mouseOff;
+        break;
+      case 0xa8:
+        r.mode &= ~Mode.mouseOff;
+        break;
+      case 0xa9:
+        this.#put(0, false);
+        break;
       case 0xaa:
         r.mode |= Mode.system;
         this.#put(0x55, false);
         break;
-      case 0xab: this.#put(0, false); break;
-      case 0xad: r.mode |= Mode.keyboardOff; break;
-      case 0xae: r.mode &= ~Mode.keyboardOff; break;
-      case 0xc0: this.#put(0x80, false); break;
-      case 0xd0: this.#put(r.outputPort, false); break;
-      case 0x60: case 0xd1: case 0xd2: case 0xd3: case 0xd4: r.command = value; break;
+      case 0xab:
+        this.#put(0, false);
+        break;
+      case 0xad:
+        r.mode |= Mode.keyboardOff;
+        break;
+      case 0xae:
+        r.mode &= ~Mode.keyboardOff;
+        break;
+      case 0xc0:
+        this.#put(0x80, false);
+        break;
+      case 0xd0:
+        this.#put(r.outputPort, false);
+        break;
+      case 0x60:
+      case 0xd1:
+      case 0xd2:
+      case 0xd3:
+      case 0xd4:
+        r.command = value;
+        break;
       default:
         if (value >= 0xf0 && !(value & 1)) this.#options.requestReset();
     }
@@ -140,8 +184,12 @@ export class I8042 implements PortDevice, Device {
         r.outputPort = value;
         if (!(value & 1)) this.#options.requestReset();
         break;
-      case 0xd2: this.#put(value, false); break;
-      case 0xd3: this.#put(value, true); break;
+      case 0xd2:
+        this.#put(value, false);
+        break;
+      case 0xd3:
+        this.#put(value, true);
+        break;
       case 0xd4:
         r.mode &= ~Mode.mouseOff;
         this.mouse.command(value);

@@ -12,14 +12,32 @@ const selfTestPassed = 0xaa;
 const queueLimit = 64;
 
 type Ps2Fields = {
-  queue: number[]; scanning: boolean; expecting: number; leds: number; set: number;
-  rate: number; resolution: number; buttons: number; wrap: boolean; remote: boolean; scaling: boolean;
+  queue: number[];
+  scanning: boolean;
+  expecting: number;
+  leds: number;
+  set: number;
+  rate: number;
+  resolution: number;
+  buttons: number;
+  wrap: boolean;
+  remote: boolean;
+  scaling: boolean;
 };
 
 function powerOn(scanning: boolean): Ps2Fields {
   return {
-    queue: [], scanning, expecting: 0, leds: 0, set: 2,
-    rate: 100, resolution: 2, buttons: 0, wrap: false, remote: false, scaling: false,
+    queue: [],
+    scanning,
+    expecting: 0,
+    leds: 0,
+    set: 2,
+    rate: 100,
+    resolution: 2,
+    buttons: 0,
+    wrap: false,
+    remote: false,
+    scaling: false,
   };
 }
 
@@ -114,13 +132,21 @@ export class Keyboard extends Ps2Device {
   #plainCommand(byte: number): void {
     const r = this.r;
     switch (byte) {
-      case 0xed: case 0xf0: case 0xf3:
+      case 0xed:
+      case 0xf0:
+      case 0xf3:
         r.expecting = byte;
         this.answer();
         break;
-      case 0xee: this.send(0xee); break;
-      case 0xf2: this.answer(0xab, 0x83); break;
-      case 0xf4: case 0xf5: case 0xf6:
+      case 0xee:
+        this.send(0xee);
+        break;
+      case 0xf2:
+        this.answer(0xab, 0x83);
+        break;
+      case 0xf4:
+      case 0xf5:
+      case 0xf6:
         r.scanning = byte !== 0xf5;
         if (byte !== 0xf4) r.leds = 0;
         r.queue = [];
@@ -130,7 +156,8 @@ export class Keyboard extends Ps2Device {
         this.reset();
         this.answer(selfTestPassed);
         break;
-      default: this.send(resend);
+      default:
+        this.send(resend);
     }
   }
 }
@@ -170,35 +197,48 @@ export class Mouse extends Ps2Device {
   #plainCommand(byte: number): void {
     const r = this.r;
     switch (byte) {
-      case 0xe6: case 0xe7:
+      case 0xe6:
+      case 0xe7:
         r.scaling = byte === 0xe7;
         this.answer();
         break;
-      case 0xe8: case 0xf3:
+      case 0xe8:
+      case 0xf3:
         r.expecting = byte;
         this.answer();
         break;
-      case 0xe9: this.answer(this.#status(), r.resolution, r.rate); break;
-      case 0xea: case 0xf0:
+      case 0xe9:
+        this.answer(this.#status(), r.resolution, r.rate);
+        break;
+      case 0xea:
+      case 0xf0:
         r.remote = byte === 0xf0;
         this.answer();
         break;
-      case 0xeb: this.answer(...packet(0, 0, r.buttons)); break;
-      case 0xec: case 0xee:
+      case 0xeb:
+        this.answer(...packet(0, 0, r.buttons));
+        break;
+      case 0xec:
+      case 0xee:
         r.wrap = byte === 0xee;
         this.answer();
         break;
-      case 0xf2: this.answer(0); break;
-      case 0xf4: case 0xf5:
+      case 0xf2:
+        this.answer(0);
+        break;
+      case 0xf4:
+      case 0xf5:
         r.scanning = byte === 0xf4;
         this.answer();
         break;
-      case 0xf6: case 0xff:
+      case 0xf6:
+      case 0xff:
         this.reset();
         if (byte === 0xff) this.answer(selfTestPassed, 0);
         else this.answer();
         break;
-      default: this.send(resend);
+      default:
+        this.send(resend);
     }
   }
 

@@ -21,7 +21,14 @@ const fifoDepth = 16;
 const connected = Msr.clearToSend | Msr.dataSetReady | Msr.carrierDetect;
 
 type UartFields = {
-  ier: number; fcr: number; lcr: number; mcr: number; msr: number; scr: number; dll: number; dlm: number;
+  ier: number;
+  fcr: number;
+  lcr: number;
+  mcr: number;
+  msr: number;
+  scr: number;
+  dll: number;
+  dlm: number;
   overrun: boolean;
   /** THRE interrupt raised and not yet read from IIR. */
   emptyPending: boolean;
@@ -32,8 +39,18 @@ type UartFields = {
 
 function powerOn(): UartFields {
   return {
-    ier: 0, fcr: 0, lcr: 0, mcr: 0, msr: connected, scr: 0, dll: 12, dlm: 0,
-    overrun: false, emptyPending: false, fifo: [], waiting: [],
+    ier: 0,
+    fcr: 0,
+    lcr: 0,
+    mcr: 0,
+    msr: connected,
+    scr: 0,
+    dll: 12,
+    dlm: 0,
+    overrun: false,
+    emptyPending: false,
+    fifo: [],
+    waiting: [],
   };
 }
 
@@ -74,14 +91,22 @@ export class Uart implements PortDevice, Device {
   portRead(port: number): number {
     const r = this.#r;
     switch (port & 7) {
-      case 0: return r.lcr & divisorLatch ? r.dll : this.#readData();
-      case 1: return r.lcr & divisorLatch ? r.dlm : r.ier;
-      case 2: return this.#readInterruptIdentification();
-      case 3: return r.lcr;
-      case 4: return r.mcr;
-      case 5: return this.#readLineStatus();
-      case 6: return this.#readModemStatus();
-      default: return r.scr;
+      case 0:
+        return r.lcr & divisorLatch ? r.dll : this.#readData();
+      case 1:
+        return r.lcr & divisorLatch ? r.dlm : r.ier;
+      case 2:
+        return this.#readInterruptIdentification();
+      case 3:
+        return r.lcr;
+      case 4:
+        return r.mcr;
+      case 5:
+        return this.#readLineStatus();
+      case 6:
+        return this.#readModemStatus();
+      default:
+        return r.scr;
     }
   }
 
@@ -96,11 +121,20 @@ export class Uart implements PortDevice, Device {
         if (r.lcr & divisorLatch) r.dlm = value;
         else this.#writeInterruptEnable(value);
         break;
-      case 2: this.#writeFifoControl(value); break;
-      case 3: r.lcr = value; break;
-      case 4: this.#writeModemControl(value); break;
-      case 7: r.scr = value; break;
-      default: break;
+      case 2:
+        this.#writeFifoControl(value);
+        break;
+      case 3:
+        r.lcr = value;
+        break;
+      case 4:
+        this.#writeModemControl(value);
+        break;
+      case 7:
+        r.scr = value;
+        break;
+      default:
+        break;
     }
     this.#update();
   }

@@ -6,7 +6,9 @@ function make() {
   const vga = new VgaText();
   vga.reset();
   const type = (cell: number, s: string) =>
-    [...s].forEach((c, i) => { vga.mmioWrite(0x18000 + 2 * (cell + i), 2, c.charCodeAt(0) | 0x0700); });
+    [...s].forEach((c, i) => {
+      vga.mmioWrite(0x18000 + 2 * (cell + i), 2, c.charCodeAt(0) | 0x0700);
+    });
   const crtc = (i: number, v: number) => {
     vga.portWrite(0x3d4, 1, i);
     vga.portWrite(0x3d5, 1, v);

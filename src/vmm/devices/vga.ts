@@ -11,13 +11,30 @@ const Sequencer = { mapMask: 2, memoryMode: 4 } as const;
 const Graphics = { setReset: 0, enable: 1, rotate: 3, readMap: 4, mode: 5, misc: 6, bitMask: 8 } as const;
 const Crtc = { startHigh: 12, startLow: 13, cursorHigh: 14, cursorLow: 15 } as const;
 const planeSize = 0x10000;
-const windows = [[0, 0x20000], [0, 0x10000], [0x10000, 0x8000], [0x18000, 0x8000]] as const;
+const windows = [
+  [0, 0x20000],
+  [0, 0x10000],
+  [0x10000, 0x8000],
+  [0x18000, 0x8000],
+] as const;
 
 type VgaFields = {
-  sequencer: Uint8Array; graphics: Uint8Array; crtc: Uint8Array; attribute: Uint8Array; dac: Uint8Array;
+  sequencer: Uint8Array;
+  graphics: Uint8Array;
+  crtc: Uint8Array;
+  attribute: Uint8Array;
+  dac: Uint8Array;
   latches: Uint8Array;
-  sequencerIndex: number; graphicsIndex: number; crtcIndex: number; attributeIndex: number; attributeData: boolean;
-  misc: number; dacMask: number; dacRead: number; dacWrite: number; status1: number;
+  sequencerIndex: number;
+  graphicsIndex: number;
+  crtcIndex: number;
+  attributeIndex: number;
+  attributeData: boolean;
+  misc: number;
+  dacMask: number;
+  dacRead: number;
+  dacWrite: number;
+  status1: number;
 };
 
 /** Mode 3, as a video BIOS leaves it: 80 x 25, colour. */
@@ -28,13 +45,71 @@ function mode3(): VgaFields {
     return bytes;
   };
   return {
-    sequencer: sized(8, 3, 0, 3, 0, 2), graphics: sized(16, 0, 0, 0, 0, 0, 0x10, 0x0e, 0x0f, 0xff),
-    crtc: sized(32, 0x5f, 0x4f, 0x50, 0x82, 0x55, 0x81, 0xbf, 0x1f, 0, 0x4f, 0x0d, 0x0e, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f,
-      0x28, 0x1f, 0x96, 0xb9, 0xa3, 0xff),
-    attribute: sized(32, 0, 1, 2, 3, 4, 5, 0x14, 7, 0x38, 0x39, 0x3a, 0x3b, 0x3c, 0x3d, 0x3e, 0x3f, 0x0c, 0, 0x0f, 8),
-    dac: new Uint8Array(768), latches: new Uint8Array(4),
-    sequencerIndex: 0, graphicsIndex: 0, crtcIndex: 0, attributeIndex: 0x20, attributeData: false,
-    misc: 0x67, dacMask: 0xff, dacRead: 0, dacWrite: 0, status1: 0,
+    sequencer: sized(8, 3, 0, 3, 0, 2),
+    graphics: sized(16, 0, 0, 0, 0, 0, 0x10, 0x0e, 0x0f, 0xff),
+    crtc: sized(
+      32,
+      0x5f,
+      0x4f,
+      0x50,
+      0x82,
+      0x55,
+      0x81,
+      0xbf,
+      0x1f,
+      0,
+      0x4f,
+      0x0d,
+      0x0e,
+      0,
+      0,
+      0,
+      0,
+      0x9c,
+      0x8e,
+      0x8f,
+      0x28,
+      0x1f,
+      0x96,
+      0xb9,
+      0xa3,
+      0xff,
+    ),
+    attribute: sized(
+      32,
+      0,
+      1,
+      2,
+      3,
+      4,
+      5,
+      0x14,
+      7,
+      0x38,
+      0x39,
+      0x3a,
+      0x3b,
+      0x3c,
+      0x3d,
+      0x3e,
+      0x3f,
+      0x0c,
+      0,
+      0x0f,
+      8,
+    ),
+    dac: new Uint8Array(768),
+    latches: new Uint8Array(4),
+    sequencerIndex: 0,
+    graphicsIndex: 0,
+    crtcIndex: 0,
+    attributeIndex: 0x20,
+    attributeData: false,
+    misc: 0x67,
+    dacMask: 0xff,
+    dacRead: 0,
+    dacWrite: 0,
+    status1: 0,
   };
 }
 
@@ -50,7 +125,11 @@ export interface TextScreen {
 }
 
 export class VgaText implements PortDevice, MmioDevice, Device {
-  static readonly ports = [[0x3c0, 16], [0x3d4, 2], [0x3da, 1]] as const;
+  static readonly ports = [
+    [0x3c0, 16],
+    [0x3d4, 2],
+    [0x3da, 1],
+  ] as const;
   readonly id = "vga";
   readonly version = 1;
   #r = mode3();
@@ -102,28 +181,40 @@ export class VgaText implements PortDevice, MmioDevice, Device {
   portRead(port: number): number {
     const r = this.#r;
     switch (port) {
-      case 0x3c0: return r.attributeIndex;
-      case 0x3c1: return r.attribute[r.attributeIndex & 31] ?? 0;
-      case 0x3c2: return 0x10;
-      case 0x3c4: return r.sequencerIndex;
-      case 0x3c5: return r.sequencer[r.sequencerIndex & 7] ?? 0;
-      case 0x3c6: return r.dacMask;
+      case 0x3c0:
+        return r.attributeIndex;
+      case 0x3c1:
+        return r.attribute[r.attributeIndex & 31] ?? 0;
+      case 0x3c2:
+        return 0x10;
+      case 0x3c4:
+        return r.sequencerIndex;
+      case 0x3c5:
+        return r.sequencer[r.sequencerIndex & 7] ?? 0;
+      case 0x3c6:
+        return r.dacMask;
       case 0x3c9: {
         const value = r.dac[r.dacRead] ?? 0;
         r.dacRead = (r.dacRead + 1) % 768;
         return value;
       }
-      case 0x3cc: return r.misc;
-      case 0x3ce: return r.graphicsIndex;
-      case 0x3cf: return r.graphics[r.graphicsIndex & 15] ?? 0;
-      case 0x3d4: return r.crtcIndex;
-      case 0x3d5: return r.crtc[r.crtcIndex & 31] ?? 0;
+      case 0x3cc:
+        return r.misc;
+      case 0x3ce:
+        return r.graphicsIndex;
+      case 0x3cf:
+        return r.graphics[r.graphicsIndex & 15] ?? 0;
+      case 0x3d4:
+        return r.crtcIndex;
+      case 0x3d5:
+        return r.crtc[r.crtcIndex & 31] ?? 0;
       case 0x3da:
         r.attributeData = false;
         // Retrace bits turn with each look, so that nobody waits for a beam.
         r.status1 ^= 9;
         return r.status1;
-      default: return port === 0x3c7 ? 3 : 0xff;
+      default:
+        return port === 0x3c7 ? 3 : 0xff;
     }
   }
 
@@ -136,21 +227,42 @@ export class VgaText implements PortDevice, MmioDevice, Device {
         else r.attributeIndex = value & 0x3f;
         r.attributeData = !r.attributeData;
         break;
-      case 0x3c2: r.misc = value; break;
-      case 0x3c4: r.sequencerIndex = value; break;
-      case 0x3c5: r.sequencer[r.sequencerIndex & 7] = value; break;
-      case 0x3c6: r.dacMask = value; break;
-      case 0x3c7: r.dacRead = value * 3; break;
-      case 0x3c8: r.dacWrite = value * 3; break;
+      case 0x3c2:
+        r.misc = value;
+        break;
+      case 0x3c4:
+        r.sequencerIndex = value;
+        break;
+      case 0x3c5:
+        r.sequencer[r.sequencerIndex & 7] = value;
+        break;
+      case 0x3c6:
+        r.dacMask = value;
+        break;
+      case 0x3c7:
+        r.dacRead = value * 3;
+        break;
+      case 0x3c8:
+        r.dacWrite = value * 3;
+        break;
       case 0x3c9:
         r.dac[r.dacWrite] = value & 0x3f;
         r.dacWrite = (r.dacWrite + 1) % 768;
         break;
-      case 0x3ce: r.graphicsIndex = value; break;
-      case 0x3cf: r.graphics[r.graphicsIndex & 15] = value; break;
-      case 0x3d4: r.crtcIndex = value; break;
-      case 0x3d5: this.#writeCrtc(value); break;
-      default: break;
+      case 0x3ce:
+        r.graphicsIndex = value;
+        break;
+      case 0x3cf:
+        r.graphics[r.graphicsIndex & 15] = value;
+        break;
+      case 0x3d4:
+        r.crtcIndex = value;
+        break;
+      case 0x3d5:
+        this.#writeCrtc(value);
+        break;
+      default:
+        break;
     }
   }
 

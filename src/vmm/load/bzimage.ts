@@ -1,5 +1,14 @@
 import { compareCrc } from "./crc32.ts";
-import { cString, flatStart, hex, ImageReader, type LoadInput, mebibytes, type StartState, topOfRam } from "./image.ts";
+import {
+  cString,
+  flatStart,
+  hex,
+  ImageReader,
+  type LoadInput,
+  mebibytes,
+  type StartState,
+  topOfRam,
+} from "./image.ts";
 
 /*
  * Linux bzImage by the 32-bit boot protocol (Linux kernel documentation, "The Linux/x86 Boot Protocol").
@@ -22,8 +31,10 @@ const maxE820 = 128;
 const loaderType = 0xff;
 
 export function isBzImage(bytes: Uint8Array): boolean {
-  return bytes.length > 0x206 &&
-    new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0x202, true) === signature;
+  return (
+    bytes.length > 0x206 &&
+    new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0x202, true) === signature
+  );
 }
 
 /** Loads a bzImage with initrd and command line; ESI points to the zero page. */
@@ -38,8 +49,10 @@ export function loadBzImage(input: LoadInput): StartState {
   const top = Math.min(topOfRam(input.e820), memory.size);
   const end = kernelEnd(image, version, code.length);
   if (end > top) {
-    throw image.error(`the kernel needs memory up to ${hex(end)}, the machine has ${hex(top)}`,
-      `give at least -m ${mebibytes(end)}`);
+    throw image.error(
+      `the kernel needs memory up to ${hex(end)}, the machine has ${hex(top)}`,
+      `give at least -m ${mebibytes(end)}`,
+    );
   }
   memory.write(loadAddress, code);
   writeZeroPage(image, input);
@@ -53,11 +66,15 @@ function checkHeader(image: ImageReader): number {
     throw image.error(`no boot sector mark 0xaa55 at offset 0x1fe, found ${hex(image.u16(0x1fe, "mark"))}`);
   }
   if (image.u32(0x202, "setup header") !== signature) {
-    throw image.error("no \"HdrS\" at offset 0x202", "give a bzImage, a multiboot kernel or an ELF with a PVH note");
+    throw image.error(
+      'no "HdrS" at offset 0x202',
+      "give a bzImage, a multiboot kernel or an ELF with a PVH note",
+    );
   }
   const version = image.u16(0x206, "protocol version");
   const text = `${version >> 8}.${(version & 0xff).toString().padStart(2, "0")}`;
-  if (version < minimumVersion) throw image.error(`boot protocol ${text} is too old`, "give a kernel of 2.4 or later");
+  if (version < minimumVersion)
+    throw image.error(`boot protocol ${text} is too old`, "give a kernel of 2.4 or later");
   if (!(image.u8(0x211, "loadflags") & loadedHigh)) {
     throw image.error("is a zImage (loadflags bit 0 at offset 0x211 is clear)", "give a bzImage");
   }
@@ -70,7 +87,8 @@ function checkBody(image: ImageReader, version: number, setupSize: number, codeS
   if (have <= 0 || (version >= 0x0204 && have + 15 < codeSize)) {
     throw image.error(
       `ends at ${hex(image.bytes.length)}, its header promises ${hex(setupSize + codeSize)} (syssize at 0x1f4)`,
-      "the file is cut short; fetch it again");
+      "the file is cut short; fetch it again",
+    );
   }
   if (version < 0x0208) return;
   const offset = image.u32(0x248, "payload_offset");
@@ -78,8 +96,10 @@ function checkBody(image: ImageReader, version: number, setupSize: number, codeS
   if (length > 0) image.slice(setupSize + offset, length, "payload");
   const found = compareCrc(image, setupSize, codeSize);
   if (found) {
-    throw image.error(`is corrupt: the checksum over its first ${hex(setupSize + codeSize)} bytes is ${found}`,
-      "fetch the file again");
+    throw image.error(
+      `is corrupt: the checksum over its first ${hex(setupSize + codeSize)} bytes is ${found}`,
+      "fetch the file again",
+    );
   }
 }
 
@@ -125,13 +145,22 @@ function writeCommandLine(image: ImageReader, version: number, input: LoadInput)
   const bytes = cString(input.append);
   const limit = Math.min(version >= 0x0206 ? image.u32(0x238, "cmdline_size") : 255, commandLineRoom - 1);
   if (bytes.length - 1 > limit) {
-    throw image.error(`takes a command line of ${limit} bytes, -append has ${bytes.length - 1}`, "shorten -append");
+    throw image.error(
+      `takes a command line of ${limit} bytes, -append has ${bytes.length - 1}`,
+      "shorten -append",
+    );
   }
   input.memory.write(commandLine, bytes);
 }
 
 /** As high as the kernel allows, page aligned, above the kernel. */
-function placeInitrd(image: ImageReader, version: number, input: LoadInput, kernelTop: number, ramTop: number): void {
+function placeInitrd(
+  image: ImageReader,
+  version: number,
+  input: LoadInput,
+  kernelTop: number,
+  ramTop: number,
+): void {
   const { initrd, memory } = input;
   if (!initrd) return;
   const max = version >= 0x0203 ? image.u32(0x22c, "initrd_addr_max") : 0x37ffffff;
@@ -140,7 +169,8 @@ function placeInitrd(image: ImageReader, version: number, input: LoadInput, kern
   if (at < kernelTop) {
     throw new ImageReader(initrd).error(
       `its ${initrd.bytes.length} bytes do not fit between ${hex(kernelTop)} and ${hex(highest)}`,
-      `give at least -m ${mebibytes(kernelTop + initrd.bytes.length + 4096)}`);
+      `give at least -m ${mebibytes(kernelTop + initrd.bytes.length + 4096)}`,
+    );
   }
   memory.write(at, initrd.bytes);
   memory.writeU32(zeroPage + 0x218, at);

@@ -49,7 +49,18 @@ export const gdtAddress = 0x1000;
 const protectedMode = 0x11n;
 
 const taskState: Segment = {
-  selector: 0, base: 0n, limit: 0x67, type: 11, s: 0, dpl: 0, present: 1, avl: 0, l: 0, db: 0, g: 0, unusable: 0,
+  selector: 0,
+  base: 0n,
+  limit: 0x67,
+  type: 11,
+  s: 0,
+  dpl: 0,
+  present: 1,
+  avl: 0,
+  l: 0,
+  db: 0,
+  g: 0,
+  unusable: 0,
 };
 const noLdt: Segment = { ...taskState, limit: 0xffff, type: 2 };
 
@@ -58,7 +69,10 @@ const noLdt: Segment = { ...taskState, limit: 0xffff, type: 2 };
  * behind them: what the boot protocols of Linux, multiboot and PVH all ask for.
  */
 export function flatStart(
-  memory: GuestMemory, kind: StartState["kind"], entry: number, regs: Partial<Regs>,
+  memory: GuestMemory,
+  kind: StartState["kind"],
+  entry: number,
+  regs: Partial<Regs>,
 ): StartState {
   memory.writeU64(gdtAddress, 0n);
   memory.writeU64(gdtAddress + 8, 0n);
@@ -66,11 +80,21 @@ export function flatStart(
   memory.writeU64(gdtAddress + 24, 0x00cf93000000ffffn);
   const data = flatSegment(0x18, 3);
   return {
-    kind, entry,
+    kind,
+    entry,
     regs: { ...zeroRegs(), rip: BigInt(entry), ...regs },
     sregs: {
-      cs: flatSegment(0x10, 11), ds: data, es: data, fs: data, gs: data, ss: data, tr: taskState, ldt: noLdt,
-      gdt: { base: BigInt(gdtAddress), limit: 31 }, idt: { base: 0n, limit: 0 }, cr0: protectedMode,
+      cs: flatSegment(0x10, 11),
+      ds: data,
+      es: data,
+      fs: data,
+      gs: data,
+      ss: data,
+      tr: taskState,
+      ldt: noLdt,
+      gdt: { base: BigInt(gdtAddress), limit: 31 },
+      idt: { base: 0n, limit: 0 },
+      cr0: protectedMode,
     },
   };
 }
@@ -116,7 +140,9 @@ export class ImageReader {
 
   #need(at: number, length: number, what: string): DataView {
     if (!(at >= 0 && length >= 0 && at + length <= this.bytes.length)) {
-      throw this.error(`${what} at offset ${hex(at)} needs ${length} bytes, the file has ${this.bytes.length}`);
+      throw this.error(
+        `${what} at offset ${hex(at)} needs ${length} bytes, the file has ${this.bytes.length}`,
+      );
     }
     return this.#view;
   }

@@ -14,8 +14,11 @@ export function loadKernel(input: LoadInput): StartState {
   const elf64 = isElf(bytes) && bytes[4] === 2;
   if (header >= 0 && !elf64) return loadMultiboot(input, header);
   if (isElf(bytes)) return loadPvh(input);
-  throw new LoadError(name, "is no kernel: no \"HdrS\" at 0x202, no multiboot header in the first 8 KiB, no ELF",
-    "give a bzImage, a multiboot kernel or an ELF with a PVH note");
+  throw new LoadError(
+    name,
+    'is no kernel: no "HdrS" at 0x202, no multiboot header in the first 8 KiB, no ELF',
+    "give a bzImage, a multiboot kernel or an ELF with a PVH note",
+  );
 }
 
 const kibibyte = 1024;
@@ -25,7 +28,10 @@ const maxFirmware = 8 * 1024 * kibibyte;
 export function checkFirmware(image: NamedImage): void {
   const { length } = image.bytes;
   if (length === 0 || length % (64 * kibibyte) !== 0 || length > maxFirmware) {
-    throw new LoadError(image.name, `is ${length} bytes long`,
-      "firmware has a multiple of 65536 bytes, up to 8 MiB (such as bios-256k.bin)");
+    throw new LoadError(
+      image.name,
+      `is ${length} bytes long`,
+      "firmware has a multiple of 65536 bytes, up to 8 MiB (such as bios-256k.bin)",
+    );
   }
 }

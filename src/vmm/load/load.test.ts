@@ -7,9 +7,14 @@ import { checkFirmware, loadKernel } from "./kernel.ts";
 const mib = 1 << 20;
 const text = (s: string) => new TextEncoder().encode(s);
 
-function input(bytes: Uint8Array, more: Partial<LoadInput> = {}, size = 32): LoadInput & { memory: ArrayMemory } {
+function input(
+  bytes: Uint8Array,
+  more: Partial<LoadInput> = {},
+  size = 32,
+): LoadInput & { memory: ArrayMemory } {
   const e820: E820Entry[] = [
-    { base: 0, size: 0x9fc00, type: 1 }, { base: 0xe0000, size: 0x20000, type: 2 },
+    { base: 0, size: 0x9fc00, type: 1 },
+    { base: 0xe0000, size: 0x20000, type: 2 },
     { base: mib, size: (size - 1) * mib, type: 1 },
   ];
   const memory = new ArrayMemory(size * mib);
@@ -55,7 +60,10 @@ test("a bzImage starts at 1 MiB with ESI at a zero page that tells e820, command
 });
 
 test("the initrd obeys initrd_addr_max", () => {
-  const i = input(bzImage((v) => v.setUint32(0x22c, 0x17fffff, true)), { initrd: { name: "i", bytes: text("x") } });
+  const i = input(
+    bzImage((v) => v.setUint32(0x22c, 0x17fffff, true)),
+    { initrd: { name: "i", bytes: text("x") } },
+  );
   loadKernel(i);
   expect(i.memory.readU32(0x10218)).toBe(0x17ff000);
 });
@@ -84,7 +92,10 @@ function elf(is64: boolean, physical: number, body: Uint8Array, note?: Uint8Arra
   const v = new DataView(bytes.buffer);
   bytes.set([0x7f, 0x45, 0x4c, 0x46, is64 ? 2 : 1, 1, 1]);
   v.setUint16(0x12, is64 ? 62 : 3, true);
-  const segments = [[1, 4096, physical, body.length, body.length + 16], ...(note ? [[4, 2048, 0, note.length, note.length]] : [])];
+  const segments = [
+    [1, 4096, physical, body.length, body.length + 16],
+    ...(note ? [[4, 2048, 0, note.length, note.length]] : []),
+  ];
   if (is64) v.setBigUint64(0x18, BigInt(physical), true);
   else v.setUint32(0x18, physical + 0x1000000, true);
   if (is64) v.setBigUint64(0x20, 0x40n, true);
@@ -94,8 +105,14 @@ function elf(is64: boolean, physical: number, body: Uint8Array, note?: Uint8Arra
   segments.forEach(([type = 0, offset = 0, address = 0, fileSize = 0, memorySize = 0], i) => {
     const at = 0x40 + i * (is64 ? 56 : 32);
     v.setUint32(at, type, true);
-    if (is64) [offset, address, address, fileSize, memorySize, 4].forEach((x, k) => v.setBigUint64(at + 8 + 8 * k, BigInt(x), true));
-    else [offset, address + 0x1000000, address, fileSize, memorySize].forEach((x, k) => v.setUint32(at + 4 + 4 * k, x, true));
+    if (is64)
+      [offset, address, address, fileSize, memorySize, 4].forEach((x, k) => {
+        v.setBigUint64(at + 8 + 8 * k, BigInt(x), true);
+      });
+    else
+      [offset, address + 0x1000000, address, fileSize, memorySize].forEach((x, k) => {
+        v.setUint32(at + 4 + 4 * k, x, true);
+      });
   });
   bytes.set(body, 4096);
   if (note) bytes.set(note, 2048);
@@ -114,15 +131,25 @@ test("a multiboot ELF32 gets its physical entry, argv[0], modules and a memory m
   ];
   const i = input(bytes, { modules });
   const start = loadKernel(i);
-  expect([start.kind, start.entry, start.regs.rax, start.regs.rbx]).toEqual(["multiboot", 0x400000, 0x2badb002n, 0x9000n]);
+  expect([start.kind, start.entry, start.regs.rax, start.regs.rbx]).toEqual([
+    "multiboot",
+    0x400000,
+    0x2badb002n,
+    0x9000n,
+  ]);
   const u32 = (at: number) => i.memory.readU32(0x9000 + at);
   expect(u32(0) & 0x4d).toBe(0x4d);
   expect([u32(4), u32(8), u32(20), u32(44)]).toEqual([639, 31 * 1024, 2, 72]);
   const string = (at: number) => new TextDecoder().decode(readBytes(i.memory, at, 64)).split("\0")[0];
   expect(string(u32(16))).toBe("kernel console=ttyS0");
   const mod = (n: number) => i.memory.readU32(u32(24) + 4 * n);
-  expect([mod(0) % 4096, mod(1) - mod(0), string(mod(2)), string(mod(0)), string(mod(6))])
-    .toEqual([0, 10, "env a", "NR_CPUS=1\n", "two"]);
+  expect([mod(0) % 4096, mod(1) - mod(0), string(mod(2)), string(mod(0)), string(mod(6))]).toEqual([
+    0,
+    10,
+    "env a",
+    "NR_CPUS=1\n",
+    "two",
+  ]);
   expect([i.memory.readU32(u32(48)), i.memory.readU64(u32(48) + 4 + 48)]).toEqual([20, 0x100000n]);
 });
 
@@ -132,7 +159,9 @@ test("a multiboot header with addresses loads without ELF and clears its BSS", (
   const i = input(bytes);
   i.memory.bytes.fill(0xff, 0x100000, 0x100300);
   expect(loadKernel(i).entry).toBe(0x100040);
-  expect([i.memory.readU8(0x1000ff), i.memory.readU8(0x100100), i.memory.readU8(0x100200)]).toEqual([0x90, 0, 0xff]);
+  expect([i.memory.readU8(0x1000ff), i.memory.readU8(0x100100), i.memory.readU8(0x100200)]).toEqual([
+    0x90, 0, 0xff,
+  ]);
 });
 
 const xenNote = (entry: number) => {
@@ -141,15 +170,22 @@ const xenNote = (entry: number) => {
   return note;
 };
 
-test.each([true, false])("an ELF with a PVH note starts at the note's entry with hvm_start_info in EBX (64-bit: %s)", (is64) => {
-  const i = input(elf(is64, 0x1000000, text("code"), xenNote(0x1000010)), { initrd: { name: "i", bytes: text("cpio") } });
-  const start = loadKernel(i);
-  expect([start.kind, start.entry, start.regs.rbx]).toEqual(["pvh", 0x1000010, 0x6000n]);
-  const m = i.memory;
-  expect([m.readU32(0x6000), m.readU32(0x6004), m.readU32(0x600c), m.readU32(0x6030)]).toEqual([0x336ec578, 1, 1, 3]);
-  expect(m.readU64(0x6020)).toBe(0xe0000n);
-  expect(m.readU32(Number(m.readU64(Number(m.readU64(0x6010)))))).toBe(0x6f697063);
-});
+test.each([true, false])(
+  "an ELF with a PVH note starts at the note's entry with hvm_start_info in EBX (64-bit: %s)",
+  (is64) => {
+    const i = input(elf(is64, 0x1000000, text("code"), xenNote(0x1000010)), {
+      initrd: { name: "i", bytes: text("cpio") },
+    });
+    const start = loadKernel(i);
+    expect([start.kind, start.entry, start.regs.rbx]).toEqual(["pvh", 0x1000010, 0x6000n]);
+    const m = i.memory;
+    expect([m.readU32(0x6000), m.readU32(0x6004), m.readU32(0x600c), m.readU32(0x6030)]).toEqual([
+      0x336ec578, 1, 1, 3,
+    ]);
+    expect(m.readU64(0x6020)).toBe(0xe0000n);
+    expect(m.readU32(Number(m.readU64(Number(m.readU64(0x6010)))))).toBe(0x6f697063);
+  },
+);
 
 test("an ELF without a note, for another machine, or with a wild segment is refused with a cure", () => {
   expect(() => loadKernel(input(elf(true, 0x1000000, text("x"))))).toThrow(/without a PVH note.*CONFIG_PVH/);
@@ -160,16 +196,26 @@ test("an ELF without a note, for another machine, or with a wild segment is refu
 });
 
 test("no damaged image raises anything but LoadError", () => {
-  const images = [bzImage(), elf(false, 0x400000, multibootHeader(0)), elf(true, 0x1000000, text("code"), xenNote(0x1000000))];
+  const images = [
+    bzImage(),
+    elf(false, 0x400000, multibootHeader(0)),
+    elf(true, 0x1000000, text("code"), xenNote(0x1000000)),
+  ];
   let seed = 1;
-  const random = (n: number) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) % n;
+  const random = (n: number) => {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+    return seed % n;
+  };
   const memory = input(bzImage());
   let refused = 0;
   for (let round = 0; round < 600; round++) {
     const bytes = (images[round % 3] as Uint8Array).slice();
     for (let k = 0; k < 4; k++) bytes[random(round % 2 ? 0x300 : 0x80)] = random(256);
     try {
-      loadKernel({ ...memory, kernel: { name: "k", bytes: round % 5 ? bytes : bytes.subarray(0, random(bytes.length)) } });
+      loadKernel({
+        ...memory,
+        kernel: { name: "k", bytes: round % 5 ? bytes : bytes.subarray(0, random(bytes.length)) },
+      });
     } catch (e) {
       expect(e).toBeInstanceOf(LoadError);
       refused++;

@@ -1,6 +1,14 @@
 import { loadElf32Segments } from "./elf.ts";
 import {
-  cString, flatStart, hex, ImageReader, type LoadInput, LoadError, mebibytes, type StartState, topOfRam,
+  cString,
+  flatStart,
+  hex,
+  ImageReader,
+  type LoadInput,
+  LoadError,
+  mebibytes,
+  type StartState,
+  topOfRam,
 } from "./image.ts";
 
 /*
@@ -33,32 +41,38 @@ export function loadMultiboot(input: LoadInput, header: number): StartState {
   const image = new ImageReader(input.kernel);
   const flags = image.u32(header + 4, "multiboot flags");
   if (flags & Flag.unsupported) {
-    throw image.error(`asks for multiboot features ${hex(flags & 0xffff)} at offset ${hex(header + 4)}`,
-      "only memory map, modules and page alignment are offered");
+    throw image.error(
+      `asks for multiboot features ${hex(flags & 0xffff)} at offset ${hex(header + 4)}`,
+      "only memory map, modules and page alignment are offered",
+    );
   }
   const top = Math.min(topOfRam(input.e820), input.memory.size);
-  const { entry, end } = flags & Flag.addresses
-    ? loadByAddresses(image, input, header, top)
-    : loadElf32Segments(image, input.memory, top);
+  const { entry, end } =
+    flags & Flag.addresses
+      ? loadByAddresses(image, input, header, top)
+      : loadElf32Segments(image, input.memory, top);
   writeInformation(input, end, top);
   return flatStart(input.memory, "multiboot", entry, { rax: bootMagic, rbx: BigInt(infoAddress) });
 }
 
 /** The addresses in the header itself ("a.out kludge"). */
 function loadByAddresses(image: ImageReader, input: LoadInput, header: number, top: number) {
-  const [headerAddress, loadAddress, loadEnd, bssEnd, entry] =
-    [12, 16, 20, 24, 28].map((o) => image.u32(header + o, "multiboot addresses")) as
-      [number, number, number, number, number];
+  const [headerAddress, loadAddress, loadEnd, bssEnd, entry] = [12, 16, 20, 24, 28].map((o) =>
+    image.u32(header + o, "multiboot addresses"),
+  ) as [number, number, number, number, number];
   const start = header - (headerAddress - loadAddress);
   if (loadAddress > headerAddress || start < 0) {
-    throw image.error(`load_addr ${hex(loadAddress)} and header_addr ${hex(headerAddress)} do not fit offset ${hex(header)}`);
+    throw image.error(
+      `load_addr ${hex(loadAddress)} and header_addr ${hex(headerAddress)} do not fit offset ${hex(header)}`,
+    );
   }
   const length = loadEnd === 0 ? image.bytes.length - start : loadEnd - loadAddress;
   const bytes = image.slice(start, length, "load_addr to load_end_addr");
   const end = Math.max(loadAddress + length, bssEnd);
   if (end > top) throw image.error(`needs memory up to ${hex(end)}`, `give at least -m ${mebibytes(end)}`);
   input.memory.write(loadAddress, bytes);
-  if (bssEnd > loadAddress + length) input.memory.write(loadAddress + length, new Uint8Array(bssEnd - loadAddress - length));
+  if (bssEnd > loadAddress + length)
+    input.memory.write(loadAddress + length, new Uint8Array(bssEnd - loadAddress - length));
   return { entry, end };
 }
 
@@ -67,17 +81,24 @@ function writeInformation(input: LoadInput, kernelEnd: number, top: number): voi
   let next = infoAddress + 128;
   const put = (bytes: Uint8Array): number => {
     const at = next;
-    if (at + bytes.length > infoLimit) throw new LoadError("-append", "is too long", "shorten the command lines");
+    if (at + bytes.length > infoLimit)
+      throw new LoadError("-append", "is too long", "shorten the command lines");
     memory.write(at, bytes);
     next = (at + bytes.length + 3) & ~3;
     return at;
   };
-  const modules = input.modules ?? (input.initrd ? [{ image: input.initrd, commandLine: input.initrd.name }] : []);
+  const modules =
+    input.modules ?? (input.initrd ? [{ image: input.initrd, commandLine: input.initrd.name }] : []);
   let free = Math.max(kernelEnd, 0x100000);
   const list = modules.map(({ image, commandLine }) => {
     const at = free + ((4096 - (free % 4096)) % 4096);
     free = at + image.bytes.length;
-    if (free > top) throw new LoadError(image.name, "does not fit behind the kernel", `give at least -m ${mebibytes(free)}`);
+    if (free > top)
+      throw new LoadError(
+        image.name,
+        "does not fit behind the kernel",
+        `give at least -m ${mebibytes(free)}`,
+      );
     memory.write(at, image.bytes);
     return [at, free, put(cString(commandLine)), 0];
   });

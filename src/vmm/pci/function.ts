@@ -9,8 +9,19 @@ import type { Device } from "../devices/device.ts";
  *   10-27 base addresses  | 2C subsystem vendor | 2E subsystem | 34 capabilities | 3C interrupt line | 3D pin
  */
 export const Config = {
-  vendor: 0x00, device: 0x02, command: 0x04, status: 0x06, revision: 0x08, classCode: 0x09, headerType: 0x0e,
-  bar0: 0x10, subsystemVendor: 0x2c, subsystem: 0x2e, capabilities: 0x34, interruptLine: 0x3c, interruptPin: 0x3d,
+  vendor: 0x00,
+  device: 0x02,
+  command: 0x04,
+  status: 0x06,
+  revision: 0x08,
+  classCode: 0x09,
+  headerType: 0x0e,
+  bar0: 0x10,
+  subsystemVendor: 0x2c,
+  subsystem: 0x2e,
+  capabilities: 0x34,
+  interruptLine: 0x3c,
+  interruptPin: 0x3d,
 } as const;
 
 const Command = { io: 1, memory: 2 } as const;
@@ -124,9 +135,10 @@ export abstract class PciFunction implements Device {
       if (visible && now?.base === address) continue;
       if (now) this.#unmap(bar, now);
       if (!visible) continue;
-      const mapping = bar.kind === "io"
-        ? this.#bus.ports.map(address, bar.size, bar.device, { width: 4, priority: -1 })
-        : this.#bus.mmio.map(address, bar.size, bar.device, { width: 8, priority: -1 });
+      const mapping =
+        bar.kind === "io"
+          ? this.#bus.ports.map(address, bar.size, bar.device, { width: 4, priority: -1 })
+          : this.#bus.mmio.map(address, bar.size, bar.device, { width: 8, priority: -1 });
       this.#mapped.set(bar, mapping);
     }
   }

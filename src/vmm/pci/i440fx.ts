@@ -37,8 +37,10 @@ export class I440fx extends PciFunction {
       const at = i === 12 ? pamBase : pamBase + 1 + (i >> 1);
       const nibble = (this.config[at] ?? 0) >> (i === 12 || i & 1 ? 4 : 0);
       segments.push({
-        base: 0xc0000 + i * 0x4000, size: i === 12 ? 0x10000 : 0x4000,
-        readDram: (nibble & 1) !== 0, writeDram: (nibble & 2) !== 0,
+        base: 0xc0000 + i * 0x4000,
+        size: i === 12 ? 0x10000 : 0x4000,
+        readDram: (nibble & 1) !== 0,
+        writeDram: (nibble & 2) !== 0,
       });
     }
     return segments;

@@ -73,7 +73,13 @@ test("identity registers cannot be written", () => {
 test("PAM nibbles become thirteen segments of C0000-FFFFF", () => {
   const { bus, pci, write } = make();
   let seen: readonly PamSegment[] = [];
-  pci.plug(0, 0, new I440fx(bus, (s) => { seen = s; }));
+  pci.plug(
+    0,
+    0,
+    new I440fx(bus, (s) => {
+      seen = s;
+    }),
+  );
   write(0, 0, 0x59, 1, 0xff);
   write(0, 0, 0x5a, 1, 0x21);
   expect(seen.length).toBe(13);

@@ -35,20 +35,36 @@ const second = 1_000_000_000n;
 const halfTurn = 0x800000;
 
 type PmFields = {
-  status: number; enable: number; control: number; gpeStatus: number; gpeEnable: number;
-  apmControl: number; apmStatus: number;
+  status: number;
+  enable: number;
+  control: number;
+  gpeStatus: number;
+  gpeEnable: number;
+  apmControl: number;
+  apmStatus: number;
   /** The tick at which TMR_STS comes next. */
   overflowAt: number;
 };
 
 function powerOn(): PmFields {
   return {
-    status: 0, enable: 0, control: 0, gpeStatus: 0, gpeEnable: 0, apmControl: 0, apmStatus: 0, overflowAt: halfTurn,
+    status: 0,
+    enable: 0,
+    control: 0,
+    gpeStatus: 0,
+    gpeEnable: 0,
+    apmControl: 0,
+    apmStatus: 0,
+    overflowAt: halfTurn,
   };
 }
 
 const limits = {
-  status: 0xffff, enable: 0xffff, control: 0xffff, gpeStatus: 0xffff, gpeEnable: 0xffff,
+  status: 0xffff,
+  enable: 0xffff,
+  control: 0xffff,
+  gpeStatus: 0xffff,
+  gpeEnable: 0xffff,
   overflowAt: Number.MAX_SAFE_INTEGER,
 };
 
@@ -118,10 +134,15 @@ export class Piix4Pm extends PciFunction {
     this.#block = undefined;
     const base = this.configRead(pmbase, 2) & 0xffc0;
     if (!(this.configRead(pmregmisc, 1) & 1) || base === 0) return;
-    this.#block = this.#ports.map(base, 64, {
-      portRead: (port, size) => this.#readBlock(port - base, size),
-      portWrite: (port, size, v) => this.#writeBlock(port - base, size, v),
-    }, { width: 4 });
+    this.#block = this.#ports.map(
+      base,
+      64,
+      {
+        portRead: (port, size) => this.#readBlock(port - base, size),
+        portWrite: (port, size, v) => this.#writeBlock(port - base, size, v),
+      },
+      { width: 4 },
+    );
   }
 
   #ticks(): number {

@@ -1,0 +1,107 @@
+// The command: QEMU's options, one machine, its serial port on standard input and output.
+import { readFileSync, writeFileSync } from "node:fs";
+import { parseCpu } from "../src/isa/index.ts";
+import { TcgVm } from "../src/tcg/index.ts";
+import { LoadError, Machine, type MachineStop, type NamedImage, OptionError, parseModules, parseOptions, userMemorySize, type VitrineOptions } from "../src/vmm/public.ts";
+import { VitrineError } from "../src/base/index.ts";
+
+/** Guest instructions between looks at the outside world. */
+const SLICE = 20_000_000;
+const encoder = new TextDecoder("latin1");
+
+function readImage(name: string | undefined): NamedImage | undefined {
+  if (name === undefined) return undefined;
+  try {
+    return { name, bytes: new Uint8Array(readFileSync(name)) };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new LoadError(name, code === "ENOENT" ? "does not exist" : `cannot be read (${code ?? "unknown error"})`, "give the path of a file");
+  }
+}
+
+async function main(options: VitrineOptions): Promise<number> {
+  const kernel = readImage(options.kernel);
+  const multiboot = kernel !== undefined && options.initrd !== undefined && options.initrd.includes(",");
+  const modules = multiboot && options.initrd ? parseModules(options.initrd).map((m) => ({ image: readImage(m.file) as NamedImage, commandLine: m.commandLine })) : undefined;
+  const initrd = multiboot ? undefined : readImage(options.initrd);
+  const bios = readImage(options.bios);
+  const module = new WebAssembly.Module(readFileSync(new URL("core.wasm", import.meta.url)));
+  const vm = await TcgVm.create({
+    module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0), cpu: options.cpu ?? parseCpu("qemu64"),
+  });
+  let recent = "", seen = false;
+  const machine = new Machine(vm, {
+    ramSize: options.memory, kernel, initrd, modules, append: options.append, bios, nographic: options.nographic, bootMenu: options.bootMenu,
+    noReboot: options.noReboot, rtcBase: rtcSeconds(options.rtcBase),
+    onSerial: (bytes) => {
+      if (options.serial === "stdio") process.stdout.write(bytes);
+      if (options.until === undefined || seen) return;
+      recent = (recent + encoder.decode(bytes)).slice(-65536);
+      seen = recent.includes(options.until);
+    },
+  });
+  const started = process.hrtime.bigint();
+  const stop = await loop(machine, vm, options, () => seen);
+  if (options.stats) writeFileSync(options.stats, `${JSON.stringify(statistics(vm, Number(process.hrtime.bigint() - started) / 1e6), null, 2)}\n`);
+  return statusOf(stop, options, seen);
+}
+
+/** Runs until the guest stops, -until text was seen, or -max-insns are reached. */
+async function loop(machine: Machine, vm: TcgVm, options: VitrineOptions, seen: () => boolean): Promise<MachineStop> {
+  const input: Uint8Array[] = [];
+  if (options.serial === "stdio") {
+    if (process.stdin.isTTY) process.stdin.setRawMode(true);
+    process.stdin.on("data", (chunk: Buffer) => input.push(new Uint8Array(chunk)));
+    process.stdin.unref();
+  }
+  for (;;) {
+    const now = vm.clock.now();
+    const stop = machine.run(Math.min(now + SLICE, options.maxInsns));
+    if (seen() || stop.kind !== "budget" || vm.clock.now() >= options.maxInsns) return stop;
+    // Let standard input and signals in.
+    await new Promise((resolve) => setImmediate(resolve));
+    const first = input[0];
+    if (first) {
+      const taken = machine.uart.receive(first);
+      if (taken >= first.length) input.shift();
+      else input[0] = first.subarray(taken);
+    }
+  }
+}
+
+function statusOf(stop: MachineStop, options: VitrineOptions, seen: boolean): number {
+  if (seen) return 0;
+  if (stop.kind === "exit") return stop.status;
+  if (stop.kind === "budget") return options.until === undefined ? 0 : complain(`vitrine: -until ${JSON.stringify(options.until)}: not seen before -max-insns`);
+  if (stop.kind === "shutdown") return options.noReboot ? 0 : complain("vitrine: the guest shut down by a triple fault");
+  if (stop.kind === "error") return complain(`vitrine: internal error: ${stop.message}`);
+  return options.until === undefined ? 0 : complain(`vitrine: -until ${JSON.stringify(options.until)}: not seen before the guest halted for ever`);
+}
+
+function complain(line: string): number {
+  process.stderr.write(`${line}\n`);
+  return 1;
+}
+
+function rtcSeconds(base: string): number {
+  if (base === "utc" || base === "localtime") {
+    const now = new Date();
+    return Math.floor(now.getTime() / 1000) - (base === "localtime" ? now.getTimezoneOffset() * 60 : 0);
+  }
+  return Math.floor(Date.parse(base.includes("T") ? `${base}Z` : `${base}T00:00:00Z`) / 1000);
+}
+
+function statistics(vm: TcgVm, wallMs: number): Record<string, number | Record<string, number>> {
+  const { tlbMisses, walkRefs } = vm.counters();
+  const t = vm.clock.now();
+  return { instructions: t, virtual_ns: t, wall_ms: Math.round(wallMs), exits: {}, exits_total: 0, exits_user: 0, tlb_misses: tlbMisses, walk_refs: walkRefs, ept_violations: 0, pages_mapped: 0 };
+}
+
+try {
+  process.exitCode = await main(parseOptions(process.argv.slice(2)));
+  if (process.stdin.isTTY) process.stdin.setRawMode(false);
+} catch (error) {
+  if (!(error instanceof OptionError || error instanceof VitrineError)) throw error;
+  process.exitCode = complain(`vitrine: ${error.message}`);
+}
+process.stdin.destroy();
