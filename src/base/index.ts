@@ -30,3 +30,5 @@ export type {
 export { flatSegment, zeroRegs } from "./accel.ts";
 export type { GuestMemory } from "./memory.ts";
 export { ArrayMemory, BytewiseMemory, readBytes } from "./memory.ts";
+export type { Counters, ExitRecord, ExitView, Observer } from "./observer.ts";
+export { Mark } from "./observer.ts";

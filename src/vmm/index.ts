@@ -1,0 +1,4 @@
+/** Second door of vmm: the session that hosts one machine for a page. */
+export { MachineSession, type SessionHost } from "./session/session.ts";
+export type * from "./session/protocol.ts";
+export type { PagingMode, Reference, TableRow, TableView, Walk } from "./session/paging.ts";
