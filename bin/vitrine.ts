@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseCpu } from "../src/isa/index.ts";
 import { TcgVm } from "../src/tcg/index.ts";
-import { LoadError, Machine, type MachineStop, type NamedImage, OptionError, parseModules, parseOptions, userMemorySize, type VitrineOptions } from "../src/vmm/public.ts";
+import { KvmAccel, LoadError, Machine, type MachineStop, type NamedImage, OptionError, parseModules, parseOptions, userMemorySize, type VitrineOptions } from "../src/vmm/public.ts";
 import { VitrineError } from "../src/base/index.ts";
 
 /** Guest instructions between looks at the outside world. */
@@ -21,14 +21,15 @@ function readImage(name: string | undefined): NamedImage | undefined {
 
 async function main(options: VitrineOptions): Promise<number> {
   const kernel = readImage(options.kernel);
-  const multiboot = kernel !== undefined && options.initrd !== undefined && options.initrd.includes(",");
+  const multiboot = options.initrd?.includes(",") ?? false;
   const modules = multiboot && options.initrd ? parseModules(options.initrd).map((m) => ({ image: readImage(m.file) as NamedImage, commandLine: m.commandLine })) : undefined;
   const initrd = multiboot ? undefined : readImage(options.initrd);
   const bios = readImage(options.bios);
   const module = new WebAssembly.Module(readFileSync(new URL("core.wasm", import.meta.url)));
-  const vm = await TcgVm.create({
+  const settings = {
     module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0), cpu: options.cpu ?? parseCpu("qemu64"),
-  });
+  };
+  const vm = options.accel === "kvm" ? await KvmAccel.create(settings) : await TcgVm.create(settings);
   let recent = "", seen = false;
   const machine = new Machine(vm, {
     ramSize: options.memory, kernel, initrd, modules, append: options.append, bios, nographic: options.nographic, bootMenu: options.bootMenu,
@@ -43,16 +44,17 @@ async function main(options: VitrineOptions): Promise<number> {
   const started = process.hrtime.bigint();
   const stop = await loop(machine, vm, options, () => seen);
   if (options.stats) writeFileSync(options.stats, `${JSON.stringify(statistics(vm, Number(process.hrtime.bigint() - started) / 1e6), null, 2)}\n`);
+  if (options.stateHash) process.stdout.write(`state-hash: ${machine.stateHash()}\n`);
   return statusOf(stop, options, seen);
 }
 
 /** Runs until the guest stops, -until text was seen, or -max-insns are reached. */
-async function loop(machine: Machine, vm: TcgVm, options: VitrineOptions, seen: () => boolean): Promise<MachineStop> {
+async function loop(machine: Machine, vm: TcgVm | KvmAccel, options: VitrineOptions, seen: () => boolean): Promise<MachineStop> {
   const input: Uint8Array[] = [];
   if (options.serial === "stdio") {
     if (process.stdin.isTTY) process.stdin.setRawMode(true);
     process.stdin.on("data", (chunk: Buffer) => input.push(new Uint8Array(chunk)));
-    process.stdin.unref();
+    (process.stdin as { unref?: () => void }).unref?.();
   }
   for (;;) {
     const now = vm.clock.now();
@@ -62,7 +64,7 @@ async function loop(machine: Machine, vm: TcgVm, options: VitrineOptions, seen: 
     await new Promise((resolve) => setImmediate(resolve));
     const first = input[0];
     if (first) {
-      const taken = machine.uart.receive(first);
+      const taken = machine.type(first);
       if (taken >= first.length) input.shift();
       else input[0] = first.subarray(taken);
     }
@@ -91,10 +93,13 @@ function rtcSeconds(base: string): number {
   return Math.floor(Date.parse(base.includes("T") ? `${base}Z` : `${base}T00:00:00Z`) / 1000);
 }
 
-function statistics(vm: TcgVm, wallMs: number): Record<string, number | Record<string, number>> {
-  const { tlbMisses, walkRefs } = vm.counters();
-  const t = vm.clock.now();
-  return { instructions: t, virtual_ns: t, wall_ms: Math.round(wallMs), exits: {}, exits_total: 0, exits_user: 0, tlb_misses: tlbMisses, walk_refs: walkRefs, ept_violations: 0, pages_mapped: 0 };
+function statistics(vm: TcgVm | KvmAccel, wallMs: number): Record<string, number | Record<string, number>> {
+  const { tlbMisses, walkRefs } = vm.counters(), t = vm.clock.now();
+  const kvm = vm instanceof KvmAccel ? vm : undefined, counts = kvm?.vm.space.tdp.counts, exits = kvm?.stats.byReason() ?? {};
+  return {
+    instructions: t, virtual_ns: t, wall_ms: Math.round(wallMs), exits, exits_total: kvm?.stats.exits ?? 0, exits_user: kvm?.stats.userExits ?? 0,
+    tlb_misses: tlbMisses, walk_refs: walkRefs, ept_violations: exits.EPT_VIOLATION ?? 0, pages_mapped: counts ? counts.pages4k + counts.pages2m * 512 : 0,
+  };
 }
 
 try {

@@ -4,10 +4,13 @@ import { pathToFileURL } from "node:url";
 import { at, fingerprint, stamp, upToDate } from "./lib/fingerprint.mjs";
 import { run, runTool, say, step, ToolError } from "./lib/say.mjs";
 
-const SOURCES = ["src/isa", "src/hw", "src/base", "asconfig.json", "tools/build-core.mjs"];
-const GENERATORS = ["src/hw/generate/main.ts", "src/hw/generate/index.ts"];
+const SOURCES = ["src/isa", "src/hw", "src/base", "tools/build-core.mjs"];
+const GENERATORS = ["src/hw/generate/index.ts"];
 const OUTPUT = at("build/core.wasm");
-const ASC_FLAGS = ["-O3", "--converge", "--noAssert", "--runtime", "stub", "--importMemory"];
+const ASC_FLAGS = [
+  ...["-O3", "--noAssert", "--runtime", "stub", "--importMemory", "--memoryBase", "1048576", "--exportTable"],
+  ...["--enable", "simd", "--disableWarning", "112"],
+];
 
 async function generate() {
   const entry = GENERATORS.find((path) => existsSync(at(path)));

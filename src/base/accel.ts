@@ -64,6 +64,8 @@ export interface Sregs {
   cr0: bigint; cr2: bigint; cr3: bigint; cr4: bigint; cr8: bigint;
   efer: bigint;
   apicBase: bigint;
+  /** The four PDPTE registers, present only while PAE paging outside long mode is on (KVM_GET_SREGS2). */
+  pdptrs?: readonly bigint[];
 }
 
 export interface DebugRegs {
@@ -77,10 +79,25 @@ export interface RegionFlags {
   log?: boolean;
 }
 
+/**
+ * User memory as the process that runs the machine has it: what setRegion's `backing` is an offset into. Saving and
+ * migration work on it, since memory that no region shows at the moment (under a firmware shadow) belongs to the
+ * machine, too.
+ */
+export interface UserMemory {
+  /** Number of 4 KiB pages. */
+  readonly pages: number;
+  /** Copies a page; false, leaving `into` alone, when the page holds zeros only. */
+  readPage(page: number, into: Uint8Array): boolean;
+  /** Writes 4096 bytes, or zeros for null, as a device would: decoded code is dropped, the page is dirty. */
+  writePage(page: number, bytes: Uint8Array | null): void;
+}
+
 /** A virtual machine with one clock. Interrupt chips (PIC, IOAPIC, LAPIC, PIT with port 61h) live inside it. */
 export interface AccelVm extends Persist {
   readonly memory: GuestMemory;
   readonly clock: VirtualClock;
+  readonly userMemory: UserMemory;
   /** Where accesses go that nothing inside answers. Set once, before the first run. */
   attach(bus: IoBus): void;
   /**
@@ -107,14 +124,34 @@ export interface AccelVm extends Persist {
   /** Values of the listed MSRs; an MSR the CPU lacks reads as undefined. */
   msrs(indices: readonly number[]): (bigint | undefined)[];
   setMsr(index: number, value: bigint): boolean;
+  /** Extended control register 0 (KVM_GET_XCRS). */
+  xcr0(): bigint;
+  setXcr0(value: bigint): void;
   /** XSAVE image (x87, SSE and what XCR0 enables). */
   xsave(): Uint8Array;
   setXsave(image: Uint8Array): void;
-  /** Pending exceptions, interrupt shadow and NMI state; opaque to user space. */
+  /**
+   * Pending exceptions, interrupt shadow and NMI state. A record that is the same for every accelerator, since it is
+   * part of the state hash: nmi, nmiBlocked, shadow (1 STI, 2 MOV SS), init, sipi (vector + 1), debug (DR6 bits of a
+   * pending debug exception), tripleFault, a20 as numbers, seed (RDRAND) as bigint.
+   */
   events(): Saved;
   setEvents(events: Saved): void;
   mpState(): "runnable" | "uninitialized" | "init" | "sipi" | "halted";
   setMpState(state: "runnable" | "uninitialized" | "init" | "sipi" | "halted"): void;
+  /** Starts the log of written pages with every page clean, or ends it. */
+  setDirtyLog(on: boolean): void;
+  /**
+   * The pages of user memory that anything has written since the log began or since the last call: one bit a page,
+   * lowest bit first (KVM_GET_DIRTY_LOG of every slot, joined with what user space wrote itself).
+   */
+  dirtyLog(): Uint8Array;
+  /** Brings at most `limit` page digests up to date; true when none is left behind. */
+  freshenDigests(limit: number): boolean;
+  /** SHA-256 of every page of every region, 32 bytes each, in the order of guest addresses. */
+  pageDigests(): Uint8Array;
+  /** SHA-256 of the parts one after the other. */
+  sha256(...parts: Uint8Array[]): Uint8Array;
 }
 
 /** All general registers zero, as after RESET except RIP and RDX, which the caller gives. */

@@ -25,9 +25,10 @@ export {
   withBit,
 } from "./bits.ts";
 export type {
-  AccelVm, DebugRegs, DescriptorTable, IoBus, Regs, RegionFlags, Segment, Sregs, Stop,
+  AccelVm, DebugRegs, DescriptorTable, IoBus, Regs, RegionFlags, Segment, Sregs, Stop, UserMemory,
 } from "./accel.ts";
 export { flatSegment, zeroRegs } from "./accel.ts";
+export { restoreCpu, saveCpu, savedMsrs } from "./cpustate.ts";
 export type { GuestMemory } from "./memory.ts";
 export { ArrayMemory, BytewiseMemory, readBytes } from "./memory.ts";
 export type { Counters, ExitRecord, ExitView, Observer } from "./observer.ts";

@@ -10,11 +10,16 @@ import { updateMode as recomputeMode } from "./cpu/segment";
 import { setPhysBits } from "./mmu/walk";
 import { updateBreak } from "./cpu/frame";
 import { updateDebug as followDebug } from "./cpu/debug";
+import { zeroPage, hashPage, startHash, addToHash, endHash, HASH_OUT, HASH_BUFFER } from "./mmu/digest";
 import { readMsr as readRegister, writeMsr as writeRegister, msrFault as registerFault, setHostInitiated } from "./cpu/msr";
+
+export * from "./vmx/public";
+import { vmxInit } from "./vmx/public";
 
 /** Once after instantiation. */
 export function init(): void {
   prepareFixedRecords();
+  vmxInit();
   store<u64>(REGS + ZERO_OFF, 0);
   store<u32>(A20, 1);
   dropCode();
@@ -61,6 +66,17 @@ export function setRflags(f: u32): void {
 }
 export function setPhysicalBits(n: u32): void { setPhysBits(n); }
 export function updateDebug(): void { followDebug(); }
+/** Is the page at `at` all zero? */
+export function isZeroPage(at: usize): i32 { return zeroPage(at) ? 1 : 0; }
+/** SHA-256 of the page at `at`, written to digestOut(). */
+export function digestPage(at: usize): void { hashPage(at); }
+export function digestOut(): usize { return HASH_OUT; }
+/** A SHA-256 over pieces: each is placed in hashBuffer(), HASH_BUFFER_SIZE bytes at most. */
+export function hashBuffer(): usize { return HASH_BUFFER; }
+export function hashStart(): void { startHash(); }
+export function hashPiece(length: u32): void { addToHash(length); }
+/** The hash is in digestOut() afterwards. */
+export function hashEnd(): void { endHash(); }
 /** @param host 1 allows what only the embedder may do. */
 export function readMsr(n: u32, host: i32): u64 {
   setHostInitiated(host);

@@ -2,7 +2,9 @@
 import { layout } from "./layout.ts";
 
 export { featureIndex, layout } from "./layout.ts";
+export { installCpuid, offeredLeaves } from "./model.ts";
 export * from "./registers.ts";
+export { FrameDigests, sha256, takeFrames, FrameMark, zeroPageDigest } from "./digests.ts";
 
 /** What the processor is wired to. Values are unsigned; 64-bit device values pass through `mailbox`. */
 export interface Environment {
@@ -56,6 +58,34 @@ export interface CoreExports {
   readMsr(index: number, host: number): bigint;
   writeMsr(index: number, value: bigint, host: number): void;
   msrFault(): number;
+  isZeroPage(at: number): number;
+  digestPage(at: number): void;
+  digestOut(): number;
+  hashBuffer(): number;
+  hashStart(): void;
+  hashPiece(length: number): void;
+  hashEnd(): void;
+  // VT-x for an embedder that is the host (src/hw/vmx): 0, -1 VMfailInvalid, n > 0 VM-instruction error, -2 already exited
+  vmxBecomeHost(): void;
+  vmxHostFields(): void;
+  vmxReset(): void;
+  vmxRestored(): void;
+  vmxOperation(): number;
+  vmxFailedCheck(): number;
+  vmxDeadline(): number;
+  vmxOffset(field: number): number;
+  vmxCapability(msr: number): bigint;
+  vmOn(pa: bigint): number;
+  vmxOff(): number;
+  vmClear(pa: bigint): number;
+  vmPtrld(pa: bigint): number;
+  vmPtrst(): bigint;
+  vmRead(field: number): bigint;
+  vmWrite(field: number, value: bigint): number;
+  vmLaunch(): number;
+  vmResume(): number;
+  invEpt(type: bigint, eptp: bigint): number;
+  invVpid(type: bigint, vpid: number, la: bigint): number;
 }
 
 const WASM_PAGE = 65536;

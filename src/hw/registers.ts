@@ -39,6 +39,11 @@ export function writeSegment(core: Core, index: number, s: Segment): void {
     s.type | (s.s << 4) | (s.dpl << 5) | (s.present << 7) | (s.avl << 12) | (s.l << 13) | (s.db << 14) | (s.g << 15) | (s.unusable << 16);
 }
 
+/** Three-level paging, whose top entries are registers ("PDPTE Registers"). */
+function paePaging(cr0: bigint, cr4: bigint, efer: bigint): boolean {
+  return (cr0 & 0x80000000n) !== 0n && (cr4 & 0x20n) !== 0n && (efer & 0x400n) === 0n;
+}
+
 /** Everything of kvm_sregs that lives in the core; APIC base and CR8 belong to the local APIC. */
 export function readSregs(core: Core): Omit<Sregs, "apicBase" | "cr8"> {
   const segments = Object.fromEntries(SEGMENTS.map((name, i) => [name, readSegment(core, i)])) as unknown as Record<(typeof SEGMENTS)[number], Segment>;
@@ -47,6 +52,9 @@ export function readSregs(core: Core): Omit<Sregs, "apicBase" | "cr8"> {
     ...segments,
     gdt: { base: word(layout.GDT_BASE), limit: core.u32[layout.GDT_LIMIT / 4] ?? 0 },
     idt: { base: word(layout.IDT_BASE), limit: core.u32[layout.IDT_LIMIT / 4] ?? 0 },
+    ...(paePaging(word(layout.CR0), word(layout.CR4), word(layout.EFER))
+      ? { pdptrs: [0, 8, 16, 24].map((i) => word(layout.PDPTE + i)) }
+      : {}),
     cr0: word(layout.CR0), cr2: word(layout.CR2), cr3: word(layout.CR3), cr4: word(layout.CR4), efer: word(layout.EFER),
   };
 }
@@ -62,6 +70,7 @@ export function writeSregs(core: Core, s: Omit<Sregs, "apicBase" | "cr8">): void
   core.u64[layout.CR3 / 8] = s.cr3;
   core.u64[layout.CR4 / 8] = s.cr4;
   core.u64[layout.EFER / 8] = s.efer;
+  s.pdptrs?.forEach((v, i) => { core.u64[layout.PDPTE / 8 + i] = v; });
   // CPL is the DPL of SS ("Current Privilege Level" in the SDM's segment chapter).
   core.u32[layout.CPL / 4] = (s.cr0 & 1n) === 0n ? 0 : s.ss.dpl;
   core.exports.updateMode();
@@ -116,6 +125,24 @@ export function writeFxsave(core: Core, image: Uint8Array): void {
     core.u8.set(image.subarray(32 + i * 16, 42 + i * 16), to);
   }
   core.u8.set(image.subarray(160, 416), layout.XMM);
+}
+
+/** Where FCS and FDS lie in readXsave's image: FXSAVE64 leaves bytes 464 to 511 to software. */
+const FCS_AT = 464, FDS_AT = 466;
+
+/** The FXSAVE64 image, with the x87 segment selectors that its 64-bit pointers leave no room for. */
+export function readXsave(core: Core): Uint8Array {
+  const image = readFxsave(core), v = new DataView(image.buffer);
+  v.setUint16(FCS_AT, core.u32[layout.FCS / 4] ?? 0, true);
+  v.setUint16(FDS_AT, core.u32[layout.FDS / 4] ?? 0, true);
+  return image;
+}
+
+export function writeXsave(core: Core, image: Uint8Array): void {
+  const v = new DataView(image.buffer, image.byteOffset, image.byteLength);
+  writeFxsave(core, image);
+  core.u32[layout.FCS / 4] = v.getUint16(FCS_AT, true);
+  core.u32[layout.FDS / 4] = v.getUint16(FDS_AT, true);
 }
 
 /** Registers as RESET leaves them ("Processor State After Reset" in the SDM). */

@@ -18,9 +18,7 @@ const NAMES: Readonly<Record<string, string>> = {
 };
 
 /** Mnemonics either side may give an operand-size letter. */
-const SIZED = new RegExp(
-  "^(iret|retf?|leave|push[af]?|pop[af]?|[sl][gi]dt|sysexit|sysret|enter|call|jmp|j[er]?cxz|loopn?e?|fldenv|fnstenv|pcmpestr[im])[wdql]$",
-);
+const SIZED = /^(iret|retf?|leave|push[af]?|pop[af]?|[sl][gi]dt|sysexit|sysret|enter|call|jmp|j[er]?cxz|loopn?e?|fldenv|fnstenv|pcmpestr[im])[wdql]$/;
 const STRINGS = /^(?:(?:rep\w*) +)?(movs|cmps|stos|lods|scas|ins|outs)[bwdq]?(?= |$).*/;
 
 /** Brings both syntaxes to one form: no size words, no idle prefixes, one spelling per mnemonic. */

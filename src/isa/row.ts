@@ -127,9 +127,9 @@ function parseEncoding(column: string, line: string): Encoding {
   if (words[0] === "0F") {
     words.shift();
     e.map = 1;
-    const escape: string | undefined = words[0];
-    if (escape === "38") e.map = 2;
-    if (escape === "3A") e.map = 3;
+    const table: string | undefined = words[0];
+    if (table === "38") e.map = 2;
+    if (table === "3A") e.map = 3;
     if (e.map !== 1) words.shift();
   }
   const opcode = /^([0-9A-F]{2})(\+r)?$/.exec(words.shift() ?? "");

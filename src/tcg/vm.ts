@@ -1,12 +1,14 @@
 import {
-  type AccelVm, BytewiseMemory, type DebugRegs, type GuestMemory, type IoBus, type Regs, type RegionFlags, type Saved, type Sregs, type Stop,
+  type AccelVm, restoreCpu, saveCpu, SavedRecord, type UserMemory, BytewiseMemory, type DebugRegs, type GuestMemory, type IoBus, type Regs, type RegionFlags, type Saved, type Sregs, type Stop,
   StateError, VirtualClock, VitrineError,
 } from "../base/index.ts";
 import { I8254, I8259, Irqchip } from "../chips/index.ts";
 import * as hw from "../hw/index.ts";
-import { Core, layout, PageKind } from "../hw/index.ts";
+import { Core, FrameDigests, FrameMark, layout, PageKind } from "../hw/index.ts";
 import type { CpuModel } from "../isa/index.ts";
 import { installCpuid } from "./cpuid.ts";
+import { readEvents, readNested, writeEvents, writeNested } from "./state.ts";
+import { CoreMemory } from "./memory.ts";
 
 export interface TcgOptions {
   readonly module: WebAssembly.Module;
@@ -71,8 +73,10 @@ export class TcgVm implements AccelVm {
   readonly core: Core;
   readonly clock: VirtualClock;
   readonly memory: GuestMemory;
+  readonly userMemory: UserMemory;
   readonly chips: Irqchip;
   readonly #slots = new Map<number, Slot>();
+  readonly #digests: FrameDigests;
   #bus: IoBus | undefined;
   #running = false;
   #stopAsked = false;
@@ -84,6 +88,8 @@ export class TcgVm implements AccelVm {
       if (this.#running) core.exports.shorten(t);
     };
     this.memory = new MappedMemory(core, options.ramSize);
+    this.userMemory = new CoreMemory(core);
+    this.#digests = new FrameDigests(core);
     this.chips = new Irqchip({
       clock: this.clock,
       cpus: 1,
@@ -173,7 +179,7 @@ export class TcgVm implements AccelVm {
         case hw.Stop.Budget: break;
         case hw.Stop.Halt: {
           if (this.#stopAsked) return { kind: "stopped" };
-          const wake = Math.min(clock.next(), untilT);
+          const wake = Math.ceil(Math.min(clock.next(), untilT));
           if (wake === Infinity) return { kind: "halt" };
           // HLT skips to the next event.
           if (wake > clock.now()) core.exports.setClock(wake);
@@ -219,8 +225,10 @@ export class TcgVm implements AccelVm {
     this.core.exports.writeMsr(index, value, 1);
     return !this.core.exports.msrFault();
   }
-  xsave(): Uint8Array { return hw.readFxsave(this.core); }
-  setXsave(image: Uint8Array): void { hw.writeFxsave(this.core, image); }
+  xcr0(): bigint { return this.core.u64[layout.XCR0 / 8] ?? 0n; }
+  setXcr0(value: bigint): void { this.core.u64[layout.XCR0 / 8] = value; }
+  xsave(): Uint8Array { return hw.readXsave(this.core); }
+  setXsave(image: Uint8Array): void { hw.writeXsave(this.core, image); }
 
   /** Architectural TLB misses and paging-structure reads so far. */
   counters(): { tlbMisses: number; walkRefs: number } {
@@ -228,45 +236,47 @@ export class TcgVm implements AccelVm {
     return { tlbMisses: at(layout.N_TLB_MISS), walkRefs: at(layout.N_WALK_REFS) };
   }
 
-  events(): Saved {
-    const word = (at: number): number => this.core.u32[at / 4] ?? 0;
-    return {
-      nmi: word(layout.NMI), nmiBlocked: word(layout.NMI_BLOCKED), shadow: word(layout.SHADOW), init: word(layout.INIT),
-      sipi: word(layout.SIPI), debug: word(layout.DB_PENDING), a20: word(layout.A20), seed: this.core.u64[layout.SEED / 8] ?? 0n,
-    };
-  }
-  setEvents(events: Saved): void {
-    if (typeof events !== "object" || events === null || Array.isArray(events) || events instanceof Uint8Array) throw new StateError("events", "no record", "load a state that this version saved");
-    const put = (at: number, key: string): void => {
-      const v = events[key];
-      if (typeof v !== "number") throw new StateError(`events.${key}`, String(v), "load a state that this version saved");
-      this.core.u32[at / 4] = v;
-    };
-    put(layout.NMI, "nmi");
-    put(layout.NMI_BLOCKED, "nmiBlocked");
-    put(layout.SHADOW, "shadow");
-    put(layout.INIT, "init");
-    put(layout.SIPI, "sipi");
-    put(layout.DB_PENDING, "debug");
-    put(layout.A20, "a20");
-    if (typeof events.seed === "bigint") this.core.u64[layout.SEED / 8] = events.seed;
-  }
-  mpState(): "runnable" | "halted" {
-    return this.core.u32[layout.ACTIVITY / 4] === 1 ? "halted" : "runnable";
+  events(): Saved { return readEvents(this.core); }
+  setEvents(events: Saved): void { writeEvents(this.core, events); }
+  mpState(): "runnable" | "uninitialized" | "halted" {
+    const activity = this.core.u32[layout.ACTIVITY / 4];
+    return activity === 1 ? "halted" : activity === 3 ? "uninitialized" : "runnable";
   }
   setMpState(state: "runnable" | "uninitialized" | "init" | "sipi" | "halted"): void {
     this.core.u32[layout.ACTIVITY / 4] = state === "halted" ? 1 : state === "runnable" ? 0 : 3;
   }
 
+  setDirtyLog(on: boolean): void {
+    if (on) this.dirtyLog();
+  }
+  dirtyLog(): Uint8Array { return hw.takeFrames(this.core, FrameMark.dirtyUser, this.userMemory.pages); }
+  freshenDigests(limit: number): boolean { return this.#digests.freshen(limit); }
+  pageDigests(): Uint8Array {
+    this.#digests.freshen(Infinity);
+    const slots = [...this.#slots.values()].sort((a, b) => a.gpa - b.gpa);
+    const list = new Uint8Array(slots.reduce((sum, slot) => sum + (slot.size / 4096) * 32, 0));
+    let at = 0;
+    for (const { size, backing } of slots) {
+      const run = this.#digests.run(backing / 4096, size / 4096);
+      list.set(run, at);
+      at += run.length;
+    }
+    return list;
+  }
+  sha256(...parts: Uint8Array[]): Uint8Array { return hw.sha256(this.core, parts); }
+
   save(): Saved {
-    return { irqchip: this.chips.save(), t: this.clock.now() };
+    return { cpus: [saveCpu(this)], nested: readNested(this.core), irqchip: this.chips.save(), t: this.clock.now() };
   }
   restore(state: Saved): void {
-    if (typeof state !== "object" || state === null || Array.isArray(state) || state instanceof Uint8Array || typeof state.t !== "number") {
-      throw new StateError("vm", "no record", "load a state that this version saved");
-    }
-    this.core.exports.setClock(state.t);
-    this.chips.restore(state.irqchip ?? null);
+    const record = new SavedRecord(this.id, state), t = record.time("t");
+    if (t < 0 || t === Infinity) throw new StateError(this.id, `t ${t}`);
+    const [cpu] = record.list("cpus", 1);
+    this.core.exports.flushCode();
+    this.core.exports.setClock(t);
+    restoreCpu(this, cpu ?? null);
+    writeNested(this.core, record.value("nested"));
+    this.chips.restore(record.value("irqchip"));
     this.core.u64[layout.APIC_BASE / 8] = this.chips.lapics[0]?.base ?? 0n;
     this.#lineChanged();
   }

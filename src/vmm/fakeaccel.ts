@@ -8,6 +8,7 @@ import {
   type Regs,
   type Sregs,
   type Stop,
+  type UserMemory,
   zeroRegs,
 } from "./accel.ts";
 import { BytewiseMemory, type GuestMemory } from "./memory.ts";
@@ -59,6 +60,7 @@ export class FakeAccel implements AccelVm {
   readonly version = 1;
   readonly slots: SlotMemory;
   readonly memory: GuestMemory;
+  readonly userMemory: UserMemory;
   t = 0;
   readonly clock = new VirtualClock(() => this.t);
   readonly lines = new Array<boolean>(24).fill(false);
@@ -73,6 +75,18 @@ export class FakeAccel implements AccelVm {
   constructor(ramSize: number, userSize: number) {
     this.slots = new SlotMemory(ramSize, userSize);
     this.memory = this.slots;
+    const { user } = this.slots;
+    this.userMemory = {
+      pages: userSize / 4096,
+      readPage: (page, into) => {
+        const bytes = user.subarray(page * 4096, (page + 1) * 4096);
+        into.set(bytes);
+        return bytes.some((b) => b !== 0);
+      },
+      writePage: (page, bytes) => {
+        user.set(bytes ?? new Uint8Array(4096), page * 4096);
+      },
+    };
   }
 
   attach(bus: IoBus): void {
@@ -145,6 +159,12 @@ export class FakeAccel implements AccelVm {
     return false;
   }
 
+  xcr0(): bigint {
+    return 1n;
+  }
+
+  setXcr0(): void {}
+
   xsave(): Uint8Array {
     return new Uint8Array(576);
   }
@@ -162,6 +182,35 @@ export class FakeAccel implements AccelVm {
   }
 
   setMpState(): void {}
+
+  setDirtyLog(): void {}
+
+  /** No log: everything counts as written. */
+  dirtyLog(): Uint8Array {
+    return new Uint8Array(Math.ceil(this.userMemory.pages / 8)).fill(0xff);
+  }
+
+  freshenDigests(): boolean {
+    return true;
+  }
+
+  /** No digests either: the bytes themselves. */
+  pageDigests(): Uint8Array {
+    return this.slots.user;
+  }
+
+  /** A sum that tells different parts apart, in place of the hash. */
+  sha256(...parts: Uint8Array[]): Uint8Array {
+    const sum = new Uint8Array(32);
+    let at = 0;
+    for (const part of parts) {
+      for (const byte of part) {
+        sum[at & 31] = Math.imul(sum[at & 31] ?? 0, 31) + byte + at;
+        at++;
+      }
+    }
+    return sum;
+  }
 
   save(): Saved {
     return { t: this.t };

@@ -1,4 +1,4 @@
-import { type IrqLine, type Persist, type Saved, SavedRecord, StateError } from "../base/index.ts";
+import { encode, type IrqLine, type Persist, type Saved, SavedRecord, StateError } from "../base/index.ts";
 import { bootBytes, BootDevice, Cmos, Hpet, Mc146818, memoryBytes } from "../chips/index.ts";
 import type { AccelVm, Stop } from "./accel.ts";
 import { encodeScript, runScript } from "./acpi/script.ts";
@@ -19,6 +19,7 @@ import { I440fx } from "./pci/i440fx.ts";
 import { configAddressPort, PciBus } from "./pci/pcibus.ts";
 import { Piix3 } from "./pci/piix3.ts";
 import { Piix4Pm } from "./pci/piix4pm.ts";
+import { readSnapshot, writeSnapshot } from "./snapshot.ts";
 import { Wires } from "./wires.ts";
 
 export interface MachineOptions {
@@ -46,6 +47,9 @@ export interface MachineOptions {
 
 /** 2026-01-01 00:00:00 UTC. */
 const defaultRtcBase = 1_767_225_600;
+
+/** The most input that waits for the serial port. */
+const maxTyped = 1 << 20;
 
 /** Why the machine's run came back: the accelerator's stops, or the guest ended the machine. */
 export type MachineStop =
@@ -93,6 +97,8 @@ export class Machine implements Persist {
   readonly #serial: Sink;
   readonly #debug: Sink;
   readonly rtc: Mc146818;
+  /** Typed, and more than the serial port would take. */
+  #typed = new Uint8Array(0);
   #resetAsked = false;
   #exit: MachineStop | undefined;
 
@@ -216,6 +222,7 @@ export class Machine implements Persist {
   /** Runs until t reaches untilT or the guest stops; resets happen inside. Output is delivered before it returns. */
   run(untilT: number): MachineStop {
     for (;;) {
+      this.#feed();
       const stop = this.#exit ?? this.accel.run(untilT);
       this.#serial.flush();
       this.#debug.flush();
@@ -229,13 +236,33 @@ export class Machine implements Persist {
     }
   }
 
+  /** Input for the serial port; what it cannot take now waits here. Returns how many bytes were accepted. */
+  type(bytes: Uint8Array): number {
+    const taken = Math.min(bytes.length, maxTyped - this.#typed.length);
+    const joined = new Uint8Array(this.#typed.length + taken);
+    joined.set(this.#typed);
+    joined.set(bytes.subarray(0, taken), this.#typed.length);
+    this.#typed = joined;
+    return taken;
+  }
+
+  /** What waits for the serial port; whoever moves the machine takes it along. */
+  takeTyped(): Uint8Array {
+    const typed = this.#typed;
+    this.#typed = new Uint8Array(0);
+    return typed;
+  }
+
   save(): Saved {
     const devices: { [id: string]: Saved } = {};
     for (const d of this.#devices) devices[d.id] = { version: d.version, state: d.save() };
     return { accel: this.accel.save(), devices };
   }
 
-  /** Into a machine built with the same options. */
+  /**
+   * Into a machine built with the same options. The state holds no memory: that comes with saveFile or over a
+   * migration, before this.
+   */
   restore(state: Saved): void {
     const record = new SavedRecord(this.id, state);
     const devices = record.record("devices");
@@ -247,6 +274,35 @@ export class Machine implements Persist {
     for (const d of this.#devices) d.restore(devices.record(d.id).value("state"));
     this.#resetAsked = false;
     this.#exit = undefined;
+  }
+
+  /**
+   * SHA-256, as 64 hexadecimal digits, over the canonical state of CPU, interrupt chips and devices and the digests of
+   * all pages of all regions in the order of guest addresses.
+   */
+  stateHash(): string {
+    const hash = this.accel.sha256(encode(this.save()), this.accel.pageDigests());
+    return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  /** State and memory in one piece; pages of zeros take no room. */
+  saveFile(): Uint8Array {
+    return writeSnapshot(this.accel, { machine: this.save(), typed: this.#typed.slice() });
+  }
+
+  /** Takes back what saveFile gave on a machine built with the same options; throws StateError. */
+  loadFile(file: Uint8Array): void {
+    readSnapshot(this.accel, file, (state) => {
+      const record = new SavedRecord(this.id, state);
+      const typed = record.bytes("typed");
+      if (typed.length > maxTyped) throw new StateError(this.id, `${typed.length} bytes typed`);
+      this.restore(record.value("machine"));
+      this.#typed = typed.slice();
+    });
+  }
+
+  #feed(): void {
+    if (this.#typed.length > 0) this.#typed = this.#typed.slice(this.uart.receive(this.#typed));
   }
 
   #end(status: number, cause: "debug-exit" | "power-off" | "reset"): void {

@@ -2,7 +2,7 @@
 import { RAX, RBX, RCX, RDX, BOUNCE, fault, exception, get, put } from "./state";
 import { setCf, setZf } from "./flags";
 import { rd, rmw, writeBack } from "../mmu/access";
-import { ea, eaOffset, seg, segmented, addressMask, addressSize, disp } from "./record";
+import { eaOffset, eaOut, eaBytes, seg, segmented, segmentedSpan, addressMask, addressSize, disp } from "./record";
 
 // @ts-ignore
 @inline export function bitOf<T>(v: T, k: u32): void { setCf(<u64>(v >> <T>(k & (8 * sizeof<T>() - 1))) & 1); }
@@ -14,12 +14,12 @@ import { ea, eaOffset, seg, segmented, addressMask, addressSize, disp } from "./
 }
 /** Linear address of the operand-sized word that holds bit `index` of a bit string ("Bit String" in the SDM). */
 // @ts-ignore
-@inline export function bitAddress<T>(rec: usize, index: T): u64 {
+@inline export function bitAddress<T>(rec: usize, index: T, write: bool): u64 {
   const signed: i64 = sizeof<T>() == 2 ? <i64><i16>index : sizeof<T>() == 4 ? <i64><i32>index : <i64>index;
   const shift: i64 = sizeof<T>() == 2 ? 4 : sizeof<T>() == 4 ? 5 : 6;
   const bytes = (signed >> shift) * sizeof<T>();
   const size = <u32>load<u8>(rec, 7) >> 6;
-  return segmented(seg(rec), (eaOffset(rec) + <u64>bytes) & addressMask(size), false, true);
+  return segmentedSpan(seg(rec), (eaOffset(rec) + <u64>bytes) & addressMask(size), sizeof<T>(), write);
 }
 /** Decrement the count register of LOOP; true while it is not 0. */
 export function countDown(rec: usize): bool {
@@ -35,7 +35,7 @@ export function xlat(rec: usize): void {
   if (!fault) put<u8>(RAX, v);
 }
 export function cmpxchg8b(rec: usize): void {
-  const p = rmw<u64>(ea(rec), rec);
+  const p = rmw<u64>(eaOut<u64>(rec), rec);
   if (fault) return;
   const v = load<u64>(p), want = (<u64>get<u32>(RDX) << 32) | <u64>get<u32>(RAX);
   if (v == want) {
@@ -49,7 +49,7 @@ export function cmpxchg8b(rec: usize): void {
   if (p == BOUNCE) writeBack();
 }
 export function cmpxchg16b(rec: usize): void {
-  const la = ea(rec);
+  const la = eaBytes(rec, 16, true);
   if (la & 15) { exception(13, 0); return; }
   const p = rmw<u64>(la, rec);
   if (fault) return;

@@ -113,7 +113,7 @@ export function writeCr0(value: u64): void {
     // Leaving protected mode: privilege goes with it; the hidden parts stay.
     if (!pe) store<u32>(CPL, 0);
     updateMode();
-  }
+  } else if ((v ^ old) & 0x40000) updateContext();
 }
 /** MOV to CR3. */
 export function writeCr3(value: u64): void {

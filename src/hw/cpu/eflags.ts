@@ -4,7 +4,7 @@ import { RF, VM, flags } from "./flags";
 import { push, peek, drop } from "./stack";
 import { pushfAllowed, popFlags } from "./control";
 import { next, raise } from "./flow";
-import { ea } from "./record";
+import { eaBytes } from "./record";
 import { rd } from "../mmu/access";
 import { intercepts, intercept, I_PAUSE } from "./intercept";
 
@@ -29,7 +29,7 @@ export function pause(rec: usize): usize {
 }
 /** BOUND: #BR when the signed index lies outside the pair in memory. */
 export function bound(rec: usize, size: u32, index: u64): void {
-  const la = ea(rec);
+  const la = eaBytes(rec, size == 2 ? 4 : 8, false);
   if (fault) return;
   const lower: i64 = size == 2 ? <i64><i16>rd<u16>(la, rec) : <i64><i32>rd<u32>(la, rec);
   if (fault) return;

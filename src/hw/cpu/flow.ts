@@ -12,7 +12,7 @@ import {
 import { IF, TF, RF } from "./flags";
 import { findBlock, makeBlock, finish, DEAD } from "./blocks";
 import { decode, sideExit } from "./decode";
-import { CASE_STOP, CASE_RESUME } from "./generated/tables";
+import { CASE_STOP, CASE_RESUME, CASE_NEXT } from "./generated/tables";
 import { ripOf, ripAfter, pageOffset, length } from "./record";
 import { yanked, yank, unyank, inflight, setInflight, physEntry } from "../mmu/phys";
 import { context, noteJump } from "../mmu/tlb";
@@ -100,18 +100,40 @@ export function jump(rip: u64): usize {
 }
 /** A direct branch with 16-bit operand size: IP wraps at 64 KiB. */
 export function jumpShort(rec: usize): usize {
-  return jump((load<u64>(REGS + RIPB_OFF) + <u64><i64>load<i32>(rec, 12)) & 0xffff);
+  const rip = (load<u64>(REGS + RIPB_OFF) + <u64><i64>load<i32>(rec, 12)) & 0xffff;
+  return outside(rip) ? stray(rec) : jump(rip);
 }
 /** After a segment register was loaded: MOV SS and POP SS hold off interrupts for one instruction. */
 export function afterSegment(rec: usize, s: u32): usize {
   if (s == 2) store<u32>(SHADOW, 2);
   return next(rec);
 }
+/** May execution go on at an effective address? #GP when it is not canonical or beyond the limit of CS. */
+// @ts-ignore
+@inline export function outside(rip: u64): bool {
+  return load<u32>(MODE) & MODE_L ? !canonical(rip) && deny() : rip > <u64>load<u32>(SEG_LIMIT + (CS << 2)) && deny();
+}
+function deny(): bool { exception(13, 0); return true; }
+/** Target of a direct branch of 32 or 64 bits: not cut to 16 bits in a 16-bit segment. */
+function targetOf(rec: usize): u64 {
+  const rip = load<u64>(REGS + RIPB_OFF) + <u64><i64>load<i32>(rec, 12);
+  return load<u32>(MODE) & MODE_L ? rip : rip & 0xffffffff;
+}
+/** The same question for a direct branch: a linked one has been asked before. */
+// @ts-ignore
+@inline export function strays(rec: usize): bool { return load<u32>(rec, 8) == 0 && outside(targetOf(rec)); }
+/** A branch whose target is outside: it has not happened. */
+function stray(rec: usize): usize {
+  if (sideExit(rec)) setLeft(left - <i32>load<u8>(rec, 4));
+  return raise(rec);
+}
 export function undefined(rec: usize): usize { exception(6, -1); return raise(rec); }
 export function tooLong(rec: usize): usize { exception(13, 0); return raise(rec); }
 /** Take the link of a branch or NEXT record: the target is imm bytes from the page base. */
 export function link(rec: usize): usize {
-  const target = load<i32>(rec, 12), rip = (load<u64>(REGS + RIPB_OFF) + <u64><i64>target) & load<u64>(RIPMASK);
+  const target = load<i32>(rec, 12), branch = <u32>load<u16>(rec) != CASE_NEXT;
+  const rip = branch ? targetOf(rec) : (load<u64>(REGS + RIPB_OFF) + <u64><i64>target) & load<u64>(RIPMASK);
+  if (branch && outside(rip)) return stray(rec);
   if (<u32>target < 4096 && !load<u32>(BREAK_ON) && rip == load<u64>(REGS + RIPB_OFF) + <u64>target && !yanked) {
     const pa = (load<u32>(block, 4) & ~0xfff) + <u32>target, mode = load<u32>(MODE);
     let b = findBlock(pa, mode);
@@ -128,6 +150,8 @@ export function link(rec: usize): usize {
 }
 /** Continue at RIP without looking for interrupts. */
 function go(): usize {
+  // Nothing of the next instruction, its fetch included, happens before the slice that runs it.
+  if (left == 0 && !yanked) return stop(STOP_BUDGET);
   const b = resolve();
   return fault ? raiseHere() : enter(b);
 }
@@ -175,7 +199,8 @@ function straddle(pa: u32, page: usize, la: u64, mode: u32, user: bool): usize {
 function runAlone(): usize {
   const b = resolve();
   if (fault) return raiseHere();
-  if (left + yanked < 1) { unyank(); return stop(STOP_BUDGET); }
+  // The step is still to be made: a single-step trap must not come of it.
+  if (left + yanked < 1) { stepping = false; unyank(); return stop(STOP_BUDGET); }
   memory.copy(ALONE_BLOCK, b, 48);
   const rec = ALONE_BLOCK + 32;
   finish(ALONE_BLOCK, 1, pageOffset(rec) + length(rec));
@@ -211,6 +236,8 @@ function dispose(rec: usize): usize {
 export function boundary(): usize {
   unyank();
   if (stepping) { stepping = false; store<u32>(DB_PENDING, load<u32>(DB_PENDING) | 0x4000); }
+  // A checkpoint lies before any event of its instant is taken, however the slices are cut.
+  if (left <= 0) return stop(STOP_BUDGET);
   if (intercepts & I_BOUNDARY) { const pc = intercept(I_BOUNDARY, 0, 0, 0); if (pc) return pc; }
   const shadow = load<u32>(SHADOW);
   if (load<u32>(INIT)) {
@@ -267,6 +294,7 @@ export function boundary(): usize {
   if (shadow) {
     // Nothing is looked for before the next instruction has run.
     if (load<u32>(INTR) | load<u32>(NMI) | load<u32>(DB_PENDING)) return runAlone();
+    if (intercepts & (I_INTR_WINDOW | I_NMI_WINDOW)) return runAlone();
     if (left > 0) store<u32>(SHADOW, 0);
   }
   return go();

@@ -3,8 +3,8 @@
 import {
   XMM, FPR, FCW, FSW, FTW, FOP, FIP, FDP, FCS, FDS, MXCSR, CR0, CR4, XCR0, MODE, MODE_L, REGS, RAX, RDX, fault, exception,
 } from "./state";
-import { ea } from "./record";
-import { rd, wr, wrFrom, rdPtr } from "../mmu/access";
+import { eaBytes, eaIn, eaOut } from "./record";
+import { rd, wr, wrFrom, writableSpan, rdPtr } from "../mmu/access";
 import { cpuidBit } from "./cpuid";
 import { sseOff } from "./simd";
 import { recomputePending } from "./x87-state";
@@ -17,13 +17,13 @@ const IMAGE = memory.data(576, 16);
 
 export function ldmxcsr(rec: usize): void {
   if (sseOff()) return;
-  const v = rd<u32>(ea(rec), rec);
+  const v = rd<u32>(eaIn<u32>(rec), rec);
   if (fault) return;
   if (v & ~MXCSR_MASK) { exception(13, 0); return; }
   store<u32>(MXCSR, v);
 }
 export function stmxcsr(rec: usize): void {
-  if (!sseOff()) wr<u32>(ea(rec), load<u32>(MXCSR), rec);
+  if (!sseOff()) wr<u32>(eaOut<u32>(rec), load<u32>(MXCSR), rec);
 }
 // @ts-ignore
 @inline function in64(): bool { return (load<u32>(MODE) & MODE_L) != 0; }
@@ -87,25 +87,27 @@ function initX87(): void {
   memory.fill(FPR, 0, 128);
 }
 /** #NM, or the address when it is aligned; misalignment is #GP. */
-function areaOf(rec: usize, alignment: u64): u64 {
-  const la = ea(rec);
+function areaOf(rec: usize, alignment: u64, write: bool): u64 {
+  const la = eaBytes(rec, 512, write);
   if (!fault && (la & (alignment - 1))) exception(13, 0);
   return la;
 }
 export function fxsave(rec: usize, size: u32): void {
   if (load<u32>(CR0) & 0xc) { exception(7, -1); return; }
-  const la = areaOf(rec, 16);
+  const la = areaOf(rec, 16, true);
   if (fault) return;
   putX87(size == 8);
   store<u32>(IMAGE, load<u32>(MXCSR), 24);
   store<u32>(IMAGE, MXCSR_MASK, 28);
   memory.copy(IMAGE + 160, XMM, 256);
-  // The last probed first: all pages of the area can be written before any byte is.
+  // As processors do, the last byte of the area is looked at first.
+  writableSpan(la + 511, 1, rec);
+  if (fault) return;
   wrFrom(la, IMAGE, load<u32>(CR4) & 0x200 ? 160 + xmmBytes() : 160, rec);
 }
 export function fxrstor(rec: usize, size: u32): void {
   if (load<u32>(CR0) & 0xc) { exception(7, -1); return; }
-  const la = areaOf(rec, 16);
+  const la = areaOf(rec, 16, false);
   if (fault || !fetchImage(la, 512, rec)) return;
   if (load<u32>(IMAGE, 24) & ~MXCSR_MASK) { exception(13, 0); return; }
   takeX87(size == 8);
@@ -123,10 +125,10 @@ function fetchImage(la: u64, size: u32, rec: usize): bool {
   return true;
 }
 /** #UD and #NM of the XSAVE family, then the address. */
-function xsaveArea(rec: usize): u64 {
+function xsaveArea(rec: usize, write: bool): u64 {
   if (!(load<u32>(CR4) & (1 << 18))) { exception(6, -1); return 0; }
   if (load<u32>(CR0) & 8) { exception(7, -1); return 0; }
-  return areaOf(rec, 64);
+  return areaOf(rec, 64, write);
 }
 // @ts-ignore
 @inline function requested(): u64 {
@@ -134,7 +136,7 @@ function xsaveArea(rec: usize): u64 {
 }
 /** XSAVE and XSAVEOPT: every requested component is written, as if always in use and always modified. */
 export function xsave(rec: usize, size: u32): void {
-  const la = xsaveArea(rec);
+  const la = xsaveArea(rec, true);
   if (fault) return;
   const mask = requested();
   const old = rd<u64>(la + 512, rec);
@@ -144,7 +146,7 @@ export function xsave(rec: usize, size: u32): void {
 }
 /** XSAVEC: x87 and SSE state lie where the standard format has them. */
 export function xsavec(rec: usize, size: u32): void {
-  const la = xsaveArea(rec);
+  const la = xsaveArea(rec, true);
   if (fault) return;
   const mask = requested();
   if (!storeComponents(la, mask, size == 8, rec)) return;
@@ -171,7 +173,7 @@ function storeComponents(la: u64, mask: u64, wide: bool, rec: usize): bool {
 }
 /** XRSTOR, standard form, and the compacted one where XSAVEC is offered. */
 export function xrstor(rec: usize, size: u32): void {
-  const la = xsaveArea(rec);
+  const la = xsaveArea(rec, false);
   if (fault || !fetchImage(la, 576, rec)) return;
   const mask = requested(), present = load<u64>(IMAGE, 512), compaction = load<u64>(IMAGE, 520);
   const compacted = (compaction >> 63) != 0;

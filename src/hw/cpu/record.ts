@@ -11,6 +11,8 @@ import {
   REGS, RIPB_OFF, AMASK, RIPMASK, SEG_EBASE, SEG_BASE, SEG_LIMIT, SEG_ATTR, MODE, MODE_L, PMODE, REAL, VM86, SS, exception,
 } from "./state";
 
+/** What a refused address becomes: no fast TLB entry is for it, and the slow path sees the fault. */
+const NOWHERE: u64 = 0x8000000000000000;
 export const R_SLOW: u32 = 0x20; // the effective address needs eaSlow()
 
 // @ts-ignore
@@ -53,6 +55,22 @@ export function addressMask(size: u32): u64 { return size == 3 ? ~0 : size == 2 
   return (load<u64>(SEG_EBASE + ((s & 7) << 3)) + load<u64>(REGS + load<u8>(rec, 5))
     + (load<u64>(REGS + load<u8>(rec, 6)) << <u64>((s >> 3) & 3)) + <u64><i64>load<i32>(rec, 8)) & load<u64>(AMASK);
 }
+/** Linear address of a memory operand of type T that is only read: checked over its whole size where segments matter. */
+// @ts-ignore
+@inline export function eaIn<T>(rec: usize): u64 { return eaBytes(rec, sizeof<T>(), false); }
+/** The same for an operand that is written. */
+// @ts-ignore
+@inline export function eaOut<T>(rec: usize): u64 { return eaBytes(rec, sizeof<T>(), true); }
+// @ts-ignore
+@inline export function eaBytes(rec: usize, size: u32, write: bool): u64 {
+  const s = <u32>load<u8>(rec, 7);
+  if (s & R_SLOW) return eaSpan(rec, size, write);
+  return (load<u64>(SEG_EBASE + ((s & 7) << 3)) + load<u64>(REGS + load<u8>(rec, 5))
+    + (load<u64>(REGS + load<u8>(rec, 6)) << <u64>((s >> 3) & 3)) + <u64><i64>load<i32>(rec, 8)) & load<u64>(AMASK);
+}
+function eaSpan(rec: usize, size: u32, write: bool): u64 {
+  return segmentedSpan(seg(rec), eaOffset(rec), size, write);
+}
 /** Effective address without the segment: LEA, and the slow path. */
 export function eaOffset(rec: usize): u64 {
   const s = <u32>load<u8>(rec, 7);
@@ -70,15 +88,27 @@ export function eaSlow(rec: usize): u64 { return segmented(seg(rec), eaOffset(re
   return load<u64>(REGS + load<u8>(rec, 5)) + (load<u64>(REGS + load<u8>(rec, 6)) << <u64>((s >> 3) & 3)) + <u64><i64>load<i32>(rec, 8);
 }
 /** Linear address of an absolute-offset operand (A0..A3). */
-export function moffs(rec: usize): u64 { return segmented(seg(rec), imm64(rec), false, true); }
+export function moffs(rec: usize, size: u32, write: bool): u64 { return segmentedSpan(seg(rec), imm64(rec), size, write); }
 
 /** Linear address of segment:offset, checked for reading (or writing) one byte; sets fault on a violation.
  *  The limit check covers the first byte; operands that run over the limit are caught by segmentSpan(). */
 export function segmented(s: i32, offset: u64, write: bool, check: bool): u64 {
   if (load<u32>(MODE) & MODE_L) return load<u64>(SEG_EBASE + (s << 3)) + offset;
   const at = (load<u64>(SEG_BASE + (s << 3)) + offset) & 0xffffffff;
-  if (check && !spanAllowed(s, <u32>offset, 1, write)) exception(s == SS ? 12 : 13, 0);
+  if (check && !spanAllowed(s, <u32>offset, 1, write)) {
+    exception(s == SS ? 12 : 13, 0);
+    return NOWHERE;
+  }
   return at;
+}
+/** The same, checked for all `size` bytes. */
+export function segmentedSpan(s: i32, offset: u64, size: u32, write: bool): u64 {
+  if (load<u32>(MODE) & MODE_L) return load<u64>(SEG_EBASE + (s << 3)) + offset;
+  if (!spanAllowed(s, <u32>offset, size, write)) {
+    exception(s == SS ? 12 : 13, 0);
+    return NOWHERE;
+  }
+  return (load<u64>(SEG_BASE + (s << 3)) + offset) & 0xffffffff;
 }
 /** May `size` bytes at `offset` be accessed through segment `s` ("Segment Limit Checking", "Type Checking")? */
 export function spanAllowed(s: i32, offset: u32, size: u32, write: bool): bool {

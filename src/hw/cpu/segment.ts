@@ -5,7 +5,7 @@
 //   mov_to_seg(rec, s, selector): usize  row MOV Sw,Ew        mov_from_seg(s): u32  row MOV RvMw,Sw
 //   load_far(rec, size, a, s): usize     LES LDS LSS LFS LGS: a is the byte offset of the register
 //   sldt, str(rec, size, mem, b), lldt, ltr(rec, selector): usize      b: byte offset of the register
-//   verr, verw(selector): void           lar, lsl(old, selector): u64             arpl(a, b): u64
+//   verr, verw(selector): void           lar, lsl(old, selector): u64
 //   fetchDescriptor, loadCode, loadStackDescriptor: for far.ts, interrupt.ts, task.ts
 import {
   SEG_BASE, SEG_EBASE, SEG_LIMIT, SEG_ATTR, SEG_SEL, GDT_BASE, GDT_LIMIT, MODE, MODE_L, MODE_D, MODE_SSB,
@@ -387,12 +387,6 @@ export function lar(old: u64, selector: u64): u64 {
 }
 export function lsl(old: u64, selector: u64): u64 {
   return examine(selector, true) ? <u64>descriptorLimit() : old;
-}
-export function arpl(a: u64, b: u64): u64 {
-  if (!inProtected()) { exception(6, -1); return a; }
-  const lower = (a & 3) < (b & 3);
-  setZf(lower ? 1 : 0);
-  return lower ? (a & 0xfffc) | (b & 3) : a;
 }
 /** MOV from a segment register; a number above 5 is #UD. */
 export function selectorValue(s: u32): u64 {

@@ -4,14 +4,18 @@ import { setArithmeticFlags } from "./flags";
 import {
   setMxcsr, mxcsr, sseCommit, f32add, f32sub, f32mul, f32div, f32sqrt, f32min, f32max, f32cmp, f32comi, f32toF64, f32toI32, f32toI64,
   f64add, f64sub, f64mul, f64div, f64sqrt, f64min, f64max, f64cmp, f64comi, f64toF32, f64toI32, f64toI64, i32toF32, i32toF64, i64toF32, i64toF64,
+  f32round, f64round,
 } from "../float/sse";
 
 /** Before the first lane. */
 // @ts-ignore
 @inline export function sseBegin(): void { setMxcsr(load<i32>(MXCSR)); }
+/** Unmasked exceptions of an earlier step of the same instruction. */
+let early: i32 = 0;
 /** After the last lane: true when an unmasked exception keeps the result from being written. */
 export function sseEnd(): bool {
-  const open = sseCommit();
+  const open = sseCommit() | early;
+  early = 0;
   store<i32>(MXCSR, mxcsr);
   if (open == 0) return false;
   exception(load<u32>(CR4) & 0x400 ? 19 : 6, -1);
@@ -97,3 +101,61 @@ export function cvtss2si<T>(b: v128): T { return sizeof<T>() == 8 ? <T>f32toI64(
 export function cvttss2si<T>(b: v128): T { return sizeof<T>() == 8 ? <T>f32toI64(d0(b), true) : <T>f32toI32(d0(b), true); }
 export function cvtsd2si<T>(b: v128): T { return sizeof<T>() == 8 ? <T>f64toI64(q0(b), false) : <T>f64toI32(q0(b), false); }
 export function cvttsd2si<T>(b: v128): T { return sizeof<T>() == 8 ? <T>f64toI64(q0(b), true) : <T>f64toI32(q0(b), true); }
+// SSE3 horizontal forms, SSE4.1 rounding and dot products.
+export function haddps(a: v128, b: v128): v128 { return ps(f32add(d0(a), d1(a)), f32add(d2(a), d3(a)), f32add(d0(b), d1(b)), f32add(d2(b), d3(b))); }
+export function haddpd(a: v128, b: v128): v128 { return pd(f64add(q0(a), q1(a)), f64add(q0(b), q1(b))); }
+export function hsubps(a: v128, b: v128): v128 { return ps(f32sub(d0(a), d1(a)), f32sub(d2(a), d3(a)), f32sub(d0(b), d1(b)), f32sub(d2(b), d3(b))); }
+export function hsubpd(a: v128, b: v128): v128 { return pd(f64sub(q0(a), q1(a)), f64sub(q0(b), q1(b))); }
+export function addsubps(a: v128, b: v128): v128 { return ps(f32sub(d0(a), d0(b)), f32add(d1(a), d1(b)), f32sub(d2(a), d2(b)), f32add(d3(a), d3(b))); }
+export function addsubpd(a: v128, b: v128): v128 { return pd(f64sub(q0(a), q0(b)), f64add(q1(a), q1(b))); }
+export function roundss(a: v128, b: v128, k: u32): v128 { return setD(a, f32round(d0(b), k)); }
+export function roundsd(a: v128, b: v128, k: u32): v128 { return setQ(a, f64round(q0(b), k)); }
+export function roundps(b: v128, k: u32): v128 { return ps(f32round(d0(b), k), f32round(d1(b), k), f32round(d2(b), k), f32round(d3(b), k)); }
+export function roundpd(b: v128, k: u32): v128 { return pd(f64round(q0(b), k), f64round(q1(b), k)); }
+/** Products first; their unmasked exceptions come before any addition. */
+export function dpps(a: v128, b: v128, k: u32): v128 {
+  const p0 = k & 16 ? f32mul(d0(a), d0(b)) : 0, p1 = k & 32 ? f32mul(d1(a), d1(b)) : 0;
+  const p2 = k & 64 ? f32mul(d2(a), d2(b)) : 0, p3 = k & 128 ? f32mul(d3(a), d3(b)) : 0;
+  early = sseCommit();
+  if (early) return a;
+  const s = f32add(f32add(p0, p1), f32add(p2, p3));
+  return ps(k & 1 ? s : 0, k & 2 ? s : 0, k & 4 ? s : 0, k & 8 ? s : 0);
+}
+export function dppd(a: v128, b: v128, k: u32): v128 {
+  const p0 = k & 16 ? f64mul(q0(a), q0(b)) : 0, p1 = k & 32 ? f64mul(q1(a), q1(b)) : 0;
+  early = sseCommit();
+  if (early) return a;
+  const s = f64add(p0, p1);
+  return pd(k & 1 ? s : 0, k & 2 ? s : 0);
+}
+// Approximations: the quotient rounded to 12 fraction bits, so within 2^-13. A denormal counts as zero, a tiny result is zero.
+function approximate(x: f32): u32 {
+  const b = (reinterpret<u32>(x) + 0x400) & 0xfffff800;
+  return (b & 0x7f800000) == 0 ? b & 0x80000000 : b;
+}
+function rcp(x: u32): u32 {
+  const magnitude = x & 0x7fffffff;
+  if (magnitude > 0x7f800000) return x | 0x400000;
+  if (magnitude < 0x800000) return (x & 0x80000000) | 0x7f800000;
+  if (magnitude == 0x7f800000) return x & 0x80000000;
+  return approximate(1 / reinterpret<f32>(x));
+}
+function rsqrt(x: u32): u32 {
+  const magnitude = x & 0x7fffffff;
+  if (magnitude > 0x7f800000) return x | 0x400000;
+  if (magnitude < 0x800000) return (x & 0x80000000) | 0x7f800000;
+  if (x >> 31) return 0xffc00000;
+  if (magnitude == 0x7f800000) return 0;
+  return approximate(1 / sqrt<f32>(reinterpret<f32>(x)));
+}
+export function rcpss(a: v128, b: v128): v128 { return setD(a, rcp(d0(b))); }
+export function rcpps(b: v128): v128 { return ps(rcp(d0(b)), rcp(d1(b)), rcp(d2(b)), rcp(d3(b))); }
+export function rsqrtss(a: v128, b: v128): v128 { return setD(a, rsqrt(d0(b))); }
+export function rsqrtps(b: v128): v128 { return ps(rsqrt(d0(b)), rsqrt(d1(b)), rsqrt(d2(b)), rsqrt(d3(b))); }
+// Conversions with an MMX register: the pair lies in the low quadword of b.
+export function cvtpi2ps(a: v128, b: v128): v128 { return i32x4.replace_lane(setD(a, i32toF32(d0(b))), 1, <i32>i32toF32(d1(b))); }
+export function cvtpi2pd(a: v128, b: v128): v128 { return pd(i32toF64(d0(b)), i32toF64(d1(b))); }
+export function cvtps2pi(b: v128): v128 { return ps(f32toI32(d0(b), false), f32toI32(d1(b), false), 0, 0); }
+export function cvttps2pi(b: v128): v128 { return ps(f32toI32(d0(b), true), f32toI32(d1(b), true), 0, 0); }
+export function cvtpd2pi(b: v128): v128 { return cvtpd2dq(b); }
+export function cvttpd2pi(b: v128): v128 { return cvttpd2dq(b); }

@@ -1,8 +1,8 @@
 // Stack instructions: "PUSH", "POP", "ENTER", "LEAVE", "PUSHA", "POPA".
 import {
-  RSP, RBP, SPMASK, SEG_EBASE, SEG_SEL, SS, CS, MODE, MODE_L, MODE_NONFLAT, RAX, fault, exception, get, put,
+  RSP, RBP, SPMASK, SEG_EBASE, SEG_SEL, SS, CS, MODE, MODE_L, MODE_NONFLAT, RAX, BOUNCE, fault, clearFault, exception, get, put,
 } from "./state";
-import { rd, wr } from "../mmu/access";
+import { rd, rmw, wr, writeBack } from "../mmu/access";
 import { spanAllowed } from "./record";
 import { loadSegment } from "./segment";
 
@@ -28,6 +28,13 @@ import { loadSegment } from "./segment";
   wr<T>(la, v, 0);
   if (fault) return;
   setSp(sp);
+}
+/** CALL to a target that is refused: faults of the push come first. */
+export function denyCall<T>(): void {
+  clearFault();
+  const la = stackAddress<T>((get<u64>(RSP) - sizeof<T>()) & load<u64>(SPMASK), true);
+  if (!fault) rmw<T>(la, 0);
+  exception(13, 0);
 }
 /** Read the top of the stack, without moving RSP. */
 // @ts-ignore
@@ -70,8 +77,12 @@ export function pusha<T>(): void {
 }
 export function popa<T>(): void {
   const n: u64 = sizeof<T>();
-  for (let i: u64 = 0; i < 8; i++) { peek<T>(i * n); if (fault) return; }
-  for (let i: u64 = 0; i < 8; i++) if (i != 3) put<T>(<usize>(7 - i) << 3, peek<T>(i * n));
+  // As processors do: registers popped before a fault keep their new values, RSP does not move.
+  for (let i: u64 = 0; i < 8; i++) {
+    const v = peek<T>(i * n);
+    if (fault) return;
+    if (i != 3) put<T>(<usize>(7 - i) << 3, v);
+  }
   drop(8 * n);
 }
 export function leave<T>(): void {
@@ -114,8 +125,9 @@ export function enterFrame<T>(size: u32, nesting: u32): void {
   // The byte at the new top must be writable.
   la = stackAddress<T>(sp & mask, true);
   if (fault) return;
-  wr<T>(la, rd<T>(la, 0), 0);
+  const p = rmw<T>(la, 0);
   if (fault) return;
-  put<T>(RBP, <T>((get<u64>(RBP) & ~mask) | (frame & mask)));
+  if (p == BOUNCE) writeBack();
+  put<T>(RBP, <T>((get<u64>(RSP) & ~mask) | (frame & mask)));
   setSp(sp);
 }

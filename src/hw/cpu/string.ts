@@ -9,7 +9,7 @@ import { sub } from "./alu";
 import { zf } from "./flags";
 import { rd, wr } from "../mmu/access";
 import { context } from "../mmu/tlb";
-import { rep, addressSize, addressMask, seg, segmented, ripOf } from "./record";
+import { rep, addressSize, addressMask, seg, segmentedSpan, ripOf } from "./record";
 import { next, raise, resume } from "./flow";
 import { RIP } from "./state";
 import { yanked, unyank, yank } from "../mmu/phys";
@@ -17,9 +17,9 @@ import { yanked, unyank, yank } from "../mmu/phys";
 // @ts-ignore
 @inline function delta<T>(): u64 { return load<u32>(EFLAGS) & DF ? <u64>-(<i64>sizeof<T>()) : sizeof<T>(); }
 // @ts-ignore
-@inline function source(rec: usize, mask: u64): u64 { return segmented(seg(rec), get<u64>(RSI) & mask, false, true); }
+@inline function source<T>(rec: usize, mask: u64): u64 { return segmentedSpan(seg(rec), get<u64>(RSI) & mask, sizeof<T>(), false); }
 // @ts-ignore
-@inline function target(mask: u64, write: bool): u64 { return segmented(ES, get<u64>(RDI) & mask, write, true); }
+@inline function target<T>(mask: u64, write: bool): u64 { return segmentedSpan(ES, get<u64>(RDI) & mask, sizeof<T>(), write); }
 // @ts-ignore
 @inline function advance(reg: usize, by: u64, mask: u64): void {
   const v = get<u64>(reg);
@@ -29,11 +29,11 @@ import { yanked, unyank, yank } from "../mmu/phys";
 // @ts-ignore
 @inline export function movs<T>(rec: usize): void {
   const mask = addressMask(addressSize(rec));
-  const from = source(rec, mask);
+  const from = source<T>(rec, mask);
   if (fault) return;
   const v = rd<T>(from, rec);
   if (fault) return;
-  const to = target(mask, true);
+  const to = target<T>(mask, true);
   if (fault) return;
   wr<T>(to, v, rec);
   if (fault) return;
@@ -42,7 +42,7 @@ import { yanked, unyank, yank } from "../mmu/phys";
 }
 // @ts-ignore
 @inline export function stos<T>(rec: usize): void {
-  const mask = addressMask(addressSize(rec)), to = target(mask, true);
+  const mask = addressMask(addressSize(rec)), to = target<T>(mask, true);
   if (fault) return;
   wr<T>(to, get<T>(RAX), rec);
   if (fault) return;
@@ -50,7 +50,7 @@ import { yanked, unyank, yank } from "../mmu/phys";
 }
 // @ts-ignore
 @inline export function lods<T>(rec: usize): void {
-  const mask = addressMask(addressSize(rec)), from = source(rec, mask);
+  const mask = addressMask(addressSize(rec)), from = source<T>(rec, mask);
   if (fault) return;
   const v = rd<T>(from, rec);
   if (fault) return;
@@ -59,7 +59,7 @@ import { yanked, unyank, yank } from "../mmu/phys";
 }
 // @ts-ignore
 @inline export function scas<T>(rec: usize): void {
-  const mask = addressMask(addressSize(rec)), from = target(mask, false);
+  const mask = addressMask(addressSize(rec)), from = target<T>(mask, false);
   if (fault) return;
   const v = rd<T>(from, rec);
   if (fault) return;
@@ -69,14 +69,24 @@ import { yanked, unyank, yank } from "../mmu/phys";
 // @ts-ignore
 @inline export function cmps<T>(rec: usize): void {
   const mask = addressMask(addressSize(rec));
-  const from = source(rec, mask);
-  if (fault) return;
-  const a = rd<T>(from, rec);
-  if (fault) return;
-  const to = target(mask, false);
+  // Which operand's fault is seen when both have one: of bytes the source's, else the target's.
+  let a: T = 0;
+  if (sizeof<T>() == 1) {
+    const from = source<T>(rec, mask);
+    if (fault) return;
+    a = rd<T>(from, rec);
+    if (fault) return;
+  }
+  const to = target<T>(mask, false);
   if (fault) return;
   const b = rd<T>(to, rec);
   if (fault) return;
+  if (sizeof<T>() != 1) {
+    const from = source<T>(rec, mask);
+    if (fault) return;
+    a = rd<T>(from, rec);
+    if (fault) return;
+  }
   sub<T>(a, b);
   advance(RSI, delta<T>(), mask);
   advance(RDI, delta<T>(), mask);

@@ -3,8 +3,8 @@ import {
   FPR, FCW, FSW, FTW, FOP, FIP, FDP, FCS, FDS, CR0, PMODE, REAL, VM86, REGS, RAX, fault, exception,
 } from "./state";
 import { f80class } from "../float/f80";
-import { ea } from "./record";
-import { rd, wr, wrFrom, rdPtr } from "../mmu/access";
+import { eaBytes, eaIn, eaOut } from "./record";
+import { rd, wr, wrFrom, writableSpan, rdPtr } from "../mmu/access";
 import { C1, recomputePending, setTop, st, stM, stSE, top, waiting, free } from "./x87-state";
 
 /** #NM alone: what the instructions without a wait check. */
@@ -35,13 +35,13 @@ export function finit(): void { if (!notAvailable()) reset(); }
 export function fclex(): void { if (!notAvailable()) store<u32>(FSW, load<u32>(FSW) & 0x7f00); }
 export function fldcw(rec: usize): void {
   if (waiting()) return;
-  const v = rd<u16>(ea(rec), rec);
+  const v = rd<u16>(eaIn<u16>(rec), rec);
   if (fault) return;
   store<u32>(FCW, (<u32>v & 0x1f3f) | 0x40);
   recomputePending();
 }
-export function fstcw(rec: usize): void { if (!notAvailable()) wr<u16>(ea(rec), <u16>load<u32>(FCW), rec); }
-export function fstsw(rec: usize): void { if (!notAvailable()) wr<u16>(ea(rec), <u16>load<u32>(FSW), rec); }
+export function fstcw(rec: usize): void { if (!notAvailable()) wr<u16>(eaOut<u16>(rec), <u16>load<u32>(FCW), rec); }
+export function fstsw(rec: usize): void { if (!notAvailable()) wr<u16>(eaOut<u16>(rec), <u16>load<u32>(FSW), rec); }
 export function fstswAx(): void { if (!notAvailable()) store<u16>(REGS + RAX, <u16>load<u32>(FSW)); }
 export function fincstp(): void { if (!waiting()) { setTop(top() + 1); store<u32>(FSW, load<u32>(FSW) & ~C1); } }
 export function fdecstp(): void { if (!waiting()) { setTop(top() - 1); store<u32>(FSW, load<u32>(FSW) & ~C1); } }
@@ -70,7 +70,10 @@ function tagWord(): u32 {
 @inline function segmented(): bool { const m = load<u32>(PMODE); return m != REAL && m != VM86; }
 /** The environment in AREA; returns its length. */
 function putEnvironment(size: u32): u32 {
-  const ip = <u32>load<u64>(FIP), dp = <u32>load<u64>(FDP), op = load<u32>(FOP) & 0x7ff;
+  // Real-address and virtual-8086 mode store linear addresses.
+  const real = !segmented();
+  const ip = <u32>load<u64>(FIP) + (real ? load<u32>(FCS) << 4 : 0), dp = <u32>load<u64>(FDP) + (real ? load<u32>(FDS) << 4 : 0);
+  const op = load<u32>(FOP) & 0x7ff;
   if (size == 2) {
     store<u16>(AREA, <u16>load<u32>(FCW));
     store<u16>(AREA, <u16>load<u32>(FSW), 2);
@@ -109,6 +112,8 @@ function takeEnvironment(size: u32): void {
       store<u32>(FCS, high);
       store<u32>(FDS, dataHigh);
     } else {
+      store<u32>(FCS, 0);
+      store<u32>(FDS, 0);
       ip |= (high & 0xf000) << 4;
       dp |= (dataHigh & 0xf000) << 4;
       store<u32>(FOP, high & 0x7ff);
@@ -127,6 +132,8 @@ function takeEnvironment(size: u32): void {
       store<u64>(FDP, <u64>load<u32>(AREA, 20));
       store<u32>(FDS, <u32>load<u16>(AREA, 24));
     } else {
+      store<u32>(FCS, 0);
+      store<u32>(FDS, 0);
       store<u64>(FIP, <u64>(<u32>load<u16>(AREA, 12) | ((high & 0x0ffff000) << 4)));
       store<u32>(FOP, high & 0x7ff);
       store<u64>(FDP, <u64>(<u32>load<u16>(AREA, 20) | ((load<u32>(AREA, 24) & 0x0ffff000) << 4)));
@@ -142,15 +149,31 @@ function takeEnvironment(size: u32): void {
 export function fstenv(rec: usize, size: u32): void {
   if (notAvailable()) return;
   const n = putEnvironment(size);
-  wrFrom(ea(rec), AREA, n, rec);
+  storeArea(rec, n);
   if (fault) return;
   // All exceptions are masked once the environment is stored.
   store<u32>(FCW, load<u32>(FCW) | 0x3f);
   recomputePending();
 }
+/** Copy `size` bytes from AREA to the guest. As processors do, the ends are looked at first. */
+function storeArea(rec: usize, size: u32): void {
+  const la = eaOut<u16>(rec);
+  if (fault) return;
+  writableSpan(la, 1, rec);
+  if (fault) return;
+  eaBytes(rec, size, true);
+  if (!fault) writableSpan(la + size - 1, 1, rec);
+  if (!fault) wrFrom(la, AREA, size, rec);
+}
 /** Copy `size` bytes from the guest to AREA. */
 function fetchArea(rec: usize, size: u32): bool {
-  const la = ea(rec);
+  const la = eaIn<u16>(rec);
+  if (fault) return false;
+  rd<u8>(la, rec);
+  if (fault) return false;
+  eaBytes(rec, size, false);
+  if (fault) return false;
+  rd<u8>(la + size - 1, rec);
   if (fault) return false;
   for (let i: u32 = 0; i < size; ) {
     const n = min<u32>(size - i, 32), p = rdPtr(la + i, n, rec);
@@ -172,7 +195,7 @@ export function fsave(rec: usize, size: u32): void {
     store<u64>(p, stM(i));
     store<u16>(p, <u16>stSE(i), 8);
   }
-  wrFrom(ea(rec), AREA, n + 80, rec);
+  storeArea(rec, n + 80);
   if (!fault) reset();
 }
 export function frstor(rec: usize, size: u32): void {

@@ -1,11 +1,11 @@
 // x87 constants and functions: FLDPI and its kin, square root, remainder, scaling, transcendentals.
 import {
-  excFlags, f80add, f80class, f80cos, f80exponentOf, f80f2xm1, f80patan, f80rem, f80rndint, f80scale, f80significandOf, f80sin,
-  f80sqrt, f80tan, f80yl2x, f80yl2xp1, rM, rounding, rSE, setC1, setResult,
+  clearFlags, excFlags, f80class, f80cos, f80exponentOf, f80f2xm1, f80patan, f80rem, f80rndint, f80scale, f80significandOf, f80sin,
+  f80sqrt, f80tan, f80yl2x, f80yl2xp1, raise, rM, rounding, rSE, setC1, setResult,
 } from "../float/f80";
 import {
-  begin, C0, C1, C2, C3, empty, finish, halted, overflow, pop, pushResult, put80, putIndefinite, putResult, setConditions, setTop, stM,
-  stSE, top, underflow,
+  begin, C2, empty, finish, halted, overflow, pop, pushResult, put80, putIndefinite, putResult, setConditions, stM,
+  stSE, underflow,
 } from "./x87-state";
 import { FSW } from "./state";
 
@@ -55,8 +55,9 @@ function setC2(v: bool): void { store<u32>(FSW, (load<u32>(FSW) & ~C2) | (v ? C2
 export function unary(rec: usize, op: u32, kind: i32): void {
   if (!begin()) return;
   const trigonometric = kind == SIN || kind == COS;
+  if (trigonometric) setC2(false);
   if (empty(0)) {
-    if (underflow()) { putIndefinite(0); if (trigonometric) setC2(false); }
+    if (underflow()) putIndefinite(0);
   } else if (trigonometric && outOfRange()) {
     setC2(true);
   } else {
@@ -68,7 +69,7 @@ export function unary(rec: usize, op: u32, kind: i32): void {
       case SIN: f80sin(se, m); break;
       default: f80cos(se, m); break;
     }
-    if (!halted()) { putResult(0); if (trigonometric) setC2(false); }
+    if (!halted()) putResult(0);
   }
   finish(rec, op, false);
 }
@@ -85,7 +86,15 @@ export function binary(rec: usize, op: u32, kind: i32): void {
     switch (kind) {
       case SCALE: f80scale(xSE, x, ySE, y); break;
       case YL2X: f80yl2x(xSE, x, ySE, y); break;
-      case YL2XP1: f80yl2xp1(xSE, x, ySE, y); break;
+      case YL2XP1:
+        f80yl2xp1(xSE, x, ySE, y);
+        // Below -1 there is no logarithm, and processors hand back the operand.
+        if ((excFlags & 1) && xSE > 0xbffe && f80class(xSE, x) == 1 && f80class(ySE, y) < 3) {
+          clearFlags();
+          if (y) raise(f80class(ySE, y) == 2 ? 34 : 32);
+          setResult(y ? xSE : (xSE ^ ySE) & 0x8000, y ? x : 0);
+        }
+        break;
       default: f80patan(xSE, x, ySE, y); break;
     }
     done = !halted();
@@ -98,13 +107,15 @@ export function binary(rec: usize, op: u32, kind: i32): void {
 export function remainder(rec: usize, op: u32, nearest: bool): void {
   if (!begin()) return;
   if (empty(0) || empty(1)) {
-    if (underflow()) { putIndefinite(0); setC2(false); }
+    setC2(false);
+    if (underflow()) putIndefinite(0);
   } else {
+    const special = f80class(stSE(0), stM(0)) >= 4 || f80class(stSE(1), stM(1)) >= 4;
     const w = <u32>f80rem(stSE(0), stM(0), stSE(1), stM(1), nearest);
-    if (!halted()) {
-      putResult(0);
-      setConditions(w);
-    }
+    // Without a quotient only C2 (and C1) change.
+    if (special || halted() || (excFlags & 1)) setC2(false);
+    else setConditions(w);
+    if (!halted()) putResult(0);
   }
   finish(rec, op, false);
 }
@@ -116,7 +127,6 @@ function roomForTwo(): bool {
     putIndefinite(0);
     setResult(0xffff, INDEFINITE);
     pushResult();
-    setC2(false);
   }
   return false;
 }
@@ -145,6 +155,7 @@ export function fxtract(rec: usize, op: u32): void {
 /** FPTAN pushes 1 above the tangent. */
 export function fptan(rec: usize, op: u32): void {
   if (!begin()) return;
+  setC2(false);
   if (roomForTwo()) {
     if (outOfRange()) setC2(true);
     else {
@@ -155,7 +166,6 @@ export function fptan(rec: usize, op: u32): void {
         // A NaN is pushed twice instead of the 1.
         if (special < 3) setResult(0x3fff, 0x8000000000000000);
         pushResult();
-        setC2(false);
       }
     }
   }
@@ -164,6 +174,7 @@ export function fptan(rec: usize, op: u32): void {
 /** FSINCOS: the sine replaces ST(0), the cosine is pushed. */
 export function fsincos(rec: usize, op: u32): void {
   if (!begin()) return;
+  setC2(false);
   if (roomForTwo()) {
     if (outOfRange()) setC2(true);
     else {
@@ -174,7 +185,6 @@ export function fsincos(rec: usize, op: u32): void {
         f80cos(se, m);
         put80(0, sSE, sM);
         pushResult();
-        setC2(false);
       }
     }
   }

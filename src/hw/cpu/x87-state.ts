@@ -11,6 +11,7 @@ import { c1, clearFlags, excFlags, mask, raise, rM, rSE, setC1, setControlWord }
 import { A, eaOffset, ripOf, seg } from "./record";
 
 export const IE: i32 = 1;
+export const DE: i32 = 2;
 /** Stack fault flag of the status word. */
 export const SF: u32 = 0x40;
 export const C0: u32 = 0x100;
@@ -57,17 +58,19 @@ export function waiting(): bool {
   return false;
 }
 let stackFault: bool = false;
-let keepConditions: bool = false;
+let c1Kept: bool = false;
 /** Start an instruction that computes. */
 export function begin(): bool {
   if (waiting()) return false;
   clearFlags();
   setC1(false);
   stackFault = false;
-  keepConditions = false;
+  c1Kept = false;
   setControlWord(<i32>load<u32>(FCW));
   return true;
 }
+/** FCMOVcc and FCOMI change C1 only at a stack underflow. */
+export function keepC1(): void { c1Kept = true; }
 /** Record the last instruction and, for a memory operand, where it lies. `opcode`: low bits of the first byte. */
 function noteInstruction(rec: usize, opcode: u32, memory: bool): void {
   store<u32>(FOP, (opcode << 8) | <u32>A(rec));
@@ -81,7 +84,8 @@ function noteInstruction(rec: usize, opcode: u32, memory: bool): void {
 /** Merge the exceptions and C1 of this instruction into the status word. */
 export function finish(rec: usize, opcode: u32, memory: bool): void {
   if (fault) return;
-  let w = (load<u32>(FSW) & ~C1) | <u32>excFlags | (c1 ? C1 : 0);
+  let w = load<u32>(FSW) | <u32>excFlags;
+  if (!c1Kept) w = (w & ~C1) | (c1 ? C1 : 0);
   if (stackFault) w |= SF;
   if (excFlags & ~mask & 63) w |= ES_B;
   store<u32>(FSW, w);
@@ -91,6 +95,7 @@ export function finish(rec: usize, opcode: u32, memory: bool): void {
 export function underflow(): bool {
   raise(IE);
   setC1(false);
+  c1Kept = false;
   stackFault = true;
   return (mask & IE) != 0;
 }

@@ -1,18 +1,17 @@
 // x87 loads, stores, arithmetic and comparisons ("X87 FPU Instructions" in the SDM). Bodies take the record and `op`, the
 // low three bits of the first opcode byte; the arithmetic itself is in src/hw/float.
-import { fault, REGS } from "./state";
+import { fault } from "./state";
 import {
-  bcdHi, bcdLo, excFlags, f80add, f80compare, f80div, f80examine, f80fromBcd, f80fromF32, f80fromF64, f80fromI64, f80mul, f80sub,
-  f80test, f80toBcd, f80toF32, f80toF64, f80toInt, mask, rM, rSE, setC1, setResult,
+  bcdHi, bcdLo, excFlags, f80add, f80class, f80compare, f80div, f80examine, f80fromBcd, f80fromF32, f80fromF64, f80fromI64, f80mul, f80sub,
+  f80test, f80toBcd, f80toF32, f80toF64, f80toInt, mask, raise, rM, rSE, setC1, setResult,
 } from "../float/f80";
-import { condition, setArithmeticFlags } from "./flags";
-import { B, ea } from "./record";
-import { rd, rdPtr, wr, wrFrom } from "../mmu/access";
+import { setArithmeticFlags } from "./flags";
+import { B, eaBytes } from "./record";
+import { rd, rdPtr, wr, wrFrom, writableSpan } from "../mmu/access";
 import {
-  begin, C0, C1, C2, C3, empty, finish, halted, IE, overflow, pop, pushResult, put80, putIndefinite, putResult, setConditions, st,
+  begin, C0, C1, C3, empty, DE, finish, halted, IE, keepC1, overflow, pop, pushResult, put80, putIndefinite, putResult, setConditions, st,
   stM, stSE, underflow, waiting,
 } from "./x87-state";
-import { FSW } from "./state";
 
 // Arithmetic kinds.
 export const ADD: i32 = 0;
@@ -30,13 +29,20 @@ export const I64: i32 = 5;
 export const F80: i32 = 6;
 export const BCD: i32 = 7;
 
+/** Bytes of a memory operand. */
+function sizeOf(source: i32): u32 {
+  if (source == I16) return 2;
+  if (source == F32 || source == I32) return 4;
+  return source == F64 || source == I64 ? 8 : 10;
+}
 let memSE: i32 = 0;
 let memM: u64 = 0;
+let memDenormal: bool = false;
 let raw: u64 = 0;
 let rawHigh: i32 = 0;
 /** Read the operand's bytes; a page fault comes before any effect. */
 function fetch(rec: usize, source: i32): bool {
-  const la = ea(rec);
+  const la = eaBytes(rec, sizeOf(source), false);
   if (source == F32 || source == I32) raw = <u64>rd<u32>(la, rec);
   else if (source == I16) raw = <u64>rd<u16>(la, rec);
   else if (source == F64 || source == I64) raw = rd<u64>(la, rec);
@@ -60,25 +66,41 @@ function convert(source: i32): void {
     default: setResult(rawHigh, raw); break;
   }
 }
-/** The memory operand of an arithmetic instruction, widened without quieting: a signalling NaN is noticed once. */
+/** The memory operand of an arithmetic instruction, widened without quieting: a signalling NaN is noticed once. A denormal
+ *  is noted, and reported by noteDenormal() unless something graver keeps it from being looked at. */
 function widen(source: i32): void {
-  if (source == F32) {
-    const b = <u32>raw;
-    if ((b & 0x7f800000) == 0x7f800000 && (b & 0x7fffff)) {
-      memSE = <i32>((b >> 31) << 15) | 0x7fff;
-      memM = 0x8000000000000000 | (<u64>(b & 0x7fffff) << 40);
-      return;
-    }
-  } else if (source == F64) {
-    if ((raw & 0x7ff0000000000000) == 0x7ff0000000000000 && (raw & 0xfffffffffffff)) {
-      memSE = <i32>((raw >> 63) << 15) | 0x7fff;
-      memM = 0x8000000000000000 | ((raw & 0xfffffffffffff) << 11);
-      return;
-    }
+  memDenormal = false;
+  if (source != F32 && source != F64) {
+    convert(source);
+    memSE = rSE;
+    memM = rM;
+    return;
   }
-  convert(source);
-  memSE = rSE;
-  memM = rM;
+  const single = source == F32;
+  const e = single ? <i32>(raw >> 23) & 0xff : <i32>(raw >> 52) & 0x7ff, m = single ? raw << 41 : raw << 12;
+  const sign = <i32>(single ? raw >> 31 : raw >> 63) << 15, bias = single ? 127 : 1023;
+  if (e == (single ? 0xff : 0x7ff)) {
+    memSE = sign | 0x7fff;
+    memM = 0x8000000000000000 | (m >> 1);
+  } else if (e) {
+    memSE = sign | (e + 16383 - bias);
+    memM = 0x8000000000000000 | (m >> 1);
+  } else if (m == 0) {
+    memSE = sign;
+    memM = 0;
+  } else {
+    const n = <i32>clz(m);
+    memSE = sign | (16383 - bias - n);
+    memM = m << n;
+    memDenormal = true;
+  }
+}
+/** DE of a denormal memory operand: NaNs go first, and a division by zero. */
+function noteDenormal(kind: i32): void {
+  if (!memDenormal) return;
+  const c = f80class(stSE(0), stM(0));
+  if (c >= 4 || (kind == DIVR && c == 0)) return;
+  raise(DE);
 }
 function compute(kind: i32, aSE: i32, aM: u64, bSE: i32, bM: u64): void {
   switch (kind) {
@@ -98,7 +120,7 @@ export function arithMem(rec: usize, op: u32, kind: i32, source: i32): void {
     if (underflow()) putIndefinite(0);
   } else {
     widen(source);
-    // A denormal operand with DE unmasked stops here: it was not even converted.
+    noteDenormal(kind);
     if (!halted()) compute(kind, stSE(0), stM(0), memSE, memM);
     if (!halted()) putResult(0);
   }
@@ -129,7 +151,8 @@ export function compareMem(rec: usize, op: u32, source: i32, pops: u32): void {
   if (empty(0)) settle(underflow(), 0x45, pops);
   else {
     widen(source);
-    const f = halted() ? 0x45 : f80compare(stSE(0), stM(0), memSE, memM, false);
+    noteDenormal(SUB);
+    const f = f80compare(stSE(0), stM(0), memSE, memM, false);
     settle(!halted(), f, pops);
   }
   finish(rec, op, true);
@@ -144,24 +167,24 @@ export function compareReg(rec: usize, op: u32, i: u32, quiet: bool, pops: u32):
   }
   finish(rec, op, false);
 }
+/** The condition codes say the order even when an unmasked exception keeps the registers from being popped. */
 function settle(done: bool, f: i32, pops: u32): void {
-  if (!done) return;
   setConditions(asConditions(f));
+  if (!done) return;
   for (let i: u32 = 0; i < pops; i++) pop();
 }
 /** FCOMI, FUCOMI and their popping forms. */
 export function compareFlags(rec: usize, op: u32, i: u32, quiet: bool, pops: bool): void {
   if (!begin()) return;
+  keepC1();
   let f = 0x45, done: bool;
   if (empty(0) || empty(i)) done = underflow();
   else {
     f = f80compare(stSE(0), stM(0), stSE(i), stM(i), quiet);
     done = !halted();
   }
-  if (done) {
-    setArithmeticFlags(<u32>f);
-    if (pops) pop();
-  }
+  setArithmeticFlags(<u32>f);
+  if (done && pops) pop();
   finish(rec, op, false);
 }
 export function ftst(rec: usize, op: u32): void {
@@ -195,10 +218,8 @@ export function loadMem(rec: usize, op: u32, source: i32): void {
 /** FLD ST(i). */
 export function loadReg(rec: usize, op: u32, i: u32): void {
   if (!begin()) return;
-  if (!empty(7)) {
-    if (overflow()) { setResult(0xffff, 0xc000000000000000); pushResult(); }
-  } else if (empty(i)) {
-    if (underflow()) { setResult(0xffff, 0xc000000000000000); pushResult(); }
+  if (empty(i) || !empty(7)) {
+    if (empty(i) ? underflow() : overflow()) { setResult(0xffff, 0xc000000000000000); pushResult(); }
   } else {
     setResult(stSE(i), stM(i));
     pushResult();
@@ -216,7 +237,6 @@ export function storeReg(rec: usize, op: u32, i: u32, pops: bool): void {
   if (done && pops) pop();
   finish(rec, op, false);
 }
-/** FSTPNCE: as FSTP, but an empty register raises nothing. */
 export function fxch(rec: usize, op: u32, i: u32): void {
   if (!begin()) return;
   let done = true;
@@ -236,6 +256,7 @@ export function fxch(rec: usize, op: u32, i: u32): void {
 }
 export function fcmovcc(rec: usize, op: u32, i: u32, met: bool): void {
   if (!begin()) return;
+  keepC1();
   if (empty(0) || empty(i)) {
     if (underflow()) putIndefinite(0);
   } else if (met) put80(0, stSE(i), stM(i));
@@ -248,6 +269,11 @@ export function fchs(rec: usize, op: u32, and: i32, xor: i32): void {
   } else put80(0, (stSE(0) & and) ^ xor, stM(0));
   finish(rec, op, false);
 }
+/** An unmasked exception suppresses the store, but not the faults of its operand. */
+function probe(rec: usize, size: u32): void {
+  const la = eaBytes(rec, size, true);
+  if (!fault) writableSpan(la, size, rec);
+}
 /** FST, FSTP to single and double precision: nothing is stored when IE, OE or UE is unmasked. */
 export function storeFloat(rec: usize, op: u32, target: i32, pops: bool): void {
   if (!begin()) return;
@@ -257,8 +283,9 @@ export function storeFloat(rec: usize, op: u32, target: i32, pops: bool): void {
     bits = target == F32 ? <u64>f80toF32(stSE(0), stM(0)) : f80toF64(stSE(0), stM(0));
     done = (excFlags & ~mask & 0x1f) == 0;
   }
-  if (done) {
-    const la = ea(rec);
+  if (!done) { probe(rec, sizeOf(target)); setC1(false); }
+  else {
+    const la = eaBytes(rec, sizeOf(target), true);
     if (target == F32) wr<u32>(la, <u32>bits, rec);
     else wr<u64>(la, bits, rec);
     if (fault) return;
@@ -276,8 +303,9 @@ export function storeInt(rec: usize, op: u32, target: i32, truncate: bool, pops:
     v = f80toInt(stSE(0), stM(0), bits, truncate);
     done = (excFlags & ~mask & IE) == 0;
   }
-  if (done) {
-    const la = ea(rec);
+  if (!done) probe(rec, sizeOf(target));
+  else {
+    const la = eaBytes(rec, sizeOf(target), true);
     if (target == I16) wr<u16>(la, <u16>v, rec);
     else if (target == I32) wr<u32>(la, <u32>v, rec);
     else wr<u64>(la, <u64>v, rec);
@@ -304,8 +332,9 @@ export function storeTen(rec: usize, op: u32, target: i32): void {
     store<u64>(TEN, bcdLo);
     store<u16>(TEN, <u16>bcdHi, 8);
   }
-  if (done) {
-    wrFrom(ea(rec), TEN, 10, rec);
+  if (!done) probe(rec, 10);
+  else {
+    wrFrom(eaBytes(rec, 10, true), TEN, 10, rec);
     if (fault) return;
     pop();
   }

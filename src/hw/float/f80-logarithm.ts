@@ -5,7 +5,7 @@ import {
   DENORMAL, denormalStops, f80class, f80exponent, f80significand, INFINITY, J_BIT, propagateOne,
   propagateTwo, QNAN, setInvalid, setResult, ZERO,
 } from "./f80-core";
-import { raise, setC1, ZE } from "./status";
+import { PE, raise, setC1, ZE } from "./status";
 import { clz128, mulHigh128, shiftLeft, shiftRightJam, wHi, wLo } from "./wide";
 import { kExp, kHi, kLo, normalise, oddSeries, quotient, scaleBy, series, toFixed } from "./series";
 import {
@@ -184,7 +184,10 @@ export function f80f2xm1(se: i32, m: u64): void {
   const e = f80exponent(se, m);
   const x = f80significand(m);
   if (e >= 16383) {
-    if (e > 16383 || x != J_BIT) return setResult(se, m);
+    if (e > 16383 || x != J_BIT) {
+      raise(PE);
+      return setResult(se, m);
+    }
     return negative ? setResult(0xbffe, J_BIT) : setResult(se, m);
   }
   normalise(e, x, 0);

@@ -33,7 +33,6 @@ export const bodies: Readonly<Record<string, Body>> = {
   verw: rec("segment", "e16"),
   lar: val("segment", "gT e16"),
   lsl: val("segment", "gT e16"),
-  arpl: val("segment", "e16 gT"),
   // interrupt.ts
   int: flow("interrupt", "pc imm"),
   int3: flow("interrupt"),
@@ -94,6 +93,9 @@ export const bodies: Readonly<Record<string, Body>> = {
   out: flow("io", "pc io port", "port_out"),
   ins: flow("io", "pc io"),
   outs: flow("io", "pc io"),
+  // random.ts
+  rdrand: flow("random", "pc size b"),
+  rdseed: flow("random", "pc size b"),
   // decimal.ts
   aaa: rec("decimal", ""),
   aas: rec("decimal", ""),
@@ -102,4 +104,19 @@ export const bodies: Readonly<Record<string, Body>> = {
   aam: rec("decimal", "pc imm"),
   aad: rec("decimal", "pc imm"),
   salc: rec("decimal", ""),
+  // vmx/instructions.ts, through the hook: number, record, 1 when the operand lies in memory
+  vmcall: flow("intercept", "0 pc mem", "virtualInstructionHook"),
+  vmlaunch: flow("intercept", "1 pc mem", "virtualInstructionHook"),
+  vmresume: flow("intercept", "2 pc mem", "virtualInstructionHook"),
+  vmxoff: flow("intercept", "3 pc mem", "virtualInstructionHook"),
+  vmfunc: flow("intercept", "4 pc mem", "virtualInstructionHook"),
+  vmread: flow("intercept", "5 pc mem", "virtualInstructionHook"),
+  vmwrite: flow("intercept", "6 pc mem", "virtualInstructionHook"),
+  vmptrld: flow("intercept", "7 pc mem", "virtualInstructionHook"),
+  vmclear: flow("intercept", "8 pc mem", "virtualInstructionHook"),
+  vmxon: flow("intercept", "9 pc mem", "virtualInstructionHook"),
+  vmptrst: flow("intercept", "10 pc mem", "virtualInstructionHook"),
+  invept: flow("intercept", "11 pc mem", "virtualInstructionHook"),
+  invvpid: flow("intercept", "12 pc mem", "virtualInstructionHook"),
+  getsec: flow("intercept", "13 pc mem", "virtualInstructionHook"),
 };

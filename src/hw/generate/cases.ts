@@ -1,6 +1,7 @@
 // One case of the interpreter switch: operand fetch, body, write-back.
 import type { Row } from "../../isa/index.ts";
 import { bodies } from "./bodies.ts";
+import { mmxCase } from "./mmx.ts";
 import { simdCase } from "./simd.ts";
 import { x87Case } from "./x87.ts";
 import { address, isMemory, register, type Shape, typeOf, value } from "./operands.ts";
@@ -32,7 +33,7 @@ const FAULTING = new Set(["div", "idiv"]);
 function read(operand: string, shape: Shape, name: string, use: Uses, type = typeOf(operand, shape.width)): string {
   if (isMemory(operand, shape.mem)) {
     use("access", "rd");
-    return `const ${name} = rd<${type}>(${address(operand)}, pc); ${CHECK} `;
+    return `const ${name} = rd<${type}>(${address(operand, type, false)}, pc); ${CHECK} `;
   }
   return `const ${name} = ${value(operand, shape, type)}; `;
 }
@@ -40,7 +41,7 @@ function write(operand: string, shape: Shape, expression: string, use: Uses): st
   const type = typeOf(operand, shape.width);
   if (isMemory(operand, shape.mem)) {
     use("access", "wr");
-    return `wr<${type}>(${address(operand)}, ${expression}, pc); ${CHECK} `;
+    return `wr<${type}>(${address(operand, type, true)}, ${expression}, pc); ${CHECK} `;
   }
   return `put<${type}>(${register(operand, shape.row)}, ${expression}); `;
 }
@@ -65,7 +66,7 @@ function valueCase(shape: Shape, use: Uses): string {
   if (row.access[0] === "x" && isMemory(first, shape.mem)) {
     use("access", "rmw", "writeBack");
     use("state", "BOUNCE");
-    text += `const p = rmw<${type}>(ea(pc), pc); ${CHECK} `;
+    text += `const p = rmw<${type}>(eaOut<${type}>(pc), pc); ${CHECK} `;
     text += `store<${type}>(p, ${body}<${type}>(${[`load<${type}>(p)`, ...names].join(", ")})); if (p == BOUNCE) writeBack(); ${NEXT}`;
     return text;
   }
@@ -108,7 +109,7 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
     if (isMemory(d, s.mem)) {
       use("access", "rmw", "writeBack");
       use("state", "BOUNCE");
-      return `const p = rmw<${t}>(ea(pc), pc); ${CHECK} const v = load<${t}>(p); store<${t}>(p, ${value(g, s)}); if (p == BOUNCE) writeBack(); put<${t}>(${register(g, s.row)}, v); ${NEXT}`;
+      return `const p = rmw<${t}>(eaOut<${t}>(pc), pc); ${CHECK} const v = load<${t}>(p); store<${t}>(p, ${value(g, s)}); if (p == BOUNCE) writeBack(); put<${t}>(${register(g, s.row)}, v); ${NEXT}`;
     }
     return `const v = ${value(d, s)}; put<${t}>(${register(d, s.row)}, ${value(g, s)}); put<${t}>(${register(g, s.row)}, v); ${NEXT}`;
   },
@@ -118,7 +119,7 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
     if (isMemory(d, s.mem)) {
       use("access", "rmw", "writeBack");
       use("state", "BOUNCE");
-      return `const p = rmw<${t}>(ea(pc), pc); ${CHECK} const v = load<${t}>(p); store<${t}>(p, add<${t}>(v, ${value(g, s)})); if (p == BOUNCE) writeBack(); put<${t}>(A(pc), v); ${NEXT}`;
+      return `const p = rmw<${t}>(eaOut<${t}>(pc), pc); ${CHECK} const v = load<${t}>(p); store<${t}>(p, add<${t}>(v, ${value(g, s)})); if (p == BOUNCE) writeBack(); put<${t}>(A(pc), v); ${NEXT}`;
     }
     return `const v = ${value(d, s)}, r = add<${t}>(v, ${value(g, s)}); put<${t}>(A(pc), v); put<${t}>(B(pc), r); ${NEXT}`;
   },
@@ -131,7 +132,7 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
       use("access", "rmw", "writeBack");
       use("state", "BOUNCE");
       // The destination is written in either case, as the manual says of the locked form.
-      return `const p = rmw<${t}>(ea(pc), pc); ${CHECK} const v = load<${t}>(p); cmp<${t}>(get<${t}>(RAX), v); if (zf()) store<${t}>(p, ${value(g, s)}); else put<${t}>(RAX, v); if (p == BOUNCE) writeBack(); ${NEXT}`;
+      return `const p = rmw<${t}>(eaOut<${t}>(pc), pc); ${CHECK} const v = load<${t}>(p); cmp<${t}>(get<${t}>(RAX), v); if (zf()) store<${t}>(p, ${value(g, s)}); else put<${t}>(RAX, v); if (p == BOUNCE) writeBack(); ${NEXT}`;
     }
     return `const v = ${value(d, s)}; cmp<${t}>(get<${t}>(RAX), v); if (zf()) put<${t}>(B(pc), ${value(g, s)}); else put<${t}>(RAX, v); ${NEXT}`;
   },
@@ -162,24 +163,26 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
   jmp_rel: (s, use) => { use("flow", s.width === 0 ? "jumpShort" : "follow"); return go(s.width === 0 ? "jumpShort(pc)" : "follow(pc)"); },
   call_rel: (s, use) => {
     const t = ["u16", "u32", "u64"][s.width];
-    use("stack", "push");
+    use("stack", "push", "denyCall");
     use("record", "ripAfter");
     use("flow", s.width === 0 ? "jumpShort" : "follow");
-    return `push<${t}>(<${t}>ripAfter(pc)); ${CHECK} ${go(s.width === 0 ? "jumpShort(pc)" : "follow(pc)")}`;
+    use("flow", "strays");
+    const check = s.width === 0 ? "" : `if (strays(pc)) { denyCall<${t}>(); ${go("raise(pc)")} } `;
+    return `${check}push<${t}>(<${t}>ripAfter(pc)); ${CHECK} ${go(s.width === 0 ? "jumpShort(pc)" : "follow(pc)")}`;
   },
   call_ind: (s, use) => {
     const t = typeOf(s.row.operands[0] ?? "", s.width);
-    use("stack", "push");
+    use("stack", "push", "denyCall");
     use("record", "ripAfter");
-    use("flow", "jump");
-    return `${read(s.row.operands[0] ?? "", s, "v", use)}push<${t}>(<${t}>ripAfter(pc)); ${CHECK} ${go("jump(<u64>v)")}`;
+    use("flow", "jump", "outside");
+    return `${read(s.row.operands[0] ?? "", s, "v", use)}if (outside(<u64>v)) { denyCall<${t}>(); ${go("raise(pc)")} } push<${t}>(<${t}>ripAfter(pc)); ${CHECK} ${go("jump(<u64>v)")}`;
   },
-  jmp_ind: (s, use) => { use("flow", "jump"); return `${read(s.row.operands[0] ?? "", s, "v", use)}${go("jump(<u64>v)")}`; },
+  jmp_ind: (s, use) => { use("flow", "jump", "outside"); return `${read(s.row.operands[0] ?? "", s, "v", use)}if (outside(<u64>v)) ${go("raise(pc)")} ${go("jump(<u64>v)")}`; },
   ret: (s, use) => {
     const t = ["u16", "u32", "u64"][s.width], extra = s.row.operands.length ? " + <u64>imm<u32>(pc)" : "";
     use("stack", "peek", "drop");
-    use("flow", "jump");
-    return `const v = peek<${t}>(0); ${CHECK} drop(sizeof<${t}>()${extra}); ${go("jump(<u64>v)")}`;
+    use("flow", "jump", "outside");
+    return `const v = peek<${t}>(0); ${CHECK} if (outside(<u64>v)) ${go("raise(pc)")} drop(sizeof<${t}>()${extra}); ${go("jump(<u64>v)")}`;
   },
   loop: (s, use) => loopCase(s, use, "true"),
   loope: (s, use) => { use("flags", "zf"); return loopCase(s, use, "zf()"); },
@@ -203,7 +206,7 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
       use("access", "wr");
       use("state", "RSP");
       // RSP is incremented before the address is computed, and put back when the store faults.
-      return `const v = peek<${t}>(0); ${CHECK} const sp = get<u64>(RSP); drop(sizeof<${t}>()); wr<${t}>(ea(pc), v, pc); if (fault) { put<u64>(RSP, sp); ${go("raise(pc)")} } ${NEXT}`;
+      return `const v = peek<${t}>(0); ${CHECK} const sp = get<u64>(RSP); drop(sizeof<${t}>()); wr<${t}>(eaOut<${t}>(pc), v, pc); if (fault) { put<u64>(RSP, sp); ${go("raise(pc)")} } ${NEXT}`;
     }
     return `const v = peek<${t}>(0); ${CHECK} drop(sizeof<${t}>()); put<${t}>(B(pc), v); ${NEXT}`;
   },
@@ -233,13 +236,22 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
   stc: (_, use) => { use("flags", "setCf"); return `setCf(1); ${NEXT}`; },
   cld: (_, use) => { use("state", "EFLAGS"); return `store<u32>(EFLAGS, load<u32>(EFLAGS) & ~0x400); ${NEXT}`; },
   std: (_, use) => { use("state", "EFLAGS"); return `store<u32>(EFLAGS, load<u32>(EFLAGS) | 0x400); ${NEXT}`; },
+  // The operand is written only when its RPL is raised.
+  arpl: (s, use) => {
+    use("segment", "inProtected");
+    use("state", "exception");
+    use("flags", "setZf");
+    const [d = "", g = ""] = s.row.operands;
+    return `if (!inProtected()) { exception(6, -1); ${go("raise(pc)")} } ${read(d, s, "v", use)}const g = ${value(g, s)}; `
+      + `if ((v & 3) < (g & 3)) { ${write(d, s, "<u16>((v & ~3) | (g & 3))", use)}setZf(1); } else setZf(0); ${NEXT}`;
+  },
   lahf: (_, use) => { use("flags", "flags"); use("state", "RAX"); return `put<u8>(RAX + 1, <u8>flags()); ${NEXT}`; },
   sahf: (_, use) => {
     use("flags", "setArithmeticFlags", "ofBit");
     use("state", "RAX");
     return `setArithmeticFlags((<u32>get<u8>(RAX + 1) & 0xd5) | (<u32>ofBit() << 11)); ${NEXT}`;
   },
-  xlat: (s, use) => { use("bits", "xlat"); return `xlat(pc); ${CHECK} ${NEXT}`; },
+  xlat: (_, use) => { use("bits", "xlat"); return `xlat(pc); ${CHECK} ${NEXT}`; },
   movs: stringCase, stos: stringCase, lods: stringCase, scas: stringCase, cmps: stringCase,
 };
 
@@ -279,7 +291,7 @@ function bitCase(shape: Shape, use: Uses): string {
     const set = op === 0 ? "" : `put<${t}>(B(pc), bitSet<${t}>(v, k, ${op})); `;
     return `const k = ${index}, v = get<${t}>(B(pc)); bitOf<${t}>(v, k); ${set}${NEXT}`;
   }
-  const at = i === "Ib" ? "ea(pc)" : `bitAddress<${t}>(pc, get<${t}>(A(pc)))`;
+  const at = i === "Ib" ? `${op === 0 ? "eaIn" : "eaOut"}<${t}>(pc)` : `bitAddress<${t}>(pc, get<${t}>(A(pc)), ${op !== 0})`;
   if (op === 0) { use("access", "rd"); return `const v = rd<${t}>(${at}, pc); ${CHECK} bitOf<${t}>(v, ${index}); ${NEXT}`; }
   use("access", "rmw", "writeBack");
   use("state", "BOUNCE");
@@ -297,6 +309,15 @@ function registered(shape: Shape, use: Uses): string | undefined {
   use("state", "RDX");
   let prelude = "";
   const e = shape.row.operands.find((o) => /^[EMRO]/.test(o)) ?? "";
+  // Privilege, and the number of a segment register, are looked at before memory is.
+  if (shape.mem && shape.row.body === "lmsw") {
+    use("state", "CPL", "exception");
+    prelude += `if (load<u32>(CPL)) { exception(13, 0); ${go("raise(pc)")} } `;
+  }
+  if (shape.mem && shape.row.body === "mov_to_seg") {
+    use("state", "exception");
+    prelude += `if (A(pc) == 1 || A(pc) > 5) { exception(6, -1); ${go("raise(pc)")} } `;
+  }
   const words = memoryForm ? body.args.replace(" far", "") : body.args;
   const args = words.split(" ").filter(Boolean).map((word) => {
     const fixed = /^e(16|32|64|T)$/.exec(word);
@@ -330,7 +351,7 @@ function registered(shape: Shape, use: Uses): string | undefined {
   const [d = ""] = shape.row.operands;
   const type = shape.mem && d.endsWith("vMw") ? "u16" : typeOf(d, shape.width);
   const put = isMemory(d, shape.mem) || (shape.mem && d.endsWith("vMw"))
-    ? `wr<${type}>(ea(pc), <${type}>r, pc); ${CHECK} ` : `put<${type}>(${register(d, shape.row)}, <${type}>r); `;
+    ? `wr<${type}>(eaOut<${type}>(pc), <${type}>r, pc); ${CHECK} ` : `put<${type}>(${register(d, shape.row)}, <${type}>r); `;
   if (put.startsWith("wr")) use("access", "wr");
   return `${prelude}const r = ${call}; ${CHECK} ${put}${NEXT}`;
 }
@@ -339,6 +360,8 @@ function registered(shape: Shape, use: Uses): string | undefined {
 export function caseText(shape: Shape, use: Uses): string | undefined {
   const x87 = x87Case(shape, use);
   if (x87) return x87;
+  const mmx = mmxCase(shape, use);
+  if (mmx) return mmx;
   const simd = simdCase(shape, use);
   if (simd) return simd;
   const custom = CUSTOM[shape.row.body];

@@ -21,7 +21,7 @@ interface Case { readonly text: string; readonly label: string; readonly hot: bo
 /** Operand-size variants that differ for a row, by width index. */
 function variantsOf(row: Row): readonly { width: Width; mem: boolean }[] {
   const list: { width: Width; mem: boolean }[] = [];
-  const canBeMemory = row.attributes.has("rep") || (row.modrm && row.mod !== "reg" && row.operands.some((o) => /^[EMWQ]|^RvMw|^RdMb|^RyM/.test(o)));
+  const canBeMemory = row.attributes.has("rep") || (row.modrm && row.mod !== "reg" && row.operands.some((o) => /^[EMWQ]|^R[vdy]M/.test(o)));
   const moffs = row.operands.some((o) => o.startsWith("O"));
   for (const width of [0, 1, 2] as const) {
     if (moffs) { list.push({ width, mem: true }); continue; }
@@ -43,7 +43,7 @@ export function generate(): Generated {
   };
   use("state", "fault", "get", "put", "setLeft", "left");
   use("flow", "raise", "boundary", "follow", "undefined", "tooLong");
-  use("record", "A", "B", "imm", "imm64", "disp", "ea", "moffs");
+  use("record", "A", "B", "imm", "imm64", "disp", "eaIn", "eaOut", "eaBytes", "moffs");
   for (const row of rows) {
     const slots: (Case | undefined)[] = Array.from({ length: 6 });
     for (const { width, mem } of variantsOf(row)) {

@@ -31,7 +31,8 @@ export function isMemory(operand: string, mem: boolean): boolean {
   return mem && /^[EMO]/.test(operand);
 }
 /** Expression for the linear address of the memory operand. */
-export const address = (operand: string): string => (operand.startsWith("O") ? "moffs(pc)" : "ea(pc)");
+export const address = (operand: string, type: string, write: boolean): string =>
+  (operand.startsWith("O") ? `moffs(pc, sizeof<${type}>(), ${write})` : `${write ? "eaOut" : "eaIn"}<${type}>(pc)`);
 
 /** Register file expression (byte offset) of an operand that is a general register. */
 export function register(operand: string, row: Row): string {

@@ -69,7 +69,7 @@ function matches(row: Row, modrm: number): boolean {
 export function decoderTables(rows: readonly Row[], cases: ReadonlyMap<Row, readonly number[]>, features: readonly string[]): string {
   // A row for 64-bit mode only and one for the other modes may share an opcode: each names the other.
   const ids = new Map<Row, number>();
-  rows.forEach((r, i) => ids.set(r, i + 1));
+  for (const [i, r] of rows.entries()) ids.set(r, i + 1);
   const partner = (row: Row): number => {
     const mine = row.attributes.has("i64") ? "o64" : row.attributes.has("o64") ? "i64" : "";
     if (!mine) return 0;

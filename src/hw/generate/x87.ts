@@ -4,22 +4,62 @@ import type { Uses } from "./cases.ts";
 import type { Shape } from "./operands.ts";
 
 const SOURCES: Readonly<Record<string, string>> = {
-  Md32fp: "F32", Md64fp: "F64", Mw16int: "I16", Md32int: "I32", Md64int: "I64", Mt80fp: "F80", Mt80bcd: "BCD",
+  Md32fp: "F32",
+  Md64fp: "F64",
+  Mw16int: "I16",
+  Md32int: "I32",
+  Md64int: "I64",
+  Mt80fp: "F80",
+  Mt80bcd: "BCD",
 };
-const KINDS: Readonly<Record<string, string>> = { add: "ADD", mul: "MUL", sub: "SUB", subr: "SUBR", div: "DIV", divr: "DIVR" };
+const KINDS: Readonly<Record<string, string>> = {
+  add: "ADD",
+  mul: "MUL",
+  sub: "SUB",
+  subr: "SUBR",
+  div: "DIV",
+  divr: "DIVR",
+};
 const CONSTANTS = ["fld1", "fldl2t", "fldl2e", "fldpi", "fldlg2", "fldln2", "fldz"];
-const UNARY: Readonly<Record<string, string>> = { fsqrt: "SQRT", frndint: "RNDINT", f2xm1: "F2XM1", fsin: "SIN", fcos: "COS" };
-const BINARY: Readonly<Record<string, string>> = { fscale: "SCALE", fyl2x: "YL2X", fyl2xp1: "YL2XP1", fpatan: "PATAN" };
+const UNARY: Readonly<Record<string, string>> = {
+  fsqrt: "SQRT",
+  frndint: "RNDINT",
+  f2xm1: "F2XM1",
+  fsin: "SIN",
+  fcos: "COS",
+};
+const BINARY: Readonly<Record<string, string>> = {
+  fscale: "SCALE",
+  fyl2x: "YL2X",
+  fyl2xp1: "YL2XP1",
+  fpatan: "PATAN",
+};
 
-interface Call { readonly module: string; readonly name: string; readonly args: string; readonly constants?: readonly string[] }
+interface Call {
+  readonly module: string;
+  readonly name: string;
+  readonly args: string;
+  readonly constants?: readonly string[];
+}
 const I = "<u32>B(pc) & 7";
 
 /** The call for a row that computes; `op` is what FOP keeps of the first byte. */
 function compute(row: Row): Call | undefined {
-  const { body, operands } = row, [first = "", second = ""] = operands, op = `pc, ${row.opcode & 7}`;
-  const memory = operands.find((o) => SOURCES[o] !== undefined), source = memory === undefined ? "" : SOURCES[memory] ?? "";
-  const x87 = (name: string, args = "", ...constants: string[]): Call => ({ module: "x87", name, args: `${op}${args && `, ${args}`}`, constants });
-  const math = (name: string, args = "", ...constants: string[]): Call => ({ ...x87(name, args, ...constants), module: "x87-function" });
+  const { body, operands } = row,
+    [first = "", second = ""] = operands,
+    op = `pc, ${row.opcode & 7}`;
+  const memory = operands.find((o) => SOURCES[o] !== undefined),
+    source = memory === undefined ? "" : (SOURCES[memory] ?? "");
+  const x87 = (name: string, args = "", ...constants: string[]): Call => ({
+    module: "x87",
+    name,
+    args: `${op}${args && `, ${args}`}`,
+    constants,
+  });
+  const math = (name: string, args = "", ...constants: string[]): Call => ({
+    ...x87(name, args, ...constants),
+    module: "x87-function",
+  });
   const arithmetic = /^f(add|mul|subr?|divr?)(p?)$/.exec(body);
   if (arithmetic) {
     const kind = KINDS[arithmetic[1] ?? ""] ?? "";
@@ -29,7 +69,8 @@ function compute(row: Row): Call | undefined {
   }
   const compare = /^f(u?)com(i?)(p{0,2})$/.exec(body);
   if (compare) {
-    const quiet = compare[1] === "u", pops = compare[3]?.length ?? 0;
+    const quiet = compare[1] === "u",
+      pops = compare[3]?.length ?? 0;
     if (compare[2]) return x87("compareFlags", `${I}, ${quiet}, ${pops > 0}`);
     if (source) return x87("compareMem", `${source}, ${pops}`, source);
     return x87("compareReg", `${pops === 2 ? "1" : I}, ${quiet}, ${pops}`);
@@ -41,36 +82,74 @@ function compute(row: Row): Call | undefined {
   if (source && /^fstp?$/.test(body)) return x87("storeFloat", `${source}, ${body === "fstp"}`, source);
   const constant = CONSTANTS.indexOf(body);
   if (constant >= 0) return math("loadConstant", String(constant));
-  const unary = UNARY[body], binary = BINARY[body];
+  const unary = UNARY[body],
+    binary = BINARY[body];
   if (unary) return math("unary", unary, unary);
   if (binary) return math("binary", binary, binary);
   switch (body) {
-    case "fld_st": return x87("loadReg", I);
-    case "fst_st": return x87("storeReg", `${I}, false`);
-    case "fstp_st": return x87("storeReg", `${I}, true`);
-    case "fxch": return x87("fxch", I);
-    case "fcmovcc": return x87("fcmovcc", `${I}, condition(${row.cc})`);
-    case "fchs": return x87("fchs", "0xffff, 0x8000");
-    case "fabs": return x87("fchs", "0x7fff, 0");
-    case "ftst": case "fxam": return x87(body);
-    case "fprem": case "fprem1": return math("remainder", String(body === "fprem1"));
-    case "fxtract": case "fptan": case "fsincos": return math(body);
-    default: return second ? undefined : control(row);
+    case "fld_st":
+      return x87("loadReg", I);
+    case "fst_st":
+      return x87("storeReg", `${I}, false`);
+    case "fstp_st":
+      return x87("storeReg", `${I}, true`);
+    case "fxch":
+      return x87("fxch", I);
+    case "fcmovcc":
+      return x87("fcmovcc", `${I}, condition(${row.cc})`);
+    case "fchs":
+      return x87("fchs", "0xffff, 0x8000");
+    case "fabs":
+      return x87("fchs", "0x7fff, 0");
+    case "ftst":
+    case "fxam":
+      return x87(body);
+    case "fprem":
+    case "fprem1":
+      return math("remainder", String(body === "fprem1"));
+    case "fxtract":
+    case "fptan":
+    case "fsincos":
+      return math(body);
+    default:
+      return second ? undefined : control(row);
   }
 }
 function control(row: Row): Call | undefined {
   const call = (name: string, args = "", module = "x87-control"): Call => ({ module, name, args });
   switch (row.body) {
-    case "fnop": return call(row.attributes.has("fpunw") ? "fnopNoWait" : "fnop");
-    case "finit": case "fclex": case "fincstp": case "fdecstp": return call(row.body);
-    case "ffree": case "ffreep": return call(row.body, I);
-    case "fldcw": case "fstcw": return call(row.body, "pc");
-    case "fstsw": return row.operands[0] === "AX" ? call("fstswAx") : call("fstsw", "pc");
-    case "fldenv": case "fstenv": case "fsave": case "frstor": return call(row.body, "pc, SIZE");
-    default: return undefined;
+    case "fnop":
+      return call(row.attributes.has("fpunw") ? "fnopNoWait" : "fnop");
+    case "finit":
+    case "fclex":
+    case "fincstp":
+    case "fdecstp":
+      return call(row.body);
+    case "ffree":
+    case "ffreep":
+      return call(row.body, I);
+    case "fldcw":
+    case "fstcw":
+      return call(row.body, "pc");
+    case "fstsw":
+      return row.operands[0] === "AX" ? call("fstswAx") : call("fstsw", "pc");
+    case "fldenv":
+    case "fstenv":
+    case "fsave":
+    case "frstor":
+      return call(row.body, "pc, SIZE");
+    default:
+      return undefined;
   }
 }
-const STATE: Readonly<Record<string, string>> = { fxsave: "fxsave", fxrstor: "fxrstor", xsave: "xsave", xsaveopt: "xsave", xsavec: "xsavec", xrstor: "xrstor" };
+const STATE: Readonly<Record<string, string>> = {
+  fxsave: "fxsave",
+  fxrstor: "fxrstor",
+  xsave: "xsave",
+  xsaveopt: "xsave",
+  xsavec: "xsavec",
+  xrstor: "xrstor",
+};
 
 /** The case of an x87 row or of one that saves or loads its state. */
 export function x87Case(shape: Shape, use: Uses): string | undefined {
@@ -78,7 +157,8 @@ export function x87Case(shape: Shape, use: Uses): string | undefined {
   let call: Call | undefined;
   if (row.body === "fwait") call = { module: "x87-control", name: "fwait", args: "" };
   else if (STATE[row.body]) call = { module: "fxsave", name: STATE[row.body] ?? "", args: "pc, SIZE" };
-  else if (row.body === "ldmxcsr" || row.body === "stmxcsr") call = { module: "fxsave", name: row.body, args: "pc" };
+  else if (row.body === "ldmxcsr" || row.body === "stmxcsr")
+    call = { module: "fxsave", name: row.body, args: "pc" };
   else if (row.attributes.has("fpu") || row.attributes.has("fpunw")) call = compute(row);
   if (!call) return undefined;
   use(call.module, call.name, ...(call.constants ?? []));

@@ -49,10 +49,20 @@ import { watch, checkData } from "../cpu/debug";
 // @ts-ignore
 @inline function segmentOf(rec: usize): i32 { return rec ? <i32>load<u8>(rec, 7) & 7 : SS; }
 function addressCheck(la: u64, size: u32, rec: usize): bool {
-  if (load<u32>(PMODE) != LONG || !(load<u32>(MODE) & MODE_L)) return true;
-  if (canonical(la) && canonical(la + size - 1)) return true;
-  exception(segmentOf(rec) == SS ? 12 : 13, 0);
+  if (fault) return false;
+  if (load<u32>(PMODE) == LONG && (load<u32>(MODE) & MODE_L) && !(canonical(la) && canonical(la + size - 1))) {
+    exception(segmentOf(rec) == SS ? 12 : 13, 0);
+    return false;
+  }
+  if ((context & 3) != 3 || implicit || (la & alignmentMask(size)) == 0) return true;
+  exception(17, 0);
   return false;
+}
+/** Address bits that must be clear under alignment checking ("Alignment Requirements by Data Type"): operands of 2, 4 and 8
+ *  bytes by their size, extended real and packed decimal by 8, images by 4; 16-byte operands have rules of their own. */
+function alignmentMask(size: u32): u64 {
+  if (size == 2 || size == 4 || size == 8) return <u64>size - 1;
+  return size == 10 ? 7 : 0;
 }
 /** Device access is only allowed to an instruction that runs in a block of its own. */
 // @ts-ignore
@@ -138,9 +148,9 @@ export function wrSlow(la: u64, size: u32, v: u64, rec: usize): void {
   if ((la & 0xfff) + size > 4096) {
     const n = 4096 - <u32>(la & 0xfff), next = wrap(la + n);
     // Both pages are probed before either is written.
-    const second = writable(next, size - n), secondDevice = devicePa;
-    if (fault) return;
     const first = writable(la, n), firstDevice = devicePa;
+    if (fault) return;
+    const second = writable(next, size - n), secondDevice = devicePa;
     if (fault || ((!first || !second) && !mayTouchDevice())) return;
     if (first) scatter(first, n, v); else deviceWrite(firstDevice, n, v);
     const rest = v >> (n * 8);
@@ -166,9 +176,9 @@ export function rmwSlow(la: u64, size: u32, rec: usize): usize {
     store<u64>(BOUNCE, deviceRead(devicePa, size));
   } else {
     const n = 4096 - <u32>(la & 0xfff), next = wrap(la + n);
-    writable(next, size - n);
-    if (fault) return 0;
     writable(la, n);
+    if (fault) return 0;
+    writable(next, size - n);
     if (fault) return 0;
     // The operand may be in a device on either side: reading it then needs a block of its own.
     if (size <= 8) store<u64>(BOUNCE, rdSlow(la, size, rec));
@@ -198,6 +208,13 @@ export function rdPtrSlow(la: u64, size: u32, rec: usize): usize {
     i += n;
   }
   return XTEMP;
+}
+/** Would a store of `size` bytes be allowed? Sets fault when not; nothing is stored. */
+export function writableSpan(la: u64, size: u32, rec: usize): void {
+  if (!addressCheck(la, size, rec)) return;
+  const n = 4096 - <u32>(la & 0xfff);
+  writable(la, min<u32>(n, size));
+  if (!fault && <u32>n < size) writable(wrap(la + n), size - n);
 }
 /** Store `size` bytes (8 to 512) from memory at `from`; all pages are probed first. */
 export function wrFrom(la: u64, from: usize, size: u32, rec: usize): void {

@@ -3,7 +3,8 @@
 // The fast TLB (2,048 entries of 32 bytes, direct-mapped) answers loads and stores inline:
 //   +0 read tag   linear page | context, 12 bits        +16 addend: linear address + addend = offset in memory
 //   +8 write tag  the same, only if the page is dirty, marked written and free of decoded code
-//   context = address-space id << 2 | access mode (0 supervisor, 1 supervisor with SMAP in force, 2 user)
+//   context = address-space id << 2 | access mode (0 supervisor, 1 supervisor with SMAP in force, 2 user,
+//   3 user with alignment checks: no fast entries, the slow path looks at every address)
 // The last byte of the operand is compared, so one compare finds a miss, a page crossing and a changed context.
 //
 // The TLB proper (4,096 entries of 32 bytes) is the architectural one: what INVLPG and MOV CR3 act on, what tlb_misses counts.
@@ -20,9 +21,11 @@ export const P_U: u32 = 2; // user at every level
 export const P_X: u32 = 4; // no NX at any level
 export const P_D: u32 = 8; // dirty bit is set (or there is none): a write needs no walk
 export const P_G: u32 = 16;
-export const P_LARGE: u32 = 32;
+export const P_LARGE: u32 = 32; // part of a page of 2 or 4 MiB, or of 1 GiB with P_HUGE
+export const P_HUGE: u32 = 512;
 export const P_S2W: u32 = 64; // second stage (EPT, NPT) allows writes
 export const P_S2X: u32 = 128;
+export const P_S2NR: u32 = 256; // second stage forbids reads (execute-only pages of EPT)
 
 /** The id of the current address space and of its global entries (1..1022). */
 export let id: u32 = 1;
@@ -30,14 +33,18 @@ export let globalId: u32 = 2;
 let nextId: u32 = 3;
 /** What the tags carry: id << 2 | access mode. */
 export let context: u64 = 4;
-/** 1 when a large page has been entered since the last flush: INVLPG of any part of it must flush all. */
-let large: u32 = 0;
+/** Which 4 MiB regions hold parts of large pages, a Bloom filter of 4,096 bits: INVLPG of any part must drop all parts. */
+const LARGE_REGIONS = memory.data(512, 8);
+/** 1 when a page of 1 GiB has been entered: its parts lie in many regions. */
+let huge: u32 = 0;
 
 function clearAll(): void {
   memory.fill(FAST_TLB, 0xff, FAST_ENTRIES * 32);
   memory.fill(TLB, 0xff, TLB_ENTRIES * 32);
   flushJumps();
   memory.fill(SPACES, 0, 256 * 16);
+  memory.fill(LARGE_REGIONS, 0, 512);
+  huge = 0;
   nextId = 1;
 }
 /** A fresh id: everything tagged with the old one is gone. */
@@ -47,6 +54,17 @@ function freshId(): u32 {
 }
 /** Address spaces by (VPID, EPTP generation, PCID): 256 slots {tag u64, id u32, global id u32}. */
 const SPACES = memory.data(256 * 16, 16);
+
+let currentTag: u64 = 0;
+let currentGlobalTag: u64 = ~0;
+// @ts-ignore
+@inline function slotOf(tag: u64): usize { return SPACES + (<usize>((tag ^ (tag >> 12) ^ (tag >> 24)) & 255) << 4); }
+// @ts-ignore
+@inline function globalSlotOf(tag: u64): usize { return SPACES + (<usize>((tag ^ (tag >> 12) ^ (tag >> 24) ^ 0x80) & 255) << 4); }
+/** A flush has given the current space a new id: coming back to its tag must not find the old one. */
+function renewSlot(slot: usize, tag: u64, now: u32): void {
+  if (load<u64>(slot) == tag + 1) store<u32>(slot, now, 8);
+}
 
 /** Drop the fast entries only: observation marks or permission rules have changed. */
 export function flushFast(): void { memory.fill(FAST_TLB, 0xff, FAST_ENTRIES * 32); }
@@ -62,14 +80,19 @@ export function noteJump(la: u64): void {
 }
 /** Take the access mode from CPL, CR4.SMAP and EFLAGS.AC into the context. */
 export function updateContext(): void {
-  const mode: u32 = load<u32>(CPL) == 3 ? 2 : (load<u32>(CR4) & (1 << 21)) && !(load<u32>(EFLAGS) & AC) ? 1 : 0;
+  const ac = load<u32>(EFLAGS) & AC;
+  const mode: u32 = load<u32>(CPL) == 3 ? (ac && (load<u32>(CR0) & 0x40000) ? 3 : 2) : (load<u32>(CR4) & (1 << 21)) && !ac ? 1 : 0;
   context = <u64>((id << 2) | mode);
 }
 /** Flush the current address space; its global entries too when `all`. */
 export function flushSpace(all: bool): void {
   store<u64>(N_FLUSH, load<u64>(N_FLUSH) + 1);
   id = freshId();
-  if (all) { globalId = freshId(); large = 0; }
+  renewSlot(slotOf(currentTag), currentTag, id);
+  if (all) {
+    globalId = freshId();
+    if (currentGlobalTag != ~0) renewSlot(globalSlotOf(currentGlobalTag), currentGlobalTag, globalId);
+  }
   updateContext();
 }
 /** Everything, every tag. */
@@ -77,16 +100,17 @@ export function flushAll(): void {
   clearAll();
   id = nextId++;
   globalId = nextId++;
-  large = 0;
   updateContext();
 }
 /** Switch to the address space of `tag` (PCID, VPID, EPTP), keeping what it had; a fresh one when `flush` or unknown. */
 export function switchSpace(tag: u64, globalTag: u64, flush: bool): void {
-  const slot = SPACES + (<usize>((tag ^ (tag >> 12) ^ (tag >> 24)) & 255) << 4);
+  const slot = slotOf(tag);
+  currentTag = tag;
   if (load<u64>(slot) == tag + 1 && !flush) id = load<u32>(slot, 8);
   else { id = freshId(); store<u64>(slot, tag + 1); store<u32>(slot, id, 8); }
   if (globalTag != ~0) {
-    const g = SPACES + (<usize>((globalTag ^ (globalTag >> 12) ^ (globalTag >> 24) ^ 0x80) & 255) << 4);
+    const g = globalSlotOf(globalTag);
+    currentGlobalTag = globalTag;
     if (load<u64>(g) == globalTag + 1) globalId = load<u32>(g, 8);
     else { globalId = freshId(); store<u64>(g, globalTag + 1); store<u32>(g, globalId, 8); }
   }
@@ -94,7 +118,8 @@ export function switchSpace(tag: u64, globalTag: u64, flush: bool): void {
 }
 /** Drop the translations of one page in the current address space. */
 export function flushPage(la: u64): void {
-  if (large) { flushSpace(true); return; }
+  const region = <usize>(la >> 22) & 4095;
+  if (huge || (load<u8>(LARGE_REGIONS + (region >> 3)) & <u8>((<u32>1) << (<u32>region & 7)))) { flushSpace(true); return; }
   const f = FAST_TLB + (<usize>(la >> 7) & 0xffe0);
   store<u64>(f, ~0); store<u64>(f, ~0, 8);
   const t = TLB + (<usize>(la >> 7) & 0x1ffe0), k = load<u64>(t);
@@ -113,11 +138,16 @@ export function enterEntry(la: u64, pa: u64, perms: u32): usize {
   store<u64>(t, (la & ~0xfff) | <u64>(perms & P_G ? globalId : id));
   store<u64>(t, pa & ~0xfff, 8);
   store<u32>(t, perms, 16);
-  if (perms & P_LARGE) large = 1;
+  if (perms & P_LARGE) {
+    const region = <usize>(la >> 22) & 4095;
+    store<u8>(LARGE_REGIONS + (region >> 3), load<u8>(LARGE_REGIONS + (region >> 3)) | <u8>((<u32>1) << (<u32>region & 7)));
+    if (perms & P_HUGE) huge = 1;
+  }
   return t;
 }
 /** Enter a page in the fast TLB. `offset` is where the page starts in linear memory. */
 export function enterFast(la: u64, offset: usize, read: bool, write: bool): void {
+  if ((context & 3) == 3) return;
   const f = FAST_TLB + (<usize>(la >> 7) & 0xffe0), tag = (la & ~0xfff) | context;
   const addend = <u32>offset - (<u32>la & ~0xfff);
   if (load<u32>(f, 16) != addend) { store<u64>(f, ~0); store<u64>(f, ~0, 8); }

@@ -5,7 +5,7 @@ import {
 } from "../cpu/state";
 import { AC } from "../cpu/flags";
 import { physRead32, physRead64, physWrite32, physWrite64, a20 } from "./phys";
-import { findEntry, enterEntry, P_D, P_G, P_LARGE, P_S2W, P_S2X, P_U, P_W, P_X } from "./tlb";
+import { findEntry, enterEntry, P_D, P_G, P_HUGE, P_LARGE, P_S2NR, P_S2W, P_S2X, P_U, P_W, P_X } from "./tlb";
 import { stage2, s2Perms, s2Large } from "./stage2";
 
 export const READ: u32 = 0;
@@ -76,7 +76,7 @@ export function translate(la: u64, access: u32, user: bool): usize {
   if (t) {
     const perms = load<u32>(t, 16);
     if (allowed(perms, access, user) && (access != WRITE || (perms & (P_D | P_S2W)) == (P_D | P_S2W))
-      && (access != FETCH || perms & P_S2X)) return t;
+      && (access != FETCH || perms & P_S2X) && (access != READ || !(perms & P_S2NR))) return t;
   }
   return walk(la, access, user);
 }
@@ -129,7 +129,7 @@ function walk(la: u64, access: u32, user: bool): usize {
         pa = (e & 0xffc00000) | ((e & 0x1fe000) << 19) | (la & 0x3fffff);
       }
       leaf = e;
-      perms |= P_LARGE;
+      perms |= wide && level == 3 ? P_LARGE | P_HUGE : P_LARGE;
     } else if (wide && level == 4 && (e & E_PS)) bad = true;
     if (bad) { pageFault(la, codeOf(access, user) | 9); return 0; }
     if (leaf) break;

@@ -118,6 +118,8 @@ export class Piix4Pm extends PciFunction {
   }
 
   override save(): Saved {
+    // What has come due without anyone looking belongs to the state.
+    this.#latchTimer();
     return { config: this.config.slice(), registers: saveFields(this.#r) };
   }
 

@@ -1,0 +1,101 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { assembleGuest, type GuestName, guestImages, guestNames } from "./build.ts";
+import { runGuest } from "./run.ts";
+
+/** `<name> <sha256 of what nasm -f bin makes of guests/<name>.asm>`. */
+const nasm = readFileSync(new URL("./nasm.txt", import.meta.url), "utf8");
+
+/** What QEMU 7.2 prints with -kernel IMAGE -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4. */
+const qemu: Readonly<Record<"hello64" | "two-processes", string>> = {
+  hello64: [
+    "Vitrine hello64: long mode, 4-level page tables, ring 3",
+    "space A: CR3 00200000, 40001000 -> 0020A000",
+    "space B: CR3 00201000, 40001000 -> 0020B000",
+    "A runs in ring 3",
+    "B runs in ring 3",
+    "tick 100",
+    "tick 200",
+    "tick 300",
+    "",
+  ].join("\r\n"),
+  "two-processes": [
+    "Vitrine two processes: 32-bit, 2-level page tables, one virtual address",
+    "process 1 reads 100 at 00010000, frame 00204000",
+    "process 2 reads 200 at 00010000, frame 00205000",
+    "process 1 reads 101 at 00010000, frame 00204000",
+    "process 2 reads 201 at 00010000, frame 00205000",
+    "process 1 reads 102 at 00010000, frame 00204000",
+    "process 2 reads 202 at 00010000, frame 00205000",
+    "process 1 reads 103 at 00010000, frame 00204000",
+    "process 2 reads 203 at 00010000, frame 00205000",
+    "both ended",
+    "",
+  ].join("\r\n"),
+};
+
+test.each(guestNames)("%s assembles to nasm's bytes", (name: GuestName) => {
+  const hash = createHash("sha256").update(guestImages()[name]).digest("hex");
+  expect(nasm).toContain(`${name} ${hash}\n`);
+});
+
+test("a guest's symbols name addresses inside it", () => {
+  const { symbols, bytes, origin } = assembleGuest("hello64");
+  const start = symbols.get("start") ?? 0n;
+  expect(start).toBeGreaterThan(origin);
+  expect(start).toBeLessThan(origin + BigInt(bytes.length));
+});
+
+describe("on the bare machine", () => {
+  test("hello64 boots to user mode in both spaces and ticks, with QEMU's text", async () => {
+    const { serial } = await runGuest("hello64", { until: (text) => text.includes("tick 300\r\n") });
+    expect(serial).toBe(qemu.hello64);
+  });
+
+  test("hello64 prints its banner within two million instructions", async () => {
+    const { serial } = await runGuest("hello64", { limit: 2_000_000 });
+    expect(serial).toContain("long mode");
+  });
+
+  test("hello64 answers keys: help, page tables, ticks, echo, exit", async () => {
+    const { serial, stop } = await runGuest("hello64", { keys: "hptzx", keysAfter: "tick 300\r\n" });
+    expect(serial.slice(qemu.hello64.length)).toMatch(
+      /^h\r\nh help .*\r\np\r\nspace A: CR3 00200000.*\r\nspace B: CR3 00201000.*\r\nt\r\ntick \d+\r\nzx\r\nbye\r\n$/,
+    );
+    expect(stop).toMatchObject({ kind: "exit", status: 1 });
+  });
+
+  test("two processes read different frames at one virtual address, with QEMU's text", async () => {
+    const { serial, stop } = await runGuest("two-processes", {});
+    expect(serial).toBe(qemu["two-processes"]);
+    expect(stop).toMatchObject({ kind: "exit", status: 1 });
+  });
+
+  test("vmm11 takes the eleven steps with VT-x, two virtual machines in turn", async () => {
+    const { serial, stop } = await runGuest("vmm11", { cpu: "vitrine,+vmx" });
+    expect(serial.split("\r\n")).toEqual([
+      "Vitrine vmm11: one day in VMM paradise",
+      " 1 VMXON",
+      " 2 VMLAUNCH VM1",
+      " 3 VM1 exits: reason 10 CPUID",
+      " 4 VMLAUNCH VM2",
+      " 5 VM2 exits: reason 18 VMCALL",
+      " 6 VMRESUME VM2",
+      " 7 VM2 exits: reason 10 CPUID",
+      " 8 VMRESUME VM2",
+      " 9 VM2 exits: reason 12 HLT; VMRESUME VM1",
+      "10 VM1 exits: reason 12 HLT",
+      "11 VMXOFF",
+      "both machines are gone",
+      "",
+    ]);
+    expect(stop).toMatchObject({ kind: "exit", status: 1 });
+  });
+
+  test("vmm11 says so when the CPU has no VMX", async () => {
+    const { serial, stop } = await runGuest("vmm11", { cpu: "qemu64" });
+    expect(serial).toContain("no VMX here");
+    expect(stop).toMatchObject({ kind: "exit", status: 3 });
+  });
+});

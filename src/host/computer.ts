@@ -1,0 +1,98 @@
+import { VitrineError } from "../base/index.ts";
+import { Core, FrameDigests, installCpuid, layout, MAX_RAM, PageKind, sha256 } from "../hw/index.ts";
+import { type CpuModel, cpuidFeature } from "../isa/index.ts";
+import { FrameAllocator } from "./frames.ts";
+import { HostMemory } from "./memory.ts";
+import { AddressSpace } from "./mm.ts";
+
+export interface ComputerOptions {
+  readonly module: WebAssembly.Module;
+  /** Bytes of physical memory. */
+  readonly memory: number;
+  /** The processor: what its CPUID says and which instructions it has. It has VT-x besides. */
+  readonly cpu: CpuModel;
+  /** Seed of RDRAND and RDSEED. */
+  readonly seed?: bigint;
+}
+
+/** A node of /dev: what opening it gives. */
+export type DeviceOpen = (task: Task) => unknown;
+
+/** A process of the host. */
+export interface Task {
+  readonly name: string;
+  readonly mm: AddressSpace;
+}
+
+/**
+ * The computer that KVM lives in: one processor with its memory, and of Linux what KVM leans on: frames, processes with
+ * page tables, device nodes.
+ */
+export class HostComputer {
+  readonly core: Core;
+  readonly memory: HostMemory;
+  readonly frames: FrameAllocator;
+  readonly digests: FrameDigests;
+  readonly #devices = new Map<string, DeviceOpen>();
+
+  private constructor(core: Core) {
+    this.core = core;
+    this.memory = new HostMemory(core);
+    this.frames = new FrameAllocator(core.ramBytes, (pa, length) => this.memory.clear(pa, length));
+    this.digests = new FrameDigests(core);
+  }
+
+  static async create(options: ComputerOptions): Promise<HostComputer> {
+    const bytes = Math.ceil(options.memory / 65536) * 65536;
+    if (bytes > MAX_RAM) throw new VitrineError("config", "memory", `${bytes} bytes`, "give the guest at most 3072 MiB (-m 3072)");
+    // The host is not made of code: nothing but a guest executes, and what a guest reaches outside memory exits first.
+    const core = await Core.create(options.module, bytes, {
+      portRead: () => 0xffffffff,
+      portWrite: () => undefined,
+      mmioRead: () => 0xffffffffffffffffn,
+      mmioWrite: () => undefined,
+      intAck: () => -1,
+      msrRead: () => undefined,
+      msrWrite: () => false,
+      tprRead: () => 0,
+      tprWrite: () => undefined,
+    });
+    core.map(0, bytes, PageKind.Ram);
+    installCpuid(core, withVmx(options.cpu));
+    core.u64[layout.SEED / 8] = options.seed ?? 0x9e3779b97f4a7c15n;
+    return new HostComputer(core);
+  }
+
+  /** Physical memory that a computer needs to give a process this much: its page tables and the second stage besides. */
+  static memoryFor(userMemory: number): number {
+    return userMemory + Math.ceil(userMemory / 128 / 65536) * 65536 + 0x600000;
+  }
+
+  /** Counters of the processor. */
+  counters(): { tlbMisses: number; walkRefs: number } {
+    const at = (a: number): number => Number(this.core.u64[a / 8] ?? 0n);
+    return { tlbMisses: at(layout.N_TLB_MISS), walkRefs: at(layout.N_WALK_REFS) };
+  }
+
+  sha256(parts: readonly Uint8Array[]): Uint8Array { return sha256(this.core, parts); }
+  /** Does the 4 KiB frame hold zeros only? */
+  isZero(pa: number): boolean { return Boolean(this.core.exports.isZeroPage(layout.RAM + pa)); }
+
+  fork(name: string): Task { return { name, mm: new AddressSpace(this.memory, this.frames) }; }
+
+  /** A module registers its node. */
+  registerDevice(path: string, open: DeviceOpen): void { this.#devices.set(path, open); }
+
+  open(path: string, task: Task): unknown {
+    const open = this.#devices.get(path);
+    if (!open) throw new VitrineError("ENOENT", path, "no such device", "load the module that makes it");
+    return open(task);
+  }
+}
+
+/** The host's processor is the model and VT-x. */
+function withVmx(model: CpuModel): CpuModel {
+  const vmx = cpuidFeature("vmx");
+  const leaves = model.leaves.map((l) => (l.leaf === vmx?.leaf ? { ...l, [vmx.register]: (l[vmx.register] | (1 << vmx.bit)) >>> 0 } : l));
+  return { ...model, leaves };
+}

@@ -1,0 +1,5 @@
+/** The door of `host`: the Linux that KVM lives in. */
+export { type ComputerOptions, type DeviceOpen, HostComputer, type Task } from "./computer.ts";
+export { FrameAllocator, HUGE, PAGE } from "./frames.ts";
+export { HostMemory } from "./memory.ts";
+export { AddressSpace, type HostPage, type Mapping, type MmuNotifier } from "./mm.ts";

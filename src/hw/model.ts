@@ -1,0 +1,33 @@
+import type { Core } from "./index.ts";
+import { featureIndex, layout } from "./layout.ts";
+import { type CpuidLeaf, type CpuModel, cpuidFeature, cpuidHas } from "../isa/index.ts";
+
+/** Leaves whose answer depends on ECX. */
+const INDEXED: ReadonlySet<number> = new Set([4, 7, 0xb, 0xd, 0x14, 0x8000001d]);
+
+/** Features of a model that the emulated silicon does not have: hidden, as QEMU's TCG hides what it lacks. */
+const ABSENT: readonly string[] = ["svm", "npt", "nrip_save"];
+
+/** The leaves of a model without what the silicon lacks. */
+export function offeredLeaves(model: CpuModel): readonly CpuidLeaf[] {
+  return model.leaves.map((leaf) => {
+    const masked = { ...leaf };
+    for (const feature of ABSENT.map(cpuidFeature)) {
+      if (feature?.leaf === leaf.leaf && feature.subleaf === leaf.subleaf) masked[feature.register] &= ~(2 ** feature.bit);
+    }
+    return masked;
+  });
+}
+
+/** Writes the CPUID table and the decoder's feature bytes. */
+export function installCpuid(core: Core, model: CpuModel): void {
+  const leaves = offeredLeaves(model);
+  leaves.forEach((l, i) => {
+    core.u32.set([l.leaf, l.subleaf, l.eax, l.ebx, l.ecx, l.edx, INDEXED.has(l.leaf) ? 1 : 0, 0], layout.CPUID_TABLE / 4 + i * 8);
+  });
+  core.u32[layout.CPUID_COUNT / 4] = leaves.length;
+  for (const [name, index] of Object.entries(featureIndex)) core.u8[layout.FEATURES + index] = cpuidHas(leaves, name) ? 1 : 0;
+  const sizes = leaves.find((l) => l.leaf === 0x80000008);
+  core.exports.setPhysicalBits(sizes ? sizes.eax & 0xff : 36);
+  core.exports.flushCode();
+}

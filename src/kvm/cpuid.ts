@@ -1,0 +1,65 @@
+import { offeredLeaves } from "../hw/index.ts";
+import { type CpuidLeaf, type CpuModel, cpuidFeature } from "../isa/index.ts";
+
+export interface CpuidAnswer { readonly eax: number; readonly ebx: number; readonly ecx: number; readonly edx: number }
+
+const INDEXED: ReadonlySet<number> = new Set([4, 7, 0xb, 0xd, 0x14, 0x8000001d]);
+const SIGNATURE = 0x40000000;
+
+/** The leaves of a model as KVM shows them to its guest: its own signature at 4000_0000h unless kvm=off. */
+export function kvmLeaves(model: CpuModel): CpuidLeaf[] {
+  // No nesting yet: what the guest's processor has, it has without VT-x.
+  const vmx = cpuidFeature("vmx"), leaves = offeredLeaves(model).map((l) => ({ ...l }));
+  for (const l of leaves) if (vmx && l.leaf === vmx.leaf) l[vmx.register] = (l[vmx.register] & ~(1 << vmx.bit)) >>> 0;
+  if (!model.kvm) return leaves;
+  // "KVMKVMKVM\0\0\0"; no paravirtual feature is offered.
+  const own: CpuidLeaf[] = [
+    { leaf: SIGNATURE, subleaf: 0, eax: SIGNATURE + 1, ebx: 0x4b4d564b, ecx: 0x564b4d56, edx: 0x4d },
+    { leaf: SIGNATURE + 1, subleaf: 0, eax: 0, ebx: 0, ecx: 0, edx: 0 },
+  ];
+  return [...leaves, ...own];
+}
+
+/** State that the answer follows ("CPUID" in the SDM). */
+export interface CpuidState { readonly cr4: bigint; readonly xcr0: bigint; readonly apicEnabled: boolean }
+
+/** CPUID for a guest: the leaves given with KVM_SET_CPUID2, and the bits that follow its state. */
+export class Cpuid {
+  readonly #leaves: readonly CpuidLeaf[];
+
+  constructor(leaves: readonly CpuidLeaf[]) { this.#leaves = leaves; }
+
+  get leaves(): readonly CpuidLeaf[] { return this.#leaves; }
+
+  find(leaf: number, subleaf: number): CpuidLeaf | undefined {
+    return this.#leaves.find((l) => l.leaf === leaf && (!INDEXED.has(leaf) || l.subleaf === subleaf));
+  }
+
+  answer(asked: number, subleaf: number, state: CpuidState): CpuidAnswer {
+    const highest = this.find((asked & 0x80000000) >>> 0, 0)?.eax ?? 0;
+    const leaf = asked > highest && asked >>> 28 !== 4 ? (this.find(0, 0)?.eax ?? 0) : asked;
+    const found = this.find(leaf, subleaf);
+    let { eax, ebx, ecx, edx } = found ?? { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+    if (!found && leaf === 11) [ecx, edx] = [subleaf & 0xff, this.find(11, 0)?.edx ?? 0];
+    if (leaf === 1) {
+      ecx = ((ecx & ~(1 << 27)) | (Number((state.cr4 >> 18n) & 1n) << 27)) >>> 0;
+      if (!state.apicEnabled) edx = (edx & ~(1 << 9)) >>> 0;
+    } else if (leaf === 13 && found) {
+      if (subleaf === 0) ebx = this.#areaSize(state.xcr0, false);
+      else if (subleaf === 1 && (eax & 2) !== 0) ebx = this.#areaSize(state.xcr0, true);
+    }
+    return { eax, ebx, ecx, edx };
+  }
+
+  /** Size of an XSAVE area with these components. */
+  #areaSize(components: bigint, compacted: boolean): number {
+    let size = 576;
+    for (let i = 2; i < 63; i++) {
+      const e = (components >> BigInt(i)) & 1n ? this.find(13, i) : undefined;
+      if (!e) continue;
+      if (compacted) size = ((e.ecx & 2) !== 0 ? Math.ceil(size / 64) * 64 : size) + e.eax;
+      else size = Math.max(size, e.ebx + e.eax);
+    }
+    return size;
+  }
+}

@@ -1,0 +1,20 @@
+/** struct kvm_run: why KVM_RUN came back, and what user space answers before it calls again. */
+export const KvmExit = {
+  UNKNOWN: 0, IO: 2, DEBUG: 4, HLT: 5, MMIO: 6, SHUTDOWN: 8, FAIL_ENTRY: 9, INTR: 10, INTERNAL_ERROR: 17,
+} as const;
+export type KvmExitReason = (typeof KvmExit)[keyof typeof KvmExit];
+
+export class KvmRun {
+  /** Return at once with INTR, after completing what is pending. */
+  immediateExit = false;
+  /** Guest time at which a timer signal of user space ends KVM_RUN (setitimer). */
+  until = Infinity;
+  exitReason: KvmExitReason = KvmExit.UNKNOWN;
+  /** KVM_EXIT_IO: for input, user space puts the value into `data`. */
+  readonly io = { write: false, port: 0, size: 1 as 1 | 2 | 4, data: 0 };
+  /** KVM_EXIT_MMIO: for a read, user space puts the value into `data`. */
+  readonly mmio = { write: false, physAddr: 0, size: 1 as 1 | 2 | 4 | 8, data: 0n };
+  readonly internal: { message: string; bytes: Uint8Array } = { message: "", bytes: new Uint8Array(0) };
+  /** KVM_EXIT_FAIL_ENTRY: VM-instruction error or failed check. */
+  readonly failEntry = { reason: 0, check: 0 };
+}

@@ -1,0 +1,75 @@
+import type { DebugRegs, Regs, Segment, Sregs } from "../base/index.ts";
+
+/** Register numbers follow the manual: RAX RCX RDX RBX RSP RBP RSI RDI R8..R15. */
+export type RegisterIndex = number;
+
+/** What the processor did with an entry. */
+export type Entered =
+  /** A VM exit: the arch code's handler is to be asked. */
+  | "exit"
+  /** The slice ended; the guest is still in guest mode. */
+  | "slice"
+  /** The guest only faults and retires nothing. */
+  | "barren"
+  /** The entry was refused. */
+  | "refused";
+
+/** What a handled exit leaves to do. */
+export type Handled = "again" | "user";
+
+/** Interruptibility, NMI blocking and debug traps that wait: what KVM_GET_VCPU_EVENTS is about. */
+export interface PendingState { shadow: number; nmiBlocked: number; debug: number }
+
+/**
+ * The vector of operations behind which Intel's and AMD's virtualization lie (kvm_x86_ops): one object a vCPU.
+ * Nothing above knows a VMCS or a VMCB.
+ */
+export interface ArchVcpu {
+  readonly name: "vmx" | "svm";
+  /** Is the guest in guest mode (a slice ended there)? */
+  readonly inGuest: boolean;
+  enter(budget: number): Entered;
+  handleExit(): Handled;
+  /** Make the guest leave guest mode at its next boundary, as an interprocessor interrupt to its CPU would. */
+  kick(): void;
+  /** The host's interrupt line: while on, the guest leaves guest mode at its next boundary. */
+  requestExit(on: boolean): void;
+  reset(): void;
+  register(n: RegisterIndex): bigint;
+  setRegister(n: RegisterIndex, value: bigint): void;
+  rip(): bigint;
+  setRip(value: bigint): void;
+  rflags(): bigint;
+  setRflags(value: bigint): void;
+  segment(n: number): Segment;
+  cpl(): number;
+  control(n: 0 | 3 | 4): bigint;
+  efer(): bigint;
+  pdptes(): readonly bigint[];
+  regs(): Regs;
+  setRegs(regs: Regs): void;
+  sregs(): Omit<Sregs, "apicBase" | "cr8">;
+  setSregs(s: Omit<Sregs, "apicBase" | "cr8">): void;
+  debugRegs(): DebugRegs;
+  setDebugRegs(d: DebugRegs): void;
+  /** MSRs that the arch keeps for the guest; undefined when it is none of those. */
+  msr(index: number): bigint | undefined;
+  setMsr(index: number, value: bigint): boolean;
+  tscOffset(): bigint;
+  setTscOffset(value: bigint): void;
+  pending(): PendingState;
+  setPending(p: PendingState): void;
+  /** Finish the instruction that exited: RIP behind it, interrupt shadow gone. */
+  skip(): void;
+  clearShadow(): void;
+  interruptAllowed(): boolean;
+  nmiAllowed(): boolean;
+  /** An event that an exit has interrupted waits to be delivered again. */
+  readonly eventPending: boolean;
+  injectInterrupt(vector: number): void;
+  injectNmi(): void;
+  injectException(vector: number, code: number): void;
+  interruptWindow(on: boolean): void;
+  nmiWindow(on: boolean): void;
+  flushTlb(): void;
+}

@@ -1,0 +1,9 @@
+/** The door of `kvm`: /dev/kvm and the objects behind its file descriptors; their methods carry the ioctls' names. */
+export { Errno, KvmError } from "./errno.ts";
+export { KvmExit, type KvmExitReason, KvmRun } from "./exit.ts";
+export { MEM_LOG_DIRTY_PAGES, MEM_READONLY, type MemSlot, type UserMemoryRegion } from "./memslots.ts";
+export { KvmStats } from "./stats.ts";
+export { API_VERSION, KvmSystem, loadKvm, openKvm } from "./system.ts";
+export { events, type EventName, Trace, type TraceRecord } from "./trace.ts";
+export { KvmVm } from "./vm.ts";
+export { type MpState, X86Vcpu as KvmVcpu } from "./x86/vcpu.ts";

@@ -1,0 +1,106 @@
+import type { Handled } from "../ops.ts";
+import { F } from "./fields.ts";
+import type { VmxVcpu } from "./ops.ts";
+
+export interface PortAccess {
+  readonly port: number;
+  readonly size: 1 | 2 | 4;
+  readonly write: boolean;
+  readonly string: boolean;
+  readonly repeated: boolean;
+  /** Linear address of a string element. */
+  readonly linear: bigint;
+  /** Address size of a string instruction, 2, 4 or 8 bytes. */
+  readonly addressSize: number;
+}
+
+/** An EPT violation. `final`: the access itself, and no walk of the guest's tables, has met it; then `linear` is its address. */
+export interface SecondStageFault {
+  readonly gpa: number;
+  readonly linear: bigint;
+  readonly write: boolean;
+  readonly fetch: boolean;
+  readonly final: boolean;
+  readonly code: number;
+}
+
+/** What the handlers of exits need from the vCPU above them; the names are the kernel's where it has one. */
+export interface VmxHandlers {
+  cpuid(): void;
+  halt(): void;
+  portIo(access: PortAccess): Handled;
+  readMsr(): void;
+  writeMsr(): void;
+  setXcr(): void;
+  cr8(write: boolean, register: number): void;
+  /** Second-stage fault at a guest-physical address. */
+  pageFault(fault: SecondStageFault): Handled;
+  /** The instruction exited and faults after all: it has not retired. */
+  faultInstead(vector: number, code: number): void;
+  /** Count the exit's instruction out again: it is about to be executed once more. */
+  uncount(): void;
+  trace(cr: number, write: boolean, value: bigint): void;
+  initSignal(): void;
+  shutdown(): Handled;
+  internalError(message: string): Handled;
+  read64(gpa: number): bigint;
+}
+
+type Handler = (v: VmxVcpu, h: VmxHandlers) => Handled;
+const again = (act: (v: VmxVcpu, h: VmxHandlers) => void): Handler => (v, h) => { act(v, h); return "again"; };
+
+/** "I/O Instructions" in the table of exit qualifications. */
+function io(v: VmxVcpu, h: VmxHandlers): Handled {
+  const q = v.vmcs.number(F.QUALIFICATION), string = (q & 16) !== 0, size = (q & 7) + 1;
+  return h.portIo({
+    port: (q >>> 16) & 0xffff, size: size === 1 ? 1 : size === 2 ? 2 : 4, write: (q & 8) === 0, string, repeated: (q & 32) !== 0,
+    linear: string ? v.vmcs.read(F.GUEST_LINEAR) : 0n, addressSize: string ? 2 << ((v.vmcs.number(F.EXIT_INSTRUCTION) >> 7) & 7) : 0,
+  });
+}
+
+/** KVM owns CR0.NE and CR4.VMXE; everything else the guest writes itself. */
+function crAccess(v: VmxVcpu, h: VmxHandlers): void {
+  const q = v.vmcs.number(F.QUALIFICATION), cr = q & 15, kind = (q >> 4) & 3, register = (q >> 8) & 15;
+  const value = v.register(register);
+  h.trace(cr, kind !== 1, value);
+  if (cr === 8) h.cr8(kind === 0, register);
+  else if (cr === 0 && kind === 0) {
+    // The shadow takes the guest's NE, and the instruction runs again: now nothing differs that KVM owns.
+    v.vmcs.write(F.CR0_SHADOW, (v.vmcs.read(F.CR0_SHADOW) & ~0x20n) | (value & 0x20n));
+    h.uncount();
+  } else h.faultInstead(13, 0); // no VMX inside: CR4.VMXE is reserved
+}
+
+function eptViolation(v: VmxVcpu, h: VmxHandlers): Handled {
+  const q = v.vmcs.number(F.QUALIFICATION);
+  return h.pageFault({
+    gpa: Number(v.vmcs.read(F.GUEST_PHYSICAL)), linear: v.vmcs.read(F.GUEST_LINEAR), write: (q & 2) !== 0, fetch: (q & 4) !== 0, final: (q & 0x180) === 0x180, code: q,
+  });
+}
+
+/** By basic exit reason ("VMX Basic Exit Reasons"). */
+const handlers: Readonly<Record<number, Handler>> = {
+  1: again(() => {}), // external interrupt: the host's own, already served
+  2: (_, h) => h.shutdown(),
+  3: again((_, h) => h.initSignal()),
+  7: again((v) => v.interruptWindow(false)),
+  8: again((v) => v.nmiWindow(false)),
+  10: again((_, h) => h.cpuid()),
+  12: again((_, h) => h.halt()),
+  13: again((v) => v.skip()), // INVD
+  28: again(crAccess),
+  30: io,
+  31: again((_, h) => h.readMsr()),
+  32: again((_, h) => h.writeMsr()),
+  48: eptViolation,
+  54: again((v) => v.skip()), // WBINVD
+  55: again((_, h) => h.setXcr()),
+};
+
+export function handleExit(v: VmxVcpu, h: VmxHandlers): Handled {
+  const reason = v.vmcs.number(F.EXIT_REASON) & 0xffff, handler = handlers[reason];
+  if (handler) return handler(v, h);
+  // VMX instructions without VMX: undefined.
+  if (reason >= 18 && reason <= 27) { h.faultInstead(6, -1); return "again"; }
+  return h.internalError(`unexpected exit reason ${reason}`);
+}

@@ -1,0 +1,40 @@
+import type { HostComputer } from "../../host/index.ts";
+import type { CoreExports } from "../../hw/index.ts";
+import { KvmError } from "../errno.ts";
+import { F } from "./fields.ts";
+
+/** One VMCS: a frame of host memory, reached by VMREAD and VMWRITE only. */
+export class Vmcs {
+  readonly pa: number;
+  readonly #x: CoreExports;
+  #launched = false;
+
+  constructor(host: HostComputer) {
+    this.#x = host.core.exports;
+    this.pa = host.frames.frame();
+    host.memory.write32(this.pa, Number(this.#x.vmxCapability(0x480) & 0x7fffffffn));
+  }
+
+  /** VMCLEAR and VMPTRLD: clear, and current. */
+  load(): void {
+    check("VMCLEAR", this.#x.vmClear(BigInt(this.pa)));
+    check("VMPTRLD", this.#x.vmPtrld(BigInt(this.pa)));
+    this.#launched = false;
+  }
+
+  read(field: number): bigint { return BigInt.asUintN(64, this.#x.vmRead(field)); }
+  number(field: number): number { return Number(BigInt.asUintN(64, this.#x.vmRead(field))); }
+  write(field: number, value: bigint): void { check(`VMWRITE ${field.toString(16)}`, this.#x.vmWrite(field, value)); }
+  put(field: number, value: number): void { check(`VMWRITE ${field.toString(16)}`, this.#x.vmWrite(field, BigInt(value >>> 0))); }
+
+  /** VMLAUNCH the first time, VMRESUME afterwards. 0 in guest mode, -2 already out again, n > 0 refused. */
+  enter(): number {
+    const result = this.#launched ? this.#x.vmResume() : this.#x.vmLaunch();
+    if (result === 0 || (result === -2 && (this.number(F.EXIT_REASON) & 0x80000000) === 0)) this.#launched = true;
+    return result;
+  }
+}
+
+function check(instruction: string, result: number): void {
+  if (result !== 0) throw new KvmError("EINVAL", instruction, `VM-instruction error ${result}`, "report this");
+}

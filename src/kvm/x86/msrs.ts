@@ -1,0 +1,79 @@
+import type { VirtualClock } from "../../base/index.ts";
+import type { Irqchip } from "../../chips/index.ts";
+import type { HostComputer } from "../../host/index.ts";
+import { layout } from "../../hw/index.ts";
+import type { ArchVcpu } from "../ops.ts";
+
+const TSC = 0x10, APIC_BASE = 0x1b, FEATURE_CONTROL = 0x3a, TSC_ADJUST = 0x3b, TSC_DEADLINE = 0x6e0;
+
+export interface MsrOptions { readonly host: HostComputer; readonly chips: Irqchip; readonly clock: VirtualClock }
+
+/**
+ * Model-specific registers of a guest: the local APIC's, those that VT-x switches, the TSC's offset, and the rest,
+ * which the processor holds for whichever guest is on it.
+ */
+export class Msrs {
+  readonly #o: MsrOptions;
+  readonly #arch: ArchVcpu;
+  #tscAdjust = 0n;
+
+  constructor(options: MsrOptions, arch: ArchVcpu) {
+    this.#o = options;
+    this.#arch = arch;
+    this.reset();
+  }
+
+  reset(): void {
+    this.#o.host.core.u64[layout.APIC_BASE / 8] = this.#o.chips.lapics[0]?.base ?? 0n;
+  }
+
+  /** @param user KVM_GET_MSRS: also what the guest itself may not read. Undefined: #GP. */
+  read(index: number, user: boolean): bigint | undefined {
+    const lapic = this.#o.chips.lapics[0], x = this.#o.host.core.exports;
+    switch (index) {
+      case TSC: return BigInt.asUintN(64, BigInt(this.#o.clock.now()) + this.#arch.tscOffset());
+      case APIC_BASE: return lapic?.base;
+      case TSC_ADJUST: return this.#tscAdjust;
+      case TSC_DEADLINE: return lapic?.tscDeadline;
+      case FEATURE_CONTROL: return user ? 0n : undefined;
+      default: break;
+    }
+    if (index >= 0x800 && index <= 0x8ff) return lapic?.msrRead(index) ?? undefined;
+    // No VT-x inside: its capability MSRs do not exist.
+    if (index >= 0x480 && index <= 0x491) return undefined;
+    const held = this.#arch.msr(index);
+    if (held !== undefined) return held;
+    const value = BigInt.asUintN(64, x.readMsr(index, user ? 1 : 0));
+    return x.msrFault() ? undefined : value;
+  }
+
+  write(index: number, value: bigint, user: boolean): boolean {
+    const lapic = this.#o.chips.lapics[0], x = this.#o.host.core.exports;
+    switch (index) {
+      case TSC: {
+        const delta = value - BigInt(this.#o.clock.now()) - this.#arch.tscOffset();
+        this.#arch.setTscOffset(this.#arch.tscOffset() + delta);
+        this.#tscAdjust = BigInt.asUintN(64, this.#tscAdjust + delta);
+        return true;
+      }
+      case TSC_ADJUST:
+        if (!user) this.#arch.setTscOffset(this.#arch.tscOffset() + value - this.#tscAdjust);
+        this.#tscAdjust = value;
+        return true;
+      case APIC_BASE: return this.setApicBase(value);
+      case TSC_DEADLINE: lapic?.setTscDeadline(value); return lapic !== undefined;
+      case FEATURE_CONTROL: return user && value === 0n;
+      default: break;
+    }
+    if (index >= 0x800 && index <= 0x8ff) return lapic?.msrWrite(index, value) ?? false;
+    if (this.#arch.setMsr(index, value)) return true;
+    x.writeMsr(index, value, user ? 1 : 0);
+    return !x.msrFault();
+  }
+
+  setApicBase(value: bigint): boolean {
+    const done = this.#o.chips.lapics[0]?.setBase(value) ?? false;
+    if (done) this.reset();
+    return done;
+  }
+}
