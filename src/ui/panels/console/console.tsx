@@ -19,7 +19,7 @@ export function ConsolePanel() {
   useEffect(() => {
     if (!box.current) return;
     const term = new Terminal({
-      fontFamily: "IBM Plex Mono, monospace", fontSize: 13, scrollback: 5000, cursorBlink: false, screenReaderMode: false,
+      fontFamily: "IBM Plex Mono, monospace", fontSize: window.innerWidth < 720 ? 11 : 13, scrollback: 5000, cursorBlink: false, screenReaderMode: false,
       theme: themes[usePage.getState().theme],
     });
     terminal.current = term;
@@ -39,7 +39,7 @@ export function ConsolePanel() {
   return (
     <Exhibit number="1" title="Serial console" area="console" source="16550A, ttyS0"
       says="The guest’s first serial port. Type or paste into it; F6 leaves it.">
-      <div ref={box} className={style.terminal} data-testid="console" />
+      <div className={style.terminal} data-testid="console"><div ref={box} className={style.inner} /></div>
       {ending && <p className={style.ending} role="status">{ending}</p>}
     </Exhibit>
   );
