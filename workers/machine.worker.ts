@@ -1,10 +1,9 @@
 // The machine's thread: one session, wired to an accelerator, wall time and the page.
 import * as Comlink from "comlink";
-import { VitrineError } from "../src/base/index.ts";
 import { parseCpu } from "../src/isa/index.ts";
 import { observeTcg, TcgVm } from "../src/tcg/index.ts";
-import { type Frame, MachineSession, type Wants } from "../src/vmm/index.ts";
-import { userMemorySize } from "../src/vmm/public.ts";
+import { type Frame, MachineSession, observeKvm, type Wants } from "../src/vmm/index.ts";
+import { KvmAccel, userMemorySize } from "../src/vmm/public.ts";
 
 const module = fetch(new URL("../build/core.wasm", import.meta.url)).then(WebAssembly.compileStreaming);
 // Reported where it is used: a guest cannot be booted then.
@@ -24,11 +23,14 @@ const session = new MachineSession({
       channel.port2.postMessage(0);
     }
   },
-  digest: async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as BufferSource)),
   open: async ({ accel, cpu, ramSize, bios }) => {
-    if (accel === "kvm") throw new VitrineError("unavailable", "accel", "kvm", "this build of the page has -accel tcg");
     const userMemory = userMemorySize(ramSize, bios?.bytes.length ?? 0);
-    const vm = await TcgVm.create({ module: await module, ramSize, userMemory, cpu: parseCpu(cpu) });
+    const options = { module: await module, ramSize, userMemory, cpu: parseCpu(cpu) };
+    if (accel === "kvm") {
+      const vm = await KvmAccel.create(options);
+      return { vm, observer: observeKvm(vm, ramSize) };
+    }
+    const vm = await TcgVm.create(options);
     return { vm, observer: observeTcg(vm, ramSize) };
   },
 });

@@ -11,6 +11,7 @@ export interface PageState {
   cached: boolean;
   state: RunState;
   busy: boolean;
+  accel: "kvm" | "tcg";
   t: number;
   ending: string | undefined;
   problem: string | undefined;
@@ -23,7 +24,7 @@ const dark = typeof matchMedia === "function" && !matchMedia("(prefers-color-sch
 const asked = new URLSearchParams(location.search).get("theme");
 
 export const usePage = create<PageState>(() => ({
-  guest: "", cached: false, state: "empty", busy: false, t: 0, ending: undefined, problem: undefined, seen: undefined,
+  guest: "", cached: false, state: "empty", busy: false, accel: "kvm", t: 0, ending: undefined, problem: undefined, seen: undefined,
   theme: asked === "light" || asked === "dark" ? asked : dark ? "dark" : "light", palette: false,
 }));
 
@@ -95,7 +96,7 @@ async function start(guest: string, config: () => ReturnType<typeof configOf>): 
 export const boot = (name: string, options: BootOptions = {}) => start(name, () => configOf(name, options));
 
 export const actions = {
-  boot: (name: string) => attempt(() => boot(name)),
+  boot: (name: string, accel = usePage.getState().accel) => attempt(() => boot(name, { accel })),
   files: (files: readonly File[]) => attempt(() => start(files[0]?.name ?? "files", () => configOfFiles(files, {}))),
   toggle: () => attempt(() => (usePage.getState().state === "running" ? machine.pause() : machine.resume())),
   step: () => attempt(() => machine.step()),

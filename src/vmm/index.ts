@@ -4,3 +4,4 @@ export type { Counters, ExitRecord, ExitView } from "../base/index.ts";
 export type { TextScreen } from "./devices/vga.ts";
 export type * from "./session/protocol.ts";
 export type { PagingMode, Reference, TableRow, TableView, Walk } from "./session/paging.ts";
+export { observeKvm } from "./session/observe-kvm.ts";

@@ -28,7 +28,7 @@ export class Pace {
   limit(t: number): number {
     let allowed = this.#t + (this.#now() - this.#wall) * 1e6;
     if (allowed - t > FORGIVE_NS) {
-      this.start(t - FORGIVE_NS);
+      this.start(t + FORGIVE_NS);
       allowed = t + FORGIVE_NS;
     }
     return Math.max(t, Math.min(Math.floor(allowed), t + Math.ceil(this.#perMs * SLICE_MS)));

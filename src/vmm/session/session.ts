@@ -5,16 +5,14 @@ import { Pace } from "./pace.ts";
 import { pagingMode, tableRows, type Walk, walkPages } from "./paging.ts";
 import type { DisassemblyLine, Frame, GuestConfig, Observation, RunState, Stats, Wants } from "./protocol.ts";
 import { SerialLog } from "./seriallog.ts";
-import { stateHash } from "./statehash.ts";
 
-/** What a session is given by the worker that hosts it: accelerators, wall time, a turn of the event loop, a digest. */
+/** What a session is given by the worker that hosts it: accelerators, wall time, a turn of the event loop. */
 export interface SessionHost {
   open(config: GuestConfig): Promise<{ vm: AccelVm; observer: Observer }>;
   /** Wall time in milliseconds. */
   now(): number;
   /** Calls `turn` from the event loop: at once when ms is 0. */
   later(turn: () => void, ms: number): void;
-  digest(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
 interface Running {
@@ -30,6 +28,9 @@ interface Running {
 const CODE_LINES = 14;
 const TOUCHED = 4;
 const UNPACED_SLICE = 4_000_000;
+/** Clock ticks between two looks for an exit, and looks between two turns of the event loop. */
+const EXIT_SLICE = 200;
+const STEPS = 2000;
 const READ_LIMIT = 64 << 20;
 
 /** One machine and its run loop. Everything the page knows about a machine comes from here. */
@@ -100,12 +101,19 @@ export class MachineSession {
     }
   }
 
-  /** Runs to the next VM exit; undefined when no hypervisor is below this guest. */
-  stepExit(): undefined {
-    if (!this.#need().observer.exits()) {
+  /** Runs to just behind the next VM exit. */
+  async stepExit(): Promise<void> {
+    const { vm, observer } = this.#paused();
+    const exits = () => observer.exits()?.counts.reduce((sum, [, n]) => sum + n, 0);
+    const before = exits();
+    if (before === undefined) {
       throw new VitrineError("unavailable", "next exit", "this guest runs on the bare CPU", "boot it under KVM");
     }
-    return undefined;
+    const mine = this.#generation;
+    while (exits() === before && this.#state === "paused" && mine === this.#generation) {
+      for (let n = 0; n < STEPS && exits() === before; n++) this.#finish(this.#run(vm.clock.now() + EXIT_SLICE));
+      await new Promise<void>((turn) => { this.#host.later(turn, 0); });
+    }
   }
 
   send(bytes: Uint8Array): void {
@@ -162,9 +170,9 @@ export class MachineSession {
     };
   }
 
-  stateHash(): Promise<string> {
-    const { vm, machine } = this.#paused();
-    return stateHash(vm, machine, (bytes) => this.#host.digest(bytes));
+  /** SHA-256 of the whole machine, as `npx vitrine -state-hash` prints it. */
+  stateHash(): string {
+    return this.#paused().machine.stateHash();
   }
 
   /** The next frame for the page. */

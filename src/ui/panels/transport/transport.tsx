@@ -16,7 +16,7 @@ function Mode() {
 
 /** The buttons that matter, and the one clock. */
 export function Transport() {
-  const { state, guest, cached, busy, t } = usePage();
+  const { state, guest, cached, busy, t, accel } = usePage();
   const speed = usePage((s) => s.seen?.stats.speed ?? 0);
   const has = state === "running" || state === "paused";
   const pick = (e: React.ChangeEvent<HTMLInputElement>) => {
@@ -31,6 +31,12 @@ export function Transport() {
         <select data-testid="guest" value={cachedGuests.some((g) => g.name === guest) ? guest : ""} disabled={busy} onChange={(e) => void actions.boot(e.target.value)}>
           <option value="" disabled>{guest && !cachedGuests.some((g) => g.name === guest) ? guest : "Choose a guest"}</option>
           {cached && cachedGuests.map((g) => <option key={g.name} value={g.name}>{g.title}</option>)}
+        </select>
+      </label>
+      <label className={style.guest}>
+        <span className={style.hidden}>Accelerator</span>
+        <select data-testid="accel" value={accel} disabled={busy} onChange={(e) => { usePage.setState({ accel: e.target.value === "tcg" ? "tcg" : "kvm" }); if (cachedGuests.some((g) => g.name === guest)) void actions.boot(guest); }}>
+          <option value="kvm">under KVM</option><option value="tcg">on the bare CPU</option>
         </select>
       </label>
       <label className={style.file}>Open files…<input type="file" multiple className={style.hidden} onChange={pick} data-testid="files" /></label>
