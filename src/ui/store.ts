@@ -86,7 +86,9 @@ async function start(guest: string, config: () => ReturnType<typeof configOf>): 
   for (const listener of serialListeners) listener("clear");
   follow({ tables: [], address: undefined });
   try {
-    await machine.boot(await config());
+    const asked = await config();
+    usePage.setState({ accel: asked.accel });
+    await machine.boot(asked);
   } finally {
     usePage.setState({ busy: false });
   }
@@ -97,10 +99,10 @@ export const boot = (name: string, options: BootOptions = {}) => start(name, () 
 
 export const actions = {
   boot: (name: string, accel = usePage.getState().accel) => attempt(() => boot(name, { accel })),
-  files: (files: readonly File[]) => attempt(() => start(files[0]?.name ?? "files", () => configOfFiles(files, {}))),
+  files: (files: readonly File[]) => attempt(() => start(files[0]?.name ?? "files", () => configOfFiles(files, { accel: usePage.getState().accel }))),
   toggle: () => attempt(() => (usePage.getState().state === "running" ? machine.pause() : machine.resume())),
   step: () => attempt(() => machine.step()),
   nextExit: () => attempt(() => machine.stepExit()),
-  migrate: () => attempt(async () => { throw new Error("migration: not available in this build; boot under KVM once it is"); }),
+  migrate: () => attempt(async () => { throw new Error("migration: no second host is connected; this page cannot move a guest yet"); }),
   theme: () => { usePage.setState((s) => ({ theme: s.theme === "dark" ? "light" : "dark" })); },
 };

@@ -6,7 +6,7 @@ export function MigrationPanel() {
   return (
     <Exhibit number="7" title="Live migration" area="migration" source="KVM Forum 2007: dirty logging, pre-copy"
       says="The running guest moves to a second host: all memory once, then what was written meanwhile, until the rest fits a short pause.">
-      <p className={style.empty} data-testid="no-migration"><strong>No second host.</strong> A guest moves with KVM’s dirty log, and this guest runs on the bare CPU, which keeps none.</p>
+      <p className={style.empty} data-testid="no-migration"><strong>No second host.</strong> This page cannot move a guest yet: no bitmap and no pass is shown before there is a real one.</p>
       <table><thead><tr><th>pass</th><th>sent</th><th>dirtied again</th><th>remaining</th></tr></thead><tbody><tr><td colSpan={4} className={style.empty}>no pass yet</td></tr></tbody></table>
     </Exhibit>
   );

@@ -16,7 +16,7 @@ function Mode() {
 
 /** The buttons that matter, and the one clock. */
 export function Transport() {
-  const { state, guest, cached, busy, t, accel } = usePage();
+  const { state, guest, cached, busy, t, accel, theme } = usePage();
   const speed = usePage((s) => s.seen?.stats.speed ?? 0);
   const has = state === "running" || state === "paused";
   const pick = (e: React.ChangeEvent<HTMLInputElement>) => {
@@ -39,7 +39,7 @@ export function Transport() {
           <option value="kvm">under KVM</option><option value="tcg">on the bare CPU</option>
         </select>
       </label>
-      <label className={style.file}>Open files…<input type="file" multiple className={style.hidden} onChange={pick} data-testid="files" /></label>
+      <label className={style.file}>Open…<input type="file" multiple className={style.hidden} onChange={pick} data-testid="files" /></label>
       <div className={style.group} role="toolbar" aria-label="Machine">
         <button type="button" data-testid="toggle" disabled={!has} onClick={() => void actions.toggle()}>{state === "running" ? "Pause" : "Run"} <kbd>F8</kbd></button>
         <button type="button" data-testid="step" disabled={!has} onClick={() => void actions.step()}>Step <kbd>F9</kbd></button>
@@ -51,7 +51,7 @@ export function Transport() {
       <Mode />
       <div className={style.end}>
         <button type="button" onClick={() => usePage.setState({ palette: true })}>Commands <kbd>F1</kbd></button>
-        <button type="button" data-testid="theme" onClick={actions.theme}>{usePage.getState().theme === "dark" ? "Light" : "Dark"}</button>
+        <button type="button" data-testid="theme" onClick={actions.theme}>{theme === "dark" ? "Light" : "Dark"}</button>
       </div>
     </header>
   );
