@@ -11,10 +11,12 @@ import { TablesPanel } from "./panels/tables/tables.tsx";
 import { Transport } from "./panels/transport/transport.tsx";
 import { actions, usePage } from "./store.ts";
 
+/** The way out of the terminal, which keeps Tab for the guest. */
+const leaveConsole = (): void => document.querySelector<HTMLElement>("[data-testid=translate]")?.focus();
+
 function onKey(e: KeyboardEvent): void {
   const keys: Readonly<Record<string, () => unknown>> = {
-    F8: actions.toggle, F9: actions.step, F4: actions.nextExit, F1: () => usePage.setState({ palette: true }),
-    F6: () => document.querySelector<HTMLElement>("[data-testid=translate]")?.focus(),
+    F8: actions.toggle, F9: actions.step, F4: actions.nextExit, F1: actions.palette, F6: leaveConsole,
   };
   const plain = !e.ctrlKey && !e.altKey && !e.metaKey;
   const run = plain ? keys[e.key] : e.ctrlKey && e.key === "k" ? keys.F1 : undefined;

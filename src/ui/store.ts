@@ -104,5 +104,6 @@ export const actions = {
   step: () => attempt(() => machine.step()),
   nextExit: () => attempt(() => machine.stepExit()),
   migrate: () => attempt(async () => { throw new Error("migration: no second host is connected; this page cannot move a guest yet"); }),
+  palette: () => { usePage.setState({ palette: true }); },
   theme: () => { usePage.setState((s) => ({ theme: s.theme === "dark" ? "light" : "dark" })); },
 };

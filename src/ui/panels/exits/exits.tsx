@@ -45,12 +45,12 @@ export function ExitsPanel() {
       says="Why the guest stopped running and the hypervisor started: rate per reason, and the latest exits one by one.">
       {bare && <p className={style.bare} data-testid="no-exits"><strong>No hypervisor below this guest.</strong> With <code>-accel tcg</code> it runs on the bare CPU, and nothing exits. This is what the CPU itself counts:</p>}
       <table data-testid="rates">
-        <thead><tr><th>{bare ? "event" : "reason"}</th><th className={style.number}>total</th><th className={style.number}>per second</th><th aria-hidden="true" /></tr></thead>
+        <thead><tr><th>{bare ? "event" : "reason"}</th><th className={style.number}>total</th><th className={style.number}>per second</th><th className={style.bar}>share</th></tr></thead>
         <tbody>
           {rows.map(([name, total]) => (
             <tr key={name}>
               <td>{name}</td><td className={style.number}>{grouped(total)}</td><td className={style.number}>{rate(rates.get(name) ?? 0)}</td>
-              <td className={style.bar} aria-hidden="true"><i style={{ width: `${(100 * Math.log1p(rates.get(name) ?? 0)) / Math.log1p(most)}%` }} /></td>
+              <td className={style.bar}><i style={{ width: `${(100 * Math.log1p(rates.get(name) ?? 0)) / Math.log1p(most)}%` }} /></td>
             </tr>
           ))}
         </tbody>

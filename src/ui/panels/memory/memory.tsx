@@ -89,7 +89,7 @@ function MemoryTable({ marks }: { marks: Uint8Array }) {
             {Array.from({ length: BLOCKS }, (_, b) => {
               const part = marks.subarray(b * size, (b + 1) * size);
               const n = (bit: number) => part.reduce((sum, m) => sum + (m & bit ? 1 : 0), 0);
-              return <tr key={b * size}><td>{hex(b * size * 4096)}</td><td>{part.length}</td><td>{n(4)}</td><td>{n(2)}</td><td>{n(1)}</td></tr>;
+              return <tr key={hex(b * size * 4096)}><td>{hex(b * size * 4096)}</td><td>{part.length}</td><td>{n(4)}</td><td>{n(2)}</td><td>{n(1)}</td></tr>;
             })}
           </tbody>
         </table>

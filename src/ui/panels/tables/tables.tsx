@@ -71,6 +71,7 @@ export function TablesPanel() {
       {address === undefined && asked !== "" && seen && <p role="alert">Give a hexadecimal address, rip or rsp.</p>}
       {seen?.walk && <WalkSteps walk={seen.walk} />}
       <div className={style.scroll}>
+        {/* biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: the ARIA treegrid pattern is a table with this role */}
         <table role="treegrid" aria-label="Guest page tables" data-testid="page-tables">
           <thead><tr><th>GVA</th><th>entry</th><th>maps</th><th>flags</th></tr></thead>
           <tbody>
