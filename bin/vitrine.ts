@@ -2,8 +2,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseCpu } from "../src/isa/index.ts";
 import { TcgVm } from "../src/tcg/index.ts";
-import { KvmAccel, LoadError, Machine, type MachineStop, type NamedImage, OptionError, parseModules, parseOptions, userMemorySize, type VitrineOptions } from "../src/vmm/public.ts";
+import { KvmAccel, type LabPlaces, LoadError, Machine, type MachineStop, type NamedImage, OptionError, parseModules, parseOptions, userMemorySize, type VitrineOptions } from "../src/vmm/public.ts";
 import { VitrineError } from "../src/base/index.ts";
+import { labCommand } from "./lab.ts";
 
 /** Guest instructions between looks at the outside world. */
 const SLICE = 20_000_000;
@@ -30,12 +31,15 @@ async function main(options: VitrineOptions): Promise<number> {
     module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0), cpu: options.cpu ?? parseCpu("qemu64"),
   };
   const vm = options.accel === "kvm" ? await KvmAccel.create(settings) : await TcgVm.create(settings);
-  let recent = "", seen = false;
+  let recent = "", seen = false, midLine = false;
   const machine = new Machine(vm, {
     ramSize: options.memory, kernel, initrd, modules, append: options.append, bios, nographic: options.nographic, bootMenu: options.bootMenu,
     noReboot: options.noReboot, rtcBase: rtcSeconds(options.rtcBase),
     onSerial: (bytes) => {
-      if (options.serial === "stdio") process.stdout.write(bytes);
+      if (options.serial === "stdio") {
+        process.stdout.write(bytes);
+        midLine = bytes.at(-1) !== 0x0a;
+      }
       if (options.until === undefined || seen) return;
       recent = (recent + encoder.decode(bytes)).slice(-65536);
       seen = recent.includes(options.until);
@@ -44,7 +48,7 @@ async function main(options: VitrineOptions): Promise<number> {
   const started = process.hrtime.bigint();
   const stop = await loop(machine, vm, options, () => seen);
   if (options.stats) writeFileSync(options.stats, `${JSON.stringify(statistics(vm, Number(process.hrtime.bigint() - started) / 1e6), null, 2)}\n`);
-  if (options.stateHash) process.stdout.write(`state-hash: ${machine.stateHash()}\n`);
+  if (options.stateHash) process.stdout.write(`${midLine ? "\n" : ""}state-hash: ${machine.stateHash()}\n`);
   return statusOf(stop, options, seen);
 }
 
@@ -102,8 +106,16 @@ function statistics(vm: TcgVm | KvmAccel, wallMs: number): Record<string, number
   };
 }
 
+/** Machines for labs. */
+function labPlaces(): LabPlaces {
+  const module = new WebAssembly.Module(readFileSync(new URL("core.wasm", import.meta.url)));
+  const settings = (ramSize: number) => ({ module, ramSize, userMemory: userMemorySize(ramSize, 0), cpu: parseCpu("qemu64") });
+  return { bare: (ramSize) => TcgVm.create(settings(ramSize)), ept: (ramSize) => KvmAccel.create(settings(ramSize)) };
+}
+
 try {
-  process.exitCode = await main(parseOptions(process.argv.slice(2)));
+  const args = process.argv.slice(2);
+  process.exitCode = args[0] === "lab" ? await labCommand(args.slice(1), labPlaces()) : await main(parseOptions(args));
   if (process.stdin.isTTY) process.stdin.setRawMode(false);
 } catch (error) {
   if (!(error instanceof OptionError || error instanceof VitrineError)) throw error;

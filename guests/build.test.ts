@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { assembleGuest, type GuestName, guestImages, guestNames } from "./build.ts";
 import { runGuest } from "./run.ts";
 
-/** `<name> <sha256 of what nasm -f bin makes of guests/<name>.asm>`. */
+/** `<name> <sha256 of what nasm makes of it>`, written by oracle/oracle.sh. */
 const nasm = readFileSync(new URL("./nasm.txt", import.meta.url), "utf8");
 
 /** What QEMU 7.2 prints with -kernel IMAGE -serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4. */
@@ -72,6 +72,7 @@ describe("on the bare machine", () => {
     expect(stop).toMatchObject({ kind: "exit", status: 1 });
   });
 
+  // Bochs 2.7 (corei7_sandy_bridge_2600k) prints the same.
   test("vmm11 takes the eleven steps with VT-x, two virtual machines in turn", async () => {
     const { serial, stop } = await runGuest("vmm11", { cpu: "vitrine,+vmx" });
     expect(serial.split("\r\n")).toEqual([
@@ -97,5 +98,21 @@ describe("on the bare machine", () => {
     const { serial, stop } = await runGuest("vmm11", { cpu: "qemu64" });
     expect(serial).toContain("no VMX here");
     expect(stop).toMatchObject({ kind: "exit", status: 3 });
+  });
+});
+
+describe("under KVM", () => {
+  test("hello64 prints QEMU's text", async () => {
+    const { serial } = await runGuest("hello64", {
+      accel: "kvm",
+      until: (text) => text.includes("tick 300\r\n"),
+    });
+    expect(serial).toBe(qemu.hello64);
+  });
+
+  test("two processes read different frames at one virtual address, with QEMU's text", async () => {
+    const { serial, stop } = await runGuest("two-processes", { accel: "kvm" });
+    expect(serial).toBe(qemu["two-processes"]);
+    expect(stop).toMatchObject({ kind: "exit", status: 1 });
   });
 });

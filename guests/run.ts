@@ -1,12 +1,14 @@
-// Runs one of our guests on the bare machine in Node, for tests and labs.
+// Runs one of our guests in Node, for tests and labs.
 import { readFileSync } from "node:fs";
 import { parseCpu } from "../src/isa/index.ts";
 import { TcgVm } from "../src/tcg/index.ts";
-import { Machine, type MachineStop, userMemorySize } from "../src/vmm/public.ts";
+import { KvmAccel, Machine, type MachineStop, userMemorySize } from "../src/vmm/public.ts";
 import { guestImages, type GuestName } from "./build.ts";
 
 export interface RunOptions {
   readonly cpu?: string;
+  /** The bare machine by default. */
+  readonly accel?: "tcg" | "kvm";
   /** Instructions at most; four billion by default, most of which are idle time. */
   readonly limit?: number;
   readonly until?: (serial: string) => boolean;
@@ -18,7 +20,7 @@ export interface RunOptions {
 export interface RunResult {
   readonly serial: string;
   readonly stop: MachineStop;
-  readonly vm: TcgVm;
+  readonly vm: TcgVm | KvmAccel;
 }
 
 const MEMORY = 16 << 20;
@@ -27,12 +29,13 @@ const SLICE = 10_000_000;
 /** Starts a guest through the multiboot loader and gives what it printed on the serial port. */
 export async function runGuest(name: GuestName, options: RunOptions): Promise<RunResult> {
   const core = readFileSync(new URL("../build/core.wasm", import.meta.url));
-  const vm = await TcgVm.create({
+  const settings = {
     module: new WebAssembly.Module(core),
     ramSize: MEMORY,
     userMemory: userMemorySize(MEMORY, 0),
     cpu: parseCpu(options.cpu ?? "qemu64"),
-  });
+  };
+  const vm = options.accel === "kvm" ? await KvmAccel.create(settings) : await TcgVm.create(settings);
   let serial = "";
   const machine = new Machine(vm, {
     ramSize: MEMORY,

@@ -116,6 +116,10 @@ start:
   mov al, 0xff
   out 0xa1, al
 
+  ; UART: 8 bits, no parity.
+  mov dx, COM1+3
+  mov al, 3
+  out dx, al
   mov esi, banner
   call print
   ; Process 2 waits on its own stack as if interrupted at its first instruction: 8 registers, then EIP to SS.

@@ -78,6 +78,10 @@ start:
   mov [gdt_tss+7], ah
   mov ax, 0x18
   ltr ax
+  ; UART: 8 bits, no parity.
+  mov dx, COM1+3
+  mov al, 3
+  out dx, al
   mov esi, banner
   call print
   ; Is there VMX at all, and does firmware allow it?

@@ -77,6 +77,11 @@ export class SavedRecord {
     return this.#get(key);
   }
 
+  /** The same for a key that need not be there: null then. */
+  optional(key: string): Saved {
+    return Object.hasOwn(this.#record, key) ? this.#get(key) : null;
+  }
+
   record(key: string): SavedRecord {
     return new SavedRecord(`${this.#id}.${key}`, this.#get(key));
   }

@@ -15,10 +15,11 @@ const words: readonly (readonly [string, number, number])[] = [
 const SHUTDOWN = 2;
 
 export function readEvents(core: Core): Saved {
-  const events: { [key: string]: Saved } = Object.fromEntries(words.map(([name, at]) => [name, core.u32[at / 4] ?? 0]));
-  events["tripleFault"] = core.u32[layout.ACTIVITY / 4] === SHUTDOWN ? 1 : 0;
-  events["seed"] = core.u64[layout.SEED / 8] ?? 0n;
-  return events;
+  return {
+    ...Object.fromEntries(words.map(([name, at]) => [name, core.u32[at / 4] ?? 0])),
+    tripleFault: core.u32[layout.ACTIVITY / 4] === SHUTDOWN ? 1 : 0,
+    seed: core.u64[layout.SEED / 8] ?? 0n,
+  };
 }
 
 /** After the MP state: a triple fault overrides it. Throws StateError. */
@@ -35,7 +36,7 @@ export function writeEvents(core: Core, events: Saved): void {
 const VMX_SIZE = 0x600;
 
 /** The state of VMX operation, KVM_GET_NESTED_STATE's part; null outside VMX operation. */
-export function readNested(core: Core): Saved {
+export function readNested(core: Core): Uint8Array | null {
   return core.exports.vmxOperation() === 0 ? null : core.u8.slice(layout.VMX, layout.VMX + VMX_SIZE);
 }
 

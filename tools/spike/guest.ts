@@ -134,7 +134,7 @@ export function runMixed(core: Core, region: Region, run: Run, budget: number): 
     }
     const before = core.exports.clock(),
       at = Number(core.u64[layout.RIP / 8]);
-    if (core.exports.run(1) !== layout.STOP_BUDGET) break;
+    if (core.exports.run(1) !== layout.STOP_BUDGET || core.u32[layout.ACTIVITY / 4] !== 0) break;
     left -= core.exports.clock() - before;
     if (context < 0n) context = contextOf(core, at);
   }

@@ -25,7 +25,10 @@ test("whatever bytes arrive, they are a message or a MigrationError", () => {
   let x = 1;
   let refused = 0;
   for (let round = 0; round < 20_000; round++) {
-    const bytes = Uint8Array.from({ length: round % 60 }, () => (x = (Math.imul(x, 1103515245) + 12345) >>> 0) >>> 24);
+    const bytes = Uint8Array.from({ length: round % 60 }, () => {
+      x = (Math.imul(x, 1103515245) + 12345) >>> 0;
+      return x >>> 24;
+    });
     if (bytes.length > 0) bytes[0] = round % 14;
     try {
       parse(bytes);
