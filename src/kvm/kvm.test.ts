@@ -185,3 +185,29 @@ test("a VM without interrupt chip has no vCPU", async () => {
   expect(refusal(() => vm.createVcpu(0))[0]).toBe(Errno.ENXIO);
   expect(refusal(() => vm.createPit2())[0]).toBe(Errno.ENOENT);
 });
+
+test("KVM_NMI is delivered once, is blocked until IRET, and KVM_INTERRUPT belongs to other machines", async () => {
+  // again: jmp again; the handler of vector 2 counts at [500h] and asks port 60h before its IRET
+  const { vcpu, task, host, ram } = await openGuest([0xeb, 0xfe]), pa = task.mm.touch(ram)?.pa ?? 0;
+  host.memory.write(pa + 8, Uint8Array.from([0x00, 0x15, 0, 0]));
+  host.memory.write(pa + 0x1500, Uint8Array.from([0xff, 0x06, 0x00, 0x05, 0xe4, 0x60, 0xcf]));
+  const count = (): number => host.memory.bytes(pa + 0x500, 1)[0] ?? 0;
+  vcpu.nmi();
+  expect(vcpu.enter()).toBe(KvmExit.IO);
+  vcpu.nmi();
+  expect([count(), vcpu.getEvents().nmiBlocked, vcpu.getEvents().nmi]).toEqual([1, 1, 1]);
+  expect(vcpu.enter()).toBe(KvmExit.IO); // the second one came right after the IRET of the first
+  expect(count()).toBe(2);
+  expect(vcpu.enter()).toBe(KvmExit.INTR);
+  expect([count(), vcpu.getEvents().nmiBlocked, vcpu.getEvents().nmi]).toEqual([2, 0, 0]);
+  expect(refusal(() => vcpu.interrupt(32))[0]).toBe(Errno.ENXIO);
+});
+
+test("the local APIC of a vCPU can be read and set", async () => {
+  const { vcpu } = await openGuest([0xf4]);
+  const state = vcpu.getLapic();
+  expect(vcpu.setMsr(0x1b, 0xfee00100n)).toBe(true);
+  expect(vcpu.getMsr(0x1b)).toBe(0xfee00100n);
+  vcpu.setLapic(state);
+  expect(vcpu.getMsr(0x1b)).toBe(0xfee00900n);
+});

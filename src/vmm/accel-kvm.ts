@@ -68,6 +68,8 @@ export class KvmAccel implements AccelVm {
   }
 
   get clock(): VirtualClock { return this.vm.clock; }
+  /** Where the process has mapped user memory. */
+  get userAddress(): number { return this.#ram; }
   get stats(): KvmStats { return this.vm.stats; }
   get trace(): Trace { return this.vm.trace; }
 

@@ -425,6 +425,18 @@ export class X86Vcpu {
   setDebugRegs(d: DebugRegs): void { this.arch.setDebugRegs(d); }
   getMsr(index: number): bigint | undefined { return this.#msrs.read(index, true); }
   setMsr(index: number, value: bigint): boolean { return this.#msrs.write(index, value, true); }
+  /** KVM_GET_LAPIC */
+  getLapic(): Saved { return this.#o.chips.lapics[0]?.save() ?? null; }
+  setLapic(state: Saved): void {
+    this.#o.chips.lapics[0]?.restore(state);
+    this.apicRestored();
+  }
+  /** KVM_INTERRUPT belongs to a machine without interrupt chips in the kernel. */
+  interrupt(vector: number): never {
+    throw new KvmError("ENXIO", "KVM_INTERRUPT", `vector ${vector}`, "the interrupt chips are in the kernel: use KVM_IRQ_LINE");
+  }
+  /** KVM_NMI */
+  nmi(): void { this.signalNmi(); }
   getXsave(): Uint8Array { return hw.readXsave(this.#core); }
   setXsave(image: Uint8Array): void {
     if (image.length < 512) throw new KvmError("EINVAL", "KVM_SET_XSAVE", `${image.length} bytes`, "give the 512 bytes of an FXSAVE image");

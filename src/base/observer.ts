@@ -1,0 +1,40 @@
+/** Marks of one page since the observer last looked. */
+export const Mark = { dirty: 1, accessed: 2 } as const;
+
+/** One VM exit as the trace keeps it. */
+export interface ExitRecord {
+  /** Clock at the exit. */
+  readonly t: number;
+  readonly rip: bigint;
+  /** Name of the basic exit reason, as the manual spells it. */
+  readonly reason: string;
+  /** Exit qualification, decoded to words. */
+  readonly qualification: string;
+  /** True when it went on to user space. */
+  readonly user: boolean;
+}
+
+/** Exit counts by reason and the latest records, oldest first. */
+export interface ExitView {
+  readonly counts: readonly (readonly [reason: string, count: number])[];
+  readonly records: readonly ExitRecord[];
+}
+
+export interface Counters {
+  readonly tlbMisses: number;
+  readonly walkReferences: number;
+  readonly exceptions: number;
+  readonly interrupts: number;
+  readonly tlbFlushes: number;
+  readonly blocksDecoded: number;
+}
+
+/** What a view may learn from an accelerator without disturbing it. */
+export interface Observer {
+  /** Ors the marks of each page of RAM into `into` (Mark) and clears the accelerator's own. */
+  takeMarks(into: Uint8Array): void;
+  counters(): Counters;
+  /** undefined: there is no hypervisor below this guest. */
+  exits(): ExitView | undefined;
+  cpl(): number;
+}

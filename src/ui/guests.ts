@@ -1,0 +1,84 @@
+import { VitrineError } from "../base/errors.ts";
+import type { GuestConfig } from "../vmm/index.ts";
+
+export interface GuestEntry {
+  readonly name: string;
+  readonly title: string;
+  readonly files: Readonly<Partial<Record<"kernel" | "initrd" | "bios" | "vgaBios", string>>>;
+  readonly append: string;
+  readonly cpu: string;
+}
+
+const console = "console=ttyS0 panic=-1 tsc=reliable";
+
+/** Guests of the local cache (`npm run guests`); a static host has none of them. */
+export const cachedGuests: readonly GuestEntry[] = [
+  {
+    name: "linux-amd64", title: "Debian Linux, amd64", append: console, cpu: "qemu64",
+    files: { kernel: "linux-amd64/bzImage", initrd: "linux-amd64/initrd.cpio.gz" },
+  },
+  {
+    name: "linux-i386", title: "Debian Linux, i386", append: console, cpu: "pentium3",
+    files: { kernel: "linux-i386/bzImage", initrd: "linux-i386/initrd.cpio.gz" },
+  },
+  {
+    name: "seabios", title: "SeaBIOS firmware", append: "", cpu: "qemu64",
+    files: { bios: "seabios/bios-256k.bin", vgaBios: "seabios/vgabios-stdvga.bin" },
+  },
+];
+
+export interface BootOptions {
+  accel?: "tcg" | "kvm";
+  /** MiB. */
+  memory?: number;
+  cpu?: string;
+  /** Added to the guest's own command line. */
+  append?: string;
+}
+
+/** True where a local server offers the cache. */
+export async function cacheOffered(): Promise<boolean> {
+  // A static host has no such folder; asking only servers of this machine keeps its console clean.
+  if (!/^(localhost|127\.|\[::1\])/.test(location.hostname)) return false;
+  try {
+    return (await fetch("guests/manifest.json")).ok;
+  } catch {
+    return false;
+  }
+}
+
+async function load(name: string): Promise<{ name: string; bytes: Uint8Array }> {
+  const answer = await fetch(`guests/${name}`);
+  if (!answer.ok) throw new VitrineError("load", name, "is not in the local cache", "run `npm run guests`, or drop files here");
+  return { name, bytes: new Uint8Array(await answer.arrayBuffer()) };
+}
+
+const common = (options: BootOptions) => ({
+  accel: options.accel ?? ("tcg" as const), ramSize: (options.memory ?? 256) << 20,
+  rtcBase: Math.floor(Date.now() / 1000),
+});
+
+/** Fetches a guest's files and says how to start it. */
+export async function configOf(name: string, options: BootOptions): Promise<GuestConfig> {
+  const entry = cachedGuests.find((g) => g.name === name);
+  if (!entry) throw new VitrineError("config", "guest", name, `choose one of ${cachedGuests.map((g) => g.name).join(", ")}`);
+  const { kernel, initrd, bios, vgaBios } = entry.files;
+  const files = await Promise.all([kernel, initrd, bios, vgaBios].map((f) => (f ? load(f) : undefined)));
+  return {
+    ...common(options), name, cpu: options.cpu ?? entry.cpu, append: [entry.append, options.append].filter(Boolean).join(" "),
+    kernel: files[0], initrd: files[1], bios: files[2], vgaBios: files[3],
+  };
+}
+
+/** Sorts dropped files by what they hold: gzip or cpio is an initrd, anything else a kernel. */
+export async function configOfFiles(list: readonly File[], options: BootOptions): Promise<GuestConfig> {
+  const files = await Promise.all(list.map(async (f) => ({ name: f.name, bytes: new Uint8Array(await f.arrayBuffer()) })));
+  const isInitrd = ({ bytes: b }: { bytes: Uint8Array }) =>
+    (b[0] === 0x1f && b[1] === 0x8b) || new TextDecoder("latin1").decode(b.subarray(0, 5)) === "07070";
+  const kernel = files.find((f) => !isInitrd(f));
+  if (!kernel) throw new VitrineError("load", list.map((f) => f.name).join(", "), "holds no kernel", "drop a kernel, with or without its initrd");
+  return {
+    ...common(options), name: kernel.name, cpu: options.cpu ?? "qemu64", append: options.append ?? console,
+    kernel, initrd: files.find(isInitrd),
+  };
+}

@@ -1,0 +1,46 @@
+import { FitAddon } from "@xterm/addon-fit";
+import { Terminal } from "@xterm/xterm";
+import "@xterm/xterm/css/xterm.css";
+import { useEffect, useRef } from "react";
+import { Exhibit } from "../../exhibit.tsx";
+import { machine, onSerial, usePage } from "../../store.ts";
+import style from "./console.module.css";
+
+const themes = {
+  dark: { background: "#0b0c0e", foreground: "#e4e0d6", cursor: "#35c493", selectionBackground: "#35505f" },
+  light: { background: "#ffffff", foreground: "#1d1c19", cursor: "#00724f", selectionBackground: "#bcd9ec" },
+};
+
+/** The serial port: what the guest prints, and what you type or paste goes to it. */
+export function ConsolePanel() {
+  const box = useRef<HTMLDivElement>(null);
+  const terminal = useRef<Terminal>(null);
+  const theme = usePage((s) => s.theme);
+  useEffect(() => {
+    if (!box.current) return;
+    const term = new Terminal({
+      fontFamily: "IBM Plex Mono, monospace", fontSize: window.innerWidth < 720 ? 11 : 13, scrollback: 5000, cursorBlink: false, screenReaderMode: false,
+      theme: themes[usePage.getState().theme],
+    });
+    terminal.current = term;
+    const fit = new FitAddon();
+    term.loadAddon(fit);
+    term.open(box.current);
+    // Function keys and the palette are the page's; F6 leaves the terminal, which else keeps Tab.
+    term.attachCustomKeyEventHandler((e) => !/^F(1|4|6|8|9)$/.test(e.key) && !(e.ctrlKey && e.key === "k"));
+    term.onData((text) => { machine.send(new TextEncoder().encode(text)).catch(() => {}); });
+    const off = onSerial((bytes) => { if (bytes === "clear") term.reset(); else term.write(bytes); });
+    const watch = new ResizeObserver(() => { fit.fit(); });
+    watch.observe(box.current);
+    return () => { watch.disconnect(); off(); term.dispose(); };
+  }, []);
+  useEffect(() => { if (terminal.current) terminal.current.options.theme = themes[theme]; }, [theme]);
+  const ending = usePage((s) => s.ending);
+  return (
+    <Exhibit number="1" title="Serial console" area="console" source="16550A, ttyS0"
+      says="The guest’s first serial port. Type or paste into it; F6 leaves it.">
+      <div className={style.terminal} data-testid="console"><div ref={box} className={style.inner} /></div>
+      {ending && <p className={style.ending} role="status">{ending}</p>}
+    </Exhibit>
+  );
+}

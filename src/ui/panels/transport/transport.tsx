@@ -1,0 +1,58 @@
+import { cachedGuests } from "../../guests.ts";
+import { grouped, rate } from "../../format.ts";
+import { actions, usePage } from "../../store.ts";
+import style from "./transport.module.css";
+
+function Mode() {
+  const seen = usePage((s) => s.seen);
+  if (!seen) return null;
+  const mode = !(seen.sregs.cr0 & 1n) ? "real mode" : seen.bits === 64 ? "long mode" : `${seen.bits}-bit protected`;
+  return (
+    <span className={style.badge} data-testid="mode">
+      <b className={seen.cpl === 0 ? style.kernel : style.user}>CPL {seen.cpl}</b> {mode} · {seen.paging === "off" ? "no paging" : `${seen.paging} paging`}
+    </span>
+  );
+}
+
+/** The buttons that matter, and the one clock. */
+export function Transport() {
+  const { state, guest, cached, busy, t, accel, theme } = usePage();
+  const speed = usePage((s) => s.seen?.stats.speed ?? 0);
+  const has = state === "running" || state === "paused";
+  const pick = (e: React.ChangeEvent<HTMLInputElement>) => {
+    if (e.target.files?.length) void actions.files([...e.target.files]);
+    e.target.value = "";
+  };
+  return (
+    <header className={style.bar}>
+      <h1 className={style.name}>Vitrine</h1>
+      <label className={style.guest}>
+        <span className={style.hidden}>Guest</span>
+        <select data-testid="guest" value={cachedGuests.some((g) => g.name === guest) ? guest : ""} disabled={busy} onChange={(e) => void actions.boot(e.target.value)}>
+          <option value="" disabled>{guest && !cachedGuests.some((g) => g.name === guest) ? guest : "Choose a guest"}</option>
+          {cached && cachedGuests.map((g) => <option key={g.name} value={g.name}>{g.title}</option>)}
+        </select>
+      </label>
+      <label className={style.guest}>
+        <span className={style.hidden}>Accelerator</span>
+        <select data-testid="accel" value={accel} disabled={busy} onChange={(e) => { usePage.setState({ accel: e.target.value === "tcg" ? "tcg" : "kvm" }); if (cachedGuests.some((g) => g.name === guest)) void actions.boot(guest); }}>
+          <option value="kvm">under KVM</option><option value="tcg">on the bare CPU</option>
+        </select>
+      </label>
+      <label className={style.file}>Open…<input type="file" multiple className={style.hidden} onChange={pick} data-testid="files" /></label>
+      <div className={style.group} role="toolbar" aria-label="Machine">
+        <button type="button" data-testid="toggle" disabled={!has} onClick={() => void actions.toggle()}>{state === "running" ? "Pause" : "Run"} <kbd>F8</kbd></button>
+        <button type="button" data-testid="step" disabled={!has} onClick={() => void actions.step()}>Step <kbd>F9</kbd></button>
+        <button type="button" data-testid="next-exit" disabled={!has} onClick={() => void actions.nextExit()}>Next exit <kbd>F4</kbd></button>
+        <button type="button" data-testid="migrate" disabled={!has} onClick={() => void actions.migrate()}>Migrate</button>
+      </div>
+      <span className={style.clock}><i>t</i> <span data-testid="clock">{grouped(t)}</span></span>
+      <span className={style.speed}>{busy ? "loading" : state === "running" ? `${rate(speed)}/s` : state === "empty" ? "no guest" : state}</span>
+      <Mode />
+      <div className={style.end}>
+        <button type="button" onClick={() => usePage.setState({ palette: true })}>Commands <kbd>F1</kbd></button>
+        <button type="button" data-testid="theme" onClick={actions.theme}>{theme === "dark" ? "Light" : "Dark"}</button>
+      </div>
+    </header>
+  );
+}

@@ -1,0 +1,81 @@
+import type { Counters, ExitView, Regs, Sregs } from "../../base/index.ts";
+import type { NamedImage } from "../load/image.ts";
+import type { TextScreen } from "../devices/vga.ts";
+import type { PagingMode, TableView, Walk } from "./paging.ts";
+
+/** What a session is asked to start. */
+export interface GuestConfig {
+  readonly name: string;
+  readonly accel: "tcg" | "kvm";
+  readonly cpu: string;
+  /** Bytes. */
+  readonly ramSize: number;
+  readonly kernel?: NamedImage | undefined;
+  readonly initrd?: NamedImage | undefined;
+  readonly bios?: NamedImage | undefined;
+  readonly vgaBios?: NamedImage | undefined;
+  readonly append: string;
+  /** Seconds since 1970 that the clock chip shows at start. */
+  readonly rtcBase: number;
+}
+
+export type RunState = "empty" | "running" | "paused" | "stopped";
+
+export interface DisassemblyLine {
+  readonly address: bigint;
+  readonly bytes: string;
+  readonly text: string;
+}
+
+export interface Stats extends Counters {
+  readonly instructions: number;
+  readonly virtual_ns: number;
+  readonly exits: Readonly<Record<string, number>>;
+  readonly exits_total: number;
+  /** Guest instructions per second of wall time, lately; idle time does not count. */
+  readonly speed: number;
+  readonly tlb_misses: number;
+  readonly walk_refs: number;
+}
+
+/** What the panels show, read between two slices: one consistent moment of the machine. */
+export interface Observation {
+  readonly regs: Regs;
+  readonly sregs: Sregs;
+  readonly cpl: number;
+  readonly paging: PagingMode;
+  readonly bits: 16 | 32 | 64;
+  readonly code: readonly DisassemblyLine[];
+  readonly stats: Stats;
+  readonly exits: ExitView | undefined;
+  /** Mark bits per page since the last observation; bit 2: touched since the start. */
+  readonly marks: Uint8Array | undefined;
+  readonly tables: readonly TableView[];
+  readonly walk: Walk | undefined;
+  readonly screen: TextScreen | undefined;
+}
+
+export interface TableRequest {
+  readonly table: bigint;
+  readonly level: number;
+  readonly gva: bigint;
+}
+
+/** What the page wants to see next. */
+export interface Wants {
+  readonly observe: boolean;
+  readonly marks: boolean;
+  readonly screen: boolean;
+  readonly tables: readonly TableRequest[];
+  readonly address: bigint | undefined;
+}
+
+/** One message per animation frame. */
+export interface Frame {
+  readonly state: RunState;
+  readonly t: number;
+  readonly serial: Uint8Array | undefined;
+  /** Why the guest stopped, as a sentence. */
+  readonly ending: string | undefined;
+  readonly observation: Observation | undefined;
+}

@@ -1,0 +1,45 @@
+// The machine's thread: one session, wired to an accelerator, wall time and the page.
+import * as Comlink from "comlink";
+import { parseCpu } from "../src/isa/index.ts";
+import { observeTcg, TcgVm } from "../src/tcg/index.ts";
+import { type Frame, MachineSession, observeKvm, type Wants } from "../src/vmm/index.ts";
+import { KvmAccel, userMemorySize } from "../src/vmm/public.ts";
+
+const module = fetch(new URL("../build/core.wasm", import.meta.url)).then(WebAssembly.compileStreaming);
+// Reported where it is used: a guest cannot be booted then.
+module.catch(() => {});
+
+/** A turn of the event loop that is not throttled to 4 ms, as nested timeouts are. */
+const channel = new MessageChannel();
+const turns: (() => void)[] = [];
+channel.port1.onmessage = () => turns.shift()?.();
+
+const session = new MachineSession({
+  now: () => performance.now(),
+  later: (turn, ms) => {
+    if (ms > 0) setTimeout(turn, ms);
+    else {
+      turns.push(turn);
+      channel.port2.postMessage(0);
+    }
+  },
+  open: async ({ accel, cpu, ramSize, bios }) => {
+    const userMemory = userMemorySize(ramSize, bios?.bytes.length ?? 0);
+    const options = { module: await module, ramSize, userMemory, cpu: parseCpu(cpu) };
+    if (accel === "kvm") {
+      const vm = await KvmAccel.create(options);
+      return { vm, observer: observeKvm(vm, ramSize) };
+    }
+    const vm = await TcgVm.create(options);
+    return { vm, observer: observeTcg(vm, ramSize) };
+  },
+});
+
+Comlink.expose(session);
+/** Frames go beside the calls, bytes transferred: the page asks once per animation frame. */
+self.addEventListener("message", ({ data }: MessageEvent<{ wants?: Wants }>) => {
+  if (!data?.wants) return;
+  const frame: Frame = session.frame(data.wants);
+  const bytes = [frame.serial, frame.observation?.marks, frame.observation?.screen?.cells];
+  self.postMessage({ frame }, { transfer: bytes.flatMap((b) => (b ? [b.buffer as ArrayBuffer] : [])) });
+});
