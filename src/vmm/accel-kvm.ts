@@ -180,12 +180,12 @@ export class KvmAccel implements AccelVm {
   mpState(): ReturnType<AccelVm["mpState"]> { return this.vcpu.getMpState(); }
   setMpState(state: ReturnType<AccelVm["mpState"]>): void { this.vcpu.setMpState(state); }
 
-  save(): Saved { return { cpus: [saveCpu(this)], nested: null, irqchip: this.vm.chips.save(), t: this.clock.now() }; }
+  save(): Saved { return { cpus: [saveCpu(this)], irqchip: this.vm.chips.save(), t: this.clock.now() }; }
   restore(state: Saved): void {
     const record = new SavedRecord(this.id, state), t = record.time("t");
     if (t < 0 || t === Infinity) throw new StateError(this.id, `t ${t}`);
     const [cpu] = record.list("cpus", 1);
-    if (record.value("nested") !== null) throw new StateError(this.id, "a guest that uses VT-x itself", "restore it with -accel tcg");
+    if ((record.optional("nested") ?? null) !== null) throw new StateError(this.id, "a guest that uses VT-x itself", "restore it with -accel tcg");
     this.vcpu.abandon();
     this.vm.setClock(t);
     restoreCpu(this, cpu ?? null);
