@@ -181,6 +181,15 @@ test("a machine moves over a MessagePort, there and back", async () => {
   }
 });
 
+test.each([["kvm", "kvm"], ["tcg", "kvm"], ["kvm", "tcg"]] as const)("a machine moves from %s to %s and goes on as it would have", async (from, to) => {
+  const a = await testMachine({ accel: from }), b = await testMachine({ accel: to });
+  a.runTo(100_000);
+  const { source, target } = move(a, b);
+  const [result, there] = await Promise.all([source.run(), target.run()]);
+  expect(result).toMatchObject({ kind: "moved", hash: there.hash });
+  expectSame(a, b);
+}, 20_000);
+
 /** The channel's messages towards the target, each passed through `change`; null drops it. */
 function tampered(change: (m: Uint8Array<ArrayBuffer>, n: number) => Uint8Array<ArrayBuffer> | null): [Channel, Channel] {
   const [left, right] = channelPair();
