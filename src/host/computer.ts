@@ -44,7 +44,13 @@ export class HostComputer {
 
   static async create(options: ComputerOptions): Promise<HostComputer> {
     const bytes = Math.ceil(options.memory / 65536) * 65536;
-    if (bytes > MAX_RAM) throw new VitrineError("config", "memory", `${bytes} bytes`, "give the guest at most 3072 MiB (-m 3072)");
+    if (bytes > MAX_RAM)
+      throw new VitrineError(
+        "config",
+        "memory",
+        `${bytes} bytes`,
+        "give the guest at most 3072 MiB (-m 3072)",
+      );
     // The host is not made of code: nothing but a guest executes, and what a guest reaches outside memory exits first.
     const core = await Core.create(options.module, bytes, {
       portRead: () => 0xffffffff,
@@ -74,14 +80,22 @@ export class HostComputer {
     return { tlbMisses: at(layout.N_TLB_MISS), walkRefs: at(layout.N_WALK_REFS) };
   }
 
-  sha256(parts: readonly Uint8Array[]): Uint8Array { return sha256(this.core, parts); }
+  sha256(parts: readonly Uint8Array[]): Uint8Array {
+    return sha256(this.core, parts);
+  }
   /** Does the 4 KiB frame hold zeros only? */
-  isZero(pa: number): boolean { return Boolean(this.core.exports.isZeroPage(layout.RAM + pa)); }
+  isZero(pa: number): boolean {
+    return Boolean(this.core.exports.isZeroPage(layout.RAM + pa));
+  }
 
-  fork(name: string): Task { return { name, mm: new AddressSpace(this.memory, this.frames) }; }
+  fork(name: string): Task {
+    return { name, mm: new AddressSpace(this.memory, this.frames) };
+  }
 
   /** A module registers its node. */
-  registerDevice(path: string, open: DeviceOpen): void { this.#devices.set(path, open); }
+  registerDevice(path: string, open: DeviceOpen): void {
+    this.#devices.set(path, open);
+  }
 
   open(path: string, task: Task): unknown {
     const open = this.#devices.get(path);
@@ -93,6 +107,8 @@ export class HostComputer {
 /** The host's processor is the model and VT-x. */
 function withVmx(model: CpuModel): CpuModel {
   const vmx = cpuidFeature("vmx");
-  const leaves = model.leaves.map((l) => (l.leaf === vmx?.leaf ? { ...l, [vmx.register]: (l[vmx.register] | (1 << vmx.bit)) >>> 0 } : l));
+  const leaves = model.leaves.map((l) =>
+    l.leaf === vmx?.leaf ? { ...l, [vmx.register]: (l[vmx.register] | (1 << vmx.bit)) >>> 0 } : l,
+  );
   return { ...model, leaves };
 }

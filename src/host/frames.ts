@@ -35,7 +35,9 @@ export class FrameAllocator {
     this.#freeBytes = this.#groups.length * HUGE + this.#frames.length * PAGE;
   }
 
-  get freeBytes(): number { return this.#freeBytes; }
+  get freeBytes(): number {
+    return this.#freeBytes;
+  }
 
   /** A zeroed 4 KiB frame. */
   frame(): number {
@@ -66,7 +68,8 @@ export class FrameAllocator {
     this.#frames.push(pa);
     this.#freeBytes += PAGE;
     if (this.#count(pa, -1) > 0) return;
-    const group = pa - (pa % HUGE), free = this.#frames.filter((f) => f - (f % HUGE) === group);
+    const group = pa - (pa % HUGE),
+      free = this.#frames.filter((f) => f - (f % HUGE) === group);
     if (free.length < PER_GROUP) return;
     this.#frames = this.#frames.filter((f) => f - (f % HUGE) !== group);
     this.#groups.push(group);
@@ -78,10 +81,13 @@ export class FrameAllocator {
   }
 
   /** A huge page has been split: its frames come back one by one. */
-  split(pa: number): void { this.#used[pa / HUGE] = PER_GROUP; }
+  split(pa: number): void {
+    this.#used[pa / HUGE] = PER_GROUP;
+  }
 
   #count(pa: number, by: number): number {
-    const group = Math.floor(pa / HUGE), now = (this.#used[group] ?? 0) + by;
+    const group = Math.floor(pa / HUGE),
+      now = (this.#used[group] ?? 0) + by;
     this.#used[group] = now;
     this.#touched[group] = 1;
     return now;

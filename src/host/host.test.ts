@@ -5,11 +5,15 @@ import { parseCpu } from "../isa/index.ts";
 import { HostComputer, HUGE, PAGE } from "./index.ts";
 
 const MB = 1024 * 1024;
-const wasm = new WebAssembly.Module(readFileSync(fileURLToPath(new URL("../../build/core.wasm", import.meta.url))));
+const wasm = new WebAssembly.Module(
+  readFileSync(fileURLToPath(new URL("../../build/core.wasm", import.meta.url))),
+);
 const open = () => HostComputer.create({ module: wasm, memory: 16 * MB, cpu: parseCpu("qemu64") });
 
 test("a mapping takes no frame before it is touched, then a huge page where 2 MiB fit", async () => {
-  const host = await open(), { mm } = host.fork("a"), before = host.frames.freeBytes;
+  const host = await open(),
+    { mm } = host.fork("a"),
+    before = host.frames.freeBytes;
   const va = mm.mmap(3 * MB);
   expect(va % HUGE).toBe(0);
   expect(mm.lookup(va)).toBeUndefined();
@@ -20,8 +24,12 @@ test("a mapping takes no frame before it is touched, then a huge page where 2 Mi
 });
 
 test("the page tables in host memory say what lookup says", async () => {
-  const host = await open(), { mm } = host.fork("a"), va = mm.mmap(HUGE), page = mm.touch(va);
-  const entry = (table: number, shift: number): bigint => host.memory.read64(table + (Math.floor(va / 2 ** shift) % 512) * 8);
+  const host = await open(),
+    { mm } = host.fork("a"),
+    va = mm.mmap(HUGE),
+    page = mm.touch(va);
+  const entry = (table: number, shift: number): bigint =>
+    host.memory.read64(table + (Math.floor(va / 2 ** shift) % 512) * 8);
   const next = (e: bigint): number => Number(e & 0xffffffffff000n);
   const leaf = entry(next(entry(next(entry(mm.root, 39)), 30)), 21);
   expect(leaf & 0xfffn).toBe(0xe7n); // present, writable, user, accessed, dirty, 2 MiB
@@ -29,10 +37,17 @@ test("the page tables in host memory say what lookup says", async () => {
 });
 
 test("discarding part of a huge page splits it, tells the notifiers, and reads zeros afterwards", async () => {
-  const host = await open(), { mm } = host.fork("a"), va = mm.mmap(HUGE), ranges: string[] = [];
+  const host = await open(),
+    { mm } = host.fork("a"),
+    va = mm.mmap(HUGE),
+    ranges: string[] = [];
   mm.register({
-    invalidateRangeStart: (a, b) => { ranges.push(`start ${a - va} ${b - va}`); },
-    invalidateRangeEnd: (a, b) => { ranges.push(`end ${a - va} ${b - va}`); },
+    invalidateRangeStart: (a, b) => {
+      ranges.push(`start ${a - va} ${b - va}`);
+    },
+    invalidateRangeEnd: (a, b) => {
+      ranges.push(`end ${a - va} ${b - va}`);
+    },
   });
   const page = mm.touch(va);
   host.memory.write32((page?.pa ?? 0) + 3 * PAGE, 0x12345678);
@@ -45,7 +60,9 @@ test("discarding part of a huge page splits it, tells the notifiers, and reads z
 });
 
 test("unmapping gives every frame of the pages back", async () => {
-  const host = await open(), { mm } = host.fork("a"), va = mm.mmap(HUGE + 8 * PAGE);
+  const host = await open(),
+    { mm } = host.fork("a"),
+    va = mm.mmap(HUGE + 8 * PAGE);
   mm.touch(va);
   for (let i = 0; i < 8; i++) mm.touch(va + HUGE + i * PAGE);
   const before = host.frames.freeBytes;
@@ -55,7 +72,8 @@ test("unmapping gives every frame of the pages back", async () => {
 });
 
 test("no frame is handed out twice, and memory that runs out is an error with a cure", async () => {
-  const host = await open(), seen = new Set<number>();
+  const host = await open(),
+    seen = new Set<number>();
   for (;;) {
     try {
       seen.add(host.frames.frame());
@@ -64,7 +82,7 @@ test("no frame is handed out twice, and memory that runs out is an error with a 
       break;
     }
   }
-  expect(seen.size).toBe(16 * MB / PAGE - 1); // frame 0 stays unused
+  expect(seen.size).toBe((16 * MB) / PAGE - 1); // frame 0 stays unused
 });
 
 test("a device that no module has made cannot be opened", async () => {

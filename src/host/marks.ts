@@ -21,7 +21,11 @@ export function endTakingMarks(host: HostComputer): void {
 export function processorCounters(host: HostComputer) {
   const at = (a: number): number => Number(host.core.u64[a / 8] ?? 0n);
   return {
-    tlbMisses: at(layout.N_TLB_MISS), walkReferences: at(layout.N_WALK_REFS), exceptions: at(layout.N_EXCEPTION),
-    interrupts: at(layout.N_INTERRUPT), tlbFlushes: at(layout.N_FLUSH), blocksDecoded: at(layout.N_DECODED),
+    tlbMisses: at(layout.N_TLB_MISS),
+    walkReferences: at(layout.N_WALK_REFS),
+    exceptions: at(layout.N_EXCEPTION),
+    interrupts: at(layout.N_INTERRUPT),
+    tlbFlushes: at(layout.N_FLUSH),
+    blocksDecoded: at(layout.N_DECODED),
   };
 }

@@ -13,8 +13,12 @@ export class HostMemory {
     this.size = core.ramBytes;
   }
 
-  read32(pa: number): number { return this.#core.u32[(layout.RAM + pa) / 4] ?? 0; }
-  read64(pa: number): bigint { return this.#core.u64[(layout.RAM + pa) / 8] ?? 0n; }
+  read32(pa: number): number {
+    return this.#core.u32[(layout.RAM + pa) / 4] ?? 0;
+  }
+  read64(pa: number): bigint {
+    return this.#core.u64[(layout.RAM + pa) / 8] ?? 0n;
+  }
 
   write32(pa: number, value: number): void {
     this.#core.exports.written(layout.RAM + pa, 4);
@@ -28,7 +32,8 @@ export class HostMemory {
 
   /** A little-endian number of 1 to 8 bytes inside one page. */
   load(pa: number, size: number): bigint {
-    const at = layout.RAM + pa, { view } = this.#core;
+    const at = layout.RAM + pa,
+      { view } = this.#core;
     if (size === 4) return BigInt(view.getUint32(at, true));
     if (size === 8) return view.getBigUint64(at, true);
     if (size === 1) return BigInt(view.getUint8(at));

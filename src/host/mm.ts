@@ -7,7 +7,12 @@ import type { HostMemory } from "./memory.ts";
  *
  *   entry   51..12 frame   7 PS (2 MiB leaf in a page directory)   6 D  5 A   2 U  1 W  0 P
  */
-const P = 1, W = 2, U = 4, A = 0x20, D = 0x40, PS = 0x80;
+const P = 1,
+  W = 2,
+  U = 4,
+  A = 0x20,
+  D = 0x40,
+  PS = 0x80;
 const TABLE = P | W | U;
 const LEAF = P | W | U | A | D;
 const MMAP_BASE = 0x7f0000000000;
@@ -49,16 +54,26 @@ export class AddressSpace {
   }
 
   /** Frames that hold page tables. */
-  get tableFrames(): number { return this.#tables; }
-  get mappings(): readonly Mapping[] { return this.#mappings; }
+  get tableFrames(): number {
+    return this.#tables;
+  }
+  get mappings(): readonly Mapping[] {
+    return this.#mappings;
+  }
 
-  register(notifier: MmuNotifier): void { this.#notifiers.add(notifier); }
-  unregister(notifier: MmuNotifier): void { this.#notifiers.delete(notifier); }
+  register(notifier: MmuNotifier): void {
+    this.#notifiers.add(notifier);
+  }
+  unregister(notifier: MmuNotifier): void {
+    this.#notifiers.delete(notifier);
+  }
 
   /** Anonymous memory, 2 MiB-aligned; no frame is taken before it is touched. */
   mmap(length: number): number {
-    if (!(length > 0) || length % PAGE !== 0) throw new VitrineError("EINVAL", "mmap", `length ${length}`, "give a multiple of 4096");
-    const start = this.#next, end = start + length;
+    if (!(length > 0) || length % PAGE !== 0)
+      throw new VitrineError("EINVAL", "mmap", `length ${length}`, "give a multiple of 4096");
+    const start = this.#next,
+      end = start + length;
     this.#next = Math.ceil(end / HUGE) * HUGE;
     this.#mappings.push({ start, end });
     return start;
@@ -67,7 +82,8 @@ export class AddressSpace {
   /** Gives back what is mapped in [start, start+length); the notifiers are told first. */
   munmap(start: number, length: number): void {
     const end = start + length;
-    if (start % PAGE !== 0 || length % PAGE !== 0) throw new VitrineError("EINVAL", "munmap", `${start.toString(16)}+${length}`, "align to 4096");
+    if (start % PAGE !== 0 || length % PAGE !== 0)
+      throw new VitrineError("EINVAL", "munmap", `${start.toString(16)}+${length}`, "align to 4096");
     this.discard(start, length);
     for (const m of [...this.#mappings]) {
       if (m.end <= start || m.start >= end) continue;
@@ -86,7 +102,10 @@ export class AddressSpace {
       const slot = directory + (Math.floor(at / HUGE) % 512) * 8;
       const entry = directory < 0 ? 0 : this.#memory.read32(slot);
       const next = (Math.floor(at / HUGE) + 1) * HUGE;
-      if ((entry & P) === 0) { at = next; continue; }
+      if ((entry & P) === 0) {
+        at = next;
+        continue;
+      }
       if ((entry & PS) !== 0) {
         if (at % HUGE === 0 && end >= next) {
           this.#memory.write64(slot, 0n);
@@ -96,7 +115,8 @@ export class AddressSpace {
         }
         this.#split(slot, frameOf(entry));
       }
-      const leaf = frameOf(this.#memory.read32(slot)) + (Math.floor(at / PAGE) % 512) * 8, small = this.#memory.read32(leaf);
+      const leaf = frameOf(this.#memory.read32(slot)) + (Math.floor(at / PAGE) % 512) * 8,
+        small = this.#memory.read32(leaf);
       if ((small & P) !== 0) {
         this.#memory.write64(leaf, 0n);
         this.#frames.free(frameOf(small));
@@ -116,12 +136,18 @@ export class AddressSpace {
     if (block >= mapping.start && block + HUGE <= mapping.end && (this.#directoryEntry(va) & P) === 0) {
       const pa = this.#frames.huge();
       if (pa !== undefined) {
-        this.#memory.write64(this.#table(va, 2, true) + (Math.floor(va / HUGE) % 512) * 8, BigInt(pa | LEAF | PS) & 0xffffffffn);
+        this.#memory.write64(
+          this.#table(va, 2, true) + (Math.floor(va / HUGE) % 512) * 8,
+          BigInt(pa | LEAF | PS) & 0xffffffffn,
+        );
         return { pa, size: HUGE };
       }
     }
     const pa = this.#frames.frame();
-    this.#memory.write64(this.#table(va, 1, true) + (Math.floor(va / PAGE) % 512) * 8, BigInt((pa | LEAF) >>> 0));
+    this.#memory.write64(
+      this.#table(va, 1, true) + (Math.floor(va / PAGE) % 512) * 8,
+      BigInt((pa | LEAF) >>> 0),
+    );
     return { pa, size: PAGE };
   }
 
@@ -143,8 +169,12 @@ export class AddressSpace {
   #table(va: number, level: 1 | 2, make: boolean): number {
     let table = this.root;
     for (let l = 4; l > level; l--) {
-      const slot = table + (Math.floor(va / 2 ** (12 + 9 * (l - 1))) % 512) * 8, entry = this.#memory.read32(slot);
-      if ((entry & P) !== 0) { table = frameOf(entry); continue; }
+      const slot = table + (Math.floor(va / 2 ** (12 + 9 * (l - 1))) % 512) * 8,
+        entry = this.#memory.read32(slot);
+      if ((entry & P) !== 0) {
+        table = frameOf(entry);
+        continue;
+      }
       if (!make) return -1;
       table = this.#frames.frame();
       this.#tables++;

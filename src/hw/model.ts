@@ -13,7 +13,8 @@ export function offeredLeaves(model: CpuModel): readonly CpuidLeaf[] {
   return model.leaves.map((leaf) => {
     const masked = { ...leaf };
     for (const feature of ABSENT.map(cpuidFeature)) {
-      if (feature?.leaf === leaf.leaf && feature.subleaf === leaf.subleaf) masked[feature.register] &= ~(2 ** feature.bit);
+      if (feature?.leaf === leaf.leaf && feature.subleaf === leaf.subleaf)
+        masked[feature.register] &= ~(2 ** feature.bit);
     }
     return masked;
   });
@@ -23,10 +24,14 @@ export function offeredLeaves(model: CpuModel): readonly CpuidLeaf[] {
 export function installCpuid(core: Core, model: CpuModel): void {
   const leaves = offeredLeaves(model);
   leaves.forEach((l, i) => {
-    core.u32.set([l.leaf, l.subleaf, l.eax, l.ebx, l.ecx, l.edx, INDEXED.has(l.leaf) ? 1 : 0, 0], layout.CPUID_TABLE / 4 + i * 8);
+    core.u32.set(
+      [l.leaf, l.subleaf, l.eax, l.ebx, l.ecx, l.edx, INDEXED.has(l.leaf) ? 1 : 0, 0],
+      layout.CPUID_TABLE / 4 + i * 8,
+    );
   });
   core.u32[layout.CPUID_COUNT / 4] = leaves.length;
-  for (const [name, index] of Object.entries(featureIndex)) core.u8[layout.FEATURES + index] = cpuidHas(leaves, name) ? 1 : 0;
+  for (const [name, index] of Object.entries(featureIndex))
+    core.u8[layout.FEATURES + index] = cpuidHas(leaves, name) ? 1 : 0;
   const sizes = leaves.find((l) => l.leaf === 0x80000008);
   core.exports.setPhysicalBits(sizes ? sizes.eax & 0xff : 36);
   core.exports.flushCode();

@@ -1,7 +1,12 @@
 import { offeredLeaves } from "../hw/index.ts";
 import { type CpuidLeaf, type CpuModel, cpuidFeature } from "../isa/index.ts";
 
-export interface CpuidAnswer { readonly eax: number; readonly ebx: number; readonly ecx: number; readonly edx: number }
+export interface CpuidAnswer {
+  readonly eax: number;
+  readonly ebx: number;
+  readonly ecx: number;
+  readonly edx: number;
+}
 
 const INDEXED: ReadonlySet<number> = new Set([4, 7, 0xb, 0xd, 0x14, 0x8000001d]);
 const SIGNATURE = 0x40000000;
@@ -9,8 +14,10 @@ const SIGNATURE = 0x40000000;
 /** The leaves of a model as KVM shows them to its guest: its own signature at 4000_0000h unless kvm=off. */
 export function kvmLeaves(model: CpuModel): CpuidLeaf[] {
   // No nesting yet: what the guest's processor has, it has without VT-x.
-  const vmx = cpuidFeature("vmx"), leaves = offeredLeaves(model).map((l) => ({ ...l }));
-  for (const l of leaves) if (vmx && l.leaf === vmx.leaf) l[vmx.register] = (l[vmx.register] & ~(1 << vmx.bit)) >>> 0;
+  const vmx = cpuidFeature("vmx"),
+    leaves = offeredLeaves(model).map((l) => ({ ...l }));
+  for (const l of leaves)
+    if (vmx && l.leaf === vmx.leaf) l[vmx.register] = (l[vmx.register] & ~(1 << vmx.bit)) >>> 0;
   if (!model.kvm) return leaves;
   // "KVMKVMKVM\0\0\0"; no paravirtual feature is offered.
   const own: CpuidLeaf[] = [
@@ -21,15 +28,23 @@ export function kvmLeaves(model: CpuModel): CpuidLeaf[] {
 }
 
 /** State that the answer follows ("CPUID" in the SDM). */
-export interface CpuidState { readonly cr4: bigint; readonly xcr0: bigint; readonly apicEnabled: boolean }
+export interface CpuidState {
+  readonly cr4: bigint;
+  readonly xcr0: bigint;
+  readonly apicEnabled: boolean;
+}
 
 /** CPUID for a guest: the leaves given with KVM_SET_CPUID2, and the bits that follow its state. */
 export class Cpuid {
   readonly #leaves: readonly CpuidLeaf[];
 
-  constructor(leaves: readonly CpuidLeaf[]) { this.#leaves = leaves; }
+  constructor(leaves: readonly CpuidLeaf[]) {
+    this.#leaves = leaves;
+  }
 
-  get leaves(): readonly CpuidLeaf[] { return this.#leaves; }
+  get leaves(): readonly CpuidLeaf[] {
+    return this.#leaves;
+  }
 
   find(leaf: number, subleaf: number): CpuidLeaf | undefined {
     return this.#leaves.find((l) => l.leaf === leaf && (!INDEXED.has(leaf) || l.subleaf === subleaf));

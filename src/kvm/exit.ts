@@ -1,6 +1,14 @@
 /** struct kvm_run: why KVM_RUN came back, and what user space answers before it calls again. */
 export const KvmExit = {
-  UNKNOWN: 0, IO: 2, DEBUG: 4, HLT: 5, MMIO: 6, SHUTDOWN: 8, FAIL_ENTRY: 9, INTR: 10, INTERNAL_ERROR: 17,
+  UNKNOWN: 0,
+  IO: 2,
+  DEBUG: 4,
+  HLT: 5,
+  MMIO: 6,
+  SHUTDOWN: 8,
+  FAIL_ENTRY: 9,
+  INTR: 10,
+  INTERNAL_ERROR: 17,
 } as const;
 export type KvmExitReason = (typeof KvmExit)[keyof typeof KvmExit];
 

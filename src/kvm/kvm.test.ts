@@ -3,26 +3,51 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { HostComputer, HUGE, PAGE } from "../host/index.ts";
 import { parseCpu } from "../isa/index.ts";
-import { Errno, KvmError, KvmExit, type KvmVcpu, type KvmVm, loadKvm, MEM_LOG_DIRTY_PAGES, MEM_READONLY, openKvm, Trace } from "./uapi.ts";
+import {
+  Errno,
+  KvmError,
+  KvmExit,
+  type KvmVcpu,
+  type KvmVm,
+  loadKvm,
+  MEM_LOG_DIRTY_PAGES,
+  MEM_READONLY,
+  openKvm,
+  Trace,
+} from "./uapi.ts";
 
 const MB = 1024 * 1024;
-const wasm = new WebAssembly.Module(readFileSync(fileURLToPath(new URL("../../build/core.wasm", import.meta.url))));
+const wasm = new WebAssembly.Module(
+  readFileSync(fileURLToPath(new URL("../../build/core.wasm", import.meta.url))),
+);
 
 async function openVm() {
-  const cpu = parseCpu("qemu64"), host = await HostComputer.create({ module: wasm, memory: 24 * MB, cpu });
+  const cpu = parseCpu("qemu64"),
+    host = await HostComputer.create({ module: wasm, memory: 24 * MB, cpu });
   loadKvm(host, cpu);
-  const task = host.fork("test"), system = openKvm(host, task), vm = system.createVm(), ram = task.mm.mmap(8 * MB);
+  const task = host.fork("test"),
+    system = openKvm(host, task),
+    vm = system.createVm(),
+    ram = task.mm.mmap(8 * MB);
   vm.createIrqchip();
   vm.createPit2();
   return { host, task, system, vm, ram };
 }
-const region = (ram: number, slot: number, gpa: number, size: number, flags = 0) => ({ slot, flags, guestPhysAddr: gpa, memorySize: size, userspaceAddr: ram + gpa });
+const region = (ram: number, slot: number, gpa: number, size: number, flags = 0) => ({
+  slot,
+  flags,
+  guestPhysAddr: gpa,
+  memorySize: size,
+  userspaceAddr: ram + gpa,
+});
 
 /** A guest in real mode at 0:1000h with 8 MiB of RAM. */
 async function openGuest(code: readonly number[], flags = 0) {
-  const opened = await openVm(), { vm, ram, task, host } = opened;
+  const opened = await openVm(),
+    { vm, ram, task, host } = opened;
   vm.setUserMemoryRegion(region(ram, 0, 0, 8 * MB, flags));
-  const vcpu = vm.createVcpu(0), page = task.mm.touch(ram);
+  const vcpu = vm.createVcpu(0),
+    page = task.mm.touch(ram);
   host.memory.write((page?.pa ?? 0) + 0x1000, Uint8Array.from(code));
   const s = vcpu.getSregs();
   vcpu.setSregs({ ...s, cs: { ...s.cs, selector: 0, base: 0n } });
@@ -67,7 +92,9 @@ test("misused ioctls answer with the kernel's errno and a sentence", async () =>
   }
   vm.setUserMemoryRegion(region(ram, 0, 0, 4 * PAGE));
   expect(refusal(() => vm.setUserMemoryRegion(region(ram, 1, 3 * PAGE, PAGE)))[0]).toBe(Errno.EEXIST);
-  expect(refusal(() => vm.setUserMemoryRegion(region(ram, 0, 0, 5 * PAGE)))[1]).toMatch(/delete the slot before/);
+  expect(refusal(() => vm.setUserMemoryRegion(region(ram, 0, 0, 5 * PAGE)))[1]).toMatch(
+    /delete the slot before/,
+  );
   vm.createVcpu(0);
   expect(refusal(() => vm.createVcpu(0))[0]).toBe(Errno.EEXIST);
 });
@@ -96,12 +123,20 @@ test("taking the pages away from the process zaps the second stage, and the next
 });
 
 /** Bit list of a log. */
-const pages = (log: Uint8Array): number[] => [...log].flatMap((byte, i) => [0, 1, 2, 3, 4, 5, 6, 7].filter((b) => (byte >> b) & 1).map((b) => i * 8 + b));
+const pages = (log: Uint8Array): number[] =>
+  [...log].flatMap((byte, i) =>
+    [0, 1, 2, 3, 4, 5, 6, 7].filter((b) => (byte >> b) & 1).map((b) => i * 8 + b),
+  );
 
 // mov [2000h],ax; mov ax,[3000h]; mov [5000h],ax; in al,60h; mov [2000h],ax; mov [7000h],ax; in al,60h; mov ax,[2000h]; in al,60h
-const writer = [0xa3, 0, 0x20, 0xa1, 0, 0x30, 0xa3, 0, 0x50, 0xe4, 0x60, 0xa3, 0, 0x20, 0xa3, 0, 0x70, 0xe4, 0x60, 0xa1, 0, 0x20, 0xe4, 0x60];
+const writer = [
+  0xa3, 0, 0x20, 0xa1, 0, 0x30, 0xa3, 0, 0x50, 0xe4, 0x60, 0xa3, 0, 0x20, 0xa3, 0, 0x70, 0xe4, 0x60, 0xa1, 0,
+  0x20, 0xe4, 0x60,
+];
 
-function untilIo(vcpu: KvmVcpu): void { expect(vcpu.enter()).toBe(KvmExit.IO); }
+function untilIo(vcpu: KvmVcpu): void {
+  expect(vcpu.enter()).toBe(KvmExit.IO);
+}
 
 test("the dirty log has exactly the pages written since the last reading, none that was only read", async () => {
   const { vm, vcpu } = await openGuest(writer, MEM_LOG_DIRTY_PAGES);
@@ -165,21 +200,32 @@ test("an instruction without emulation is an internal error that shows its bytes
 });
 
 test("tracepoints are silent when off and tell entry, exit and cause when on", async () => {
-  const off = await openGuest([0x0f, 0xa2, 0xf4]), on = await openGuest([0x0f, 0xa2, 0xf4]);
+  const off = await openGuest([0x0f, 0xa2, 0xf4]),
+    on = await openGuest([0x0f, 0xa2, 0xf4]);
   off.vcpu.enter();
   expect(off.vm.trace.ring.count).toBe(0);
   on.vm.trace.on = true;
   on.vcpu.enter();
-  const records = Array.from({ length: on.vm.trace.ring.count }, (_, n) => on.vm.trace.read(n)).flatMap((r) => (r ? [r] : []));
+  const records = Array.from({ length: on.vm.trace.ring.count }, (_, n) => on.vm.trace.read(n)).flatMap(
+    (r) => (r ? [r] : []),
+  );
   expect(records.map((r) => r.event).filter((e) => !e.startsWith("kvm_mmu"))).toEqual([
-    "kvm_entry", "kvm_exit", "kvm_page_fault", "kvm_entry", "kvm_exit", "kvm_cpuid", "kvm_entry", "kvm_exit",
+    "kvm_entry",
+    "kvm_exit",
+    "kvm_page_fault",
+    "kvm_entry",
+    "kvm_exit",
+    "kvm_cpuid",
+    "kvm_entry",
+    "kvm_exit",
   ]);
   const exits = records.filter((r) => r.event === "kvm_exit").map((r) => Trace.text(r));
   expect(exits[1]).toBe("kvm_exit: vcpu 0 reason CPUID rip 0x1000 info1 0x0");
 });
 
 test("a VM without interrupt chip has no vCPU", async () => {
-  const cpu = parseCpu("qemu64"), host = await HostComputer.create({ module: wasm, memory: 8 * MB, cpu });
+  const cpu = parseCpu("qemu64"),
+    host = await HostComputer.create({ module: wasm, memory: 8 * MB, cpu });
   loadKvm(host, cpu);
   const vm: KvmVm = openKvm(host, host.fork("t")).createVm();
   expect(refusal(() => vm.createVcpu(0))[0]).toBe(Errno.ENXIO);
@@ -188,7 +234,8 @@ test("a VM without interrupt chip has no vCPU", async () => {
 
 test("KVM_NMI is delivered once, is blocked until IRET, and KVM_INTERRUPT belongs to other machines", async () => {
   // again: jmp again; the handler of vector 2 counts at [500h] and asks port 60h before its IRET
-  const { vcpu, task, host, ram } = await openGuest([0xeb, 0xfe]), pa = task.mm.touch(ram)?.pa ?? 0;
+  const { vcpu, task, host, ram } = await openGuest([0xeb, 0xfe]),
+    pa = task.mm.touch(ram)?.pa ?? 0;
   host.memory.write(pa + 8, Uint8Array.from([0x00, 0x15, 0, 0]));
   host.memory.write(pa + 0x1500, Uint8Array.from([0xff, 0x06, 0x00, 0x05, 0xe4, 0x60, 0xcf]));
   const count = (): number => host.memory.bytes(pa + 0x500, 1)[0] ?? 0;

@@ -31,14 +31,21 @@ export class MemSlots {
   #last: MemSlot | undefined;
   generation = 0;
 
-  get list(): MemSlot[] { return [...this.#byId.values()].sort((a, b) => a.gpa - b.gpa); }
-  get(id: number): MemSlot | undefined { return this.#byId.get(id); }
+  get list(): MemSlot[] {
+    return [...this.#byId.values()].sort((a, b) => a.gpa - b.gpa);
+  }
+  get(id: number): MemSlot | undefined {
+    return this.#byId.get(id);
+  }
 
   find(gpa: number): MemSlot | undefined {
     const last = this.#last;
     if (last && gpa >= last.gpa && gpa < last.gpa + last.size) return last;
     for (const s of this.#byId.values()) {
-      if (gpa >= s.gpa && gpa < s.gpa + s.size) { this.#last = s; return s; }
+      if (gpa >= s.gpa && gpa < s.gpa + s.size) {
+        this.#last = s;
+        return s;
+      }
     }
     return undefined;
   }
@@ -50,9 +57,12 @@ export class MemSlots {
 
   /** Checks and installs a region. Returns the slot it replaces and the new one. */
   set(r: UserMemoryRegion): { readonly old: MemSlot | undefined; readonly now: MemSlot | undefined } {
-    const refuse = (value: string, cure: string): KvmError => new KvmError("EINVAL", "KVM_SET_USER_MEMORY_REGION", value, cure);
-    if (!Number.isInteger(r.slot) || r.slot < 0 || r.slot >= MAX_SLOTS) throw refuse(`slot ${r.slot}`, `give 0 to ${MAX_SLOTS - 1}`);
-    if ((r.flags & ~3) !== 0) throw refuse(`flags ${r.flags}`, "give KVM_MEM_LOG_DIRTY_PAGES and KVM_MEM_READONLY only");
+    const refuse = (value: string, cure: string): KvmError =>
+      new KvmError("EINVAL", "KVM_SET_USER_MEMORY_REGION", value, cure);
+    if (!Number.isInteger(r.slot) || r.slot < 0 || r.slot >= MAX_SLOTS)
+      throw refuse(`slot ${r.slot}`, `give 0 to ${MAX_SLOTS - 1}`);
+    if ((r.flags & ~3) !== 0)
+      throw refuse(`flags ${r.flags}`, "give KVM_MEM_LOG_DIRTY_PAGES and KVM_MEM_READONLY only");
     const old = this.#byId.get(r.slot);
     if (r.memorySize === 0) {
       if (!old) throw refuse(`slot ${r.slot} does not exist`, "give a size");
@@ -60,18 +70,34 @@ export class MemSlots {
       return { old, now: undefined };
     }
     for (const v of [r.memorySize, r.guestPhysAddr, r.userspaceAddr]) {
-      if (!Number.isSafeInteger(v) || v < 0 || v % 4096 !== 0) throw refuse(`0x${v.toString(16)}`, "align size and addresses to 4096");
+      if (!Number.isSafeInteger(v) || v < 0 || v % 4096 !== 0)
+        throw refuse(`0x${v.toString(16)}`, "align size and addresses to 4096");
     }
-    if (r.guestPhysAddr + r.memorySize > 2 ** 40) throw refuse(`0x${r.guestPhysAddr.toString(16)}`, "stay below the physical-address width");
-    if (old && old.size !== r.memorySize) throw refuse(`slot ${r.slot} has ${old.size} bytes`, "delete the slot before giving it another size");
-    if (old && old.hva !== r.userspaceAddr) throw refuse(`slot ${r.slot} is backed by other memory`, "delete the slot first");
+    if (r.guestPhysAddr + r.memorySize > 2 ** 40)
+      throw refuse(`0x${r.guestPhysAddr.toString(16)}`, "stay below the physical-address width");
+    if (old && old.size !== r.memorySize)
+      throw refuse(`slot ${r.slot} has ${old.size} bytes`, "delete the slot before giving it another size");
+    if (old && old.hva !== r.userspaceAddr)
+      throw refuse(`slot ${r.slot} is backed by other memory`, "delete the slot first");
     for (const s of this.#byId.values()) {
-      if (s.id === r.slot || s.gpa >= r.guestPhysAddr + r.memorySize || r.guestPhysAddr >= s.gpa + s.size) continue;
-      throw new KvmError("EEXIST", "KVM_SET_USER_MEMORY_REGION", `0x${r.guestPhysAddr.toString(16)} overlaps slot ${s.id}`, "choose guest addresses of no other slot");
+      if (s.id === r.slot || s.gpa >= r.guestPhysAddr + r.memorySize || r.guestPhysAddr >= s.gpa + s.size)
+        continue;
+      throw new KvmError(
+        "EEXIST",
+        "KVM_SET_USER_MEMORY_REGION",
+        `0x${r.guestPhysAddr.toString(16)} overlaps slot ${s.id}`,
+        "choose guest addresses of no other slot",
+      );
     }
-    const log = (r.flags & MEM_LOG_DIRTY_PAGES) !== 0, bits = Math.ceil(r.memorySize / 4096 / 64) * 8;
+    const log = (r.flags & MEM_LOG_DIRTY_PAGES) !== 0,
+      bits = Math.ceil(r.memorySize / 4096 / 64) * 8;
     const now: MemSlot = {
-      id: r.slot, gpa: r.guestPhysAddr, size: r.memorySize, hva: r.userspaceAddr, readonly: (r.flags & MEM_READONLY) !== 0, log,
+      id: r.slot,
+      gpa: r.guestPhysAddr,
+      size: r.memorySize,
+      hva: r.userspaceAddr,
+      readonly: (r.flags & MEM_READONLY) !== 0,
+      log,
       dirty: log ? (old?.dirty ?? new Uint8Array(bits)) : undefined,
     };
     this.#change(r.slot, now);
@@ -89,6 +115,7 @@ export class MemSlots {
 /** mark_page_dirty: before the page becomes writable, or after KVM itself has written it. */
 export function markDirty(slot: MemSlot, gpa: number): void {
   if (!slot.dirty) return;
-  const page = Math.floor((gpa - slot.gpa) / 4096), at = page >>> 3;
+  const page = Math.floor((gpa - slot.gpa) / 4096),
+    at = page >>> 3;
   slot.dirty[at] = (slot.dirty[at] ?? 0) | (1 << (page & 7));
 }

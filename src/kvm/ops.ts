@@ -18,7 +18,11 @@ export type Entered =
 export type Handled = "again" | "user";
 
 /** Interruptibility, NMI blocking and debug traps that wait: what KVM_GET_VCPU_EVENTS is about. */
-export interface PendingState { shadow: number; nmiBlocked: number; debug: number }
+export interface PendingState {
+  shadow: number;
+  nmiBlocked: number;
+  debug: number;
+}
 
 /**
  * The vector of operations behind which Intel's and AMD's virtualization lie (kvm_x86_ops): one object a vCPU.

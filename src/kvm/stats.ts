@@ -22,7 +22,9 @@ export class KvmStats {
   /** Exits by the manual's name of the reason; reasons that never occurred are left out. */
   byReason(): Record<string, number> {
     const by: Record<string, number> = {};
-    this.reasons.forEach((n, reason) => { if (n > 0) by[exitReasonName(reason)] = n; });
+    this.reasons.forEach((n, reason) => {
+      if (n > 0) by[exitReasonName(reason)] = n;
+    });
     return by;
   }
 }

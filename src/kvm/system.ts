@@ -7,8 +7,21 @@ import { KvmVm } from "./vm.ts";
 export const API_VERSION = 12;
 /** KVM_CAP_*: the numbers are the kernel's. */
 const CAPABILITIES: Readonly<Record<string, number>> = {
-  IRQCHIP: 1, USER_MEMORY: 1, SET_TSS_ADDR: 1, EXT_CPUID: 1, NR_VCPUS: 1, NR_MEMSLOTS: 512, PIT2: 1, VCPU_EVENTS: 1, DEBUGREGS: 1,
-  XSAVE: 1, MAX_VCPUS: 1, READONLY_MEM: 1, IMMEDIATE_EXIT: 1, SYNC_MMU: 1, DESTROY_MEMORY_REGION_WORKS: 1,
+  IRQCHIP: 1,
+  USER_MEMORY: 1,
+  SET_TSS_ADDR: 1,
+  EXT_CPUID: 1,
+  NR_VCPUS: 1,
+  NR_MEMSLOTS: 512,
+  PIT2: 1,
+  VCPU_EVENTS: 1,
+  DEBUGREGS: 1,
+  XSAVE: 1,
+  MAX_VCPUS: 1,
+  READONLY_MEM: 1,
+  IMMEDIATE_EXIT: 1,
+  SYNC_MMU: 1,
+  DESTROY_MEMORY_REGION_WORKS: 1,
 };
 
 /** What opening /dev/kvm gives: the system file descriptor. */
@@ -25,20 +38,36 @@ export class KvmSystem {
   }
 
   /** KVM_GET_API_VERSION */
-  getApiVersion(): number { return API_VERSION; }
+  getApiVersion(): number {
+    return API_VERSION;
+  }
   /** KVM_CHECK_EXTENSION: 0 when it is not there. */
-  checkExtension(name: string): number { return Object.hasOwn(CAPABILITIES, name) ? (CAPABILITIES[name] ?? 0) : 0; }
+  checkExtension(name: string): number {
+    return Object.hasOwn(CAPABILITIES, name) ? (CAPABILITIES[name] ?? 0) : 0;
+  }
   /** KVM_GET_VCPU_MMAP_SIZE */
-  getVcpuMmapSize(): number { return 4096; }
+  getVcpuMmapSize(): number {
+    return 4096;
+  }
   /** KVM_GET_MSR_INDEX_LIST */
-  getMsrIndexList(): number[] { return msrs.map((m) => m.number); }
+  getMsrIndexList(): number[] {
+    return msrs.map((m) => m.number);
+  }
   /** KVM_GET_SUPPORTED_CPUID: what the processor has, and KVM's own leaves. */
-  getSupportedCpuid(): CpuidLeaf[] { return kvmLeaves(this.#model); }
+  getSupportedCpuid(): CpuidLeaf[] {
+    return kvmLeaves(this.#model);
+  }
 
   /** KVM_CREATE_VM */
   createVm(type = 0): KvmVm {
     if (type !== 0) throw new KvmError("EINVAL", "KVM_CREATE_VM", `type ${type}`, "give 0");
-    if (this.#vm) throw new KvmError("EBUSY", "KVM_CREATE_VM", "the processor runs a machine already", "use one machine for each host");
+    if (this.#vm)
+      throw new KvmError(
+        "EBUSY",
+        "KVM_CREATE_VM",
+        "the processor runs a machine already",
+        "use one machine for each host",
+      );
     this.#vm = new KvmVm(this.#host, this.#task, this.getSupportedCpuid());
     return this.#vm;
   }
@@ -52,6 +81,7 @@ export function loadKvm(host: HostComputer, model: CpuModel): void {
 /** open("/dev/kvm") */
 export function openKvm(host: HostComputer, task: Task): KvmSystem {
   const fd = host.open("/dev/kvm", task);
-  if (!(fd instanceof KvmSystem)) throw new KvmError("ENOENT", "/dev/kvm", "another driver's node", "load kvm-intel");
+  if (!(fd instanceof KvmSystem))
+    throw new KvmError("ENOENT", "/dev/kvm", "another driver's node", "load kvm-intel");
   return fd;
 }

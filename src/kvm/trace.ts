@@ -8,20 +8,49 @@ import { exitReasonName } from "../isa/index.ts";
  *   0 event   1,2 t (low, high)   3.. arguments in the order of FIELDS, 64-bit ones as two words
  */
 export const events = [
-  "kvm_entry", "kvm_exit", "kvm_page_fault", "kvm_pio", "kvm_mmio", "kvm_cpuid", "kvm_msr", "kvm_inj_virq", "kvm_inj_exception", "kvm_cr",
-  "kvm_emulate_insn", "kvm_userspace_exit", "kvm_vcpu_wakeup", "kvm_set_irq", "kvm_mmu_get_page", "kvm_mmu_set_spte", "kvm_mmu_split_huge_page",
-  "kvm_unmap_hva_range", "kvm_mmu_prepare_zap_page",
+  "kvm_entry",
+  "kvm_exit",
+  "kvm_page_fault",
+  "kvm_pio",
+  "kvm_mmio",
+  "kvm_cpuid",
+  "kvm_msr",
+  "kvm_inj_virq",
+  "kvm_inj_exception",
+  "kvm_cr",
+  "kvm_emulate_insn",
+  "kvm_userspace_exit",
+  "kvm_vcpu_wakeup",
+  "kvm_set_irq",
+  "kvm_mmu_get_page",
+  "kvm_mmu_set_spte",
+  "kvm_mmu_split_huge_page",
+  "kvm_unmap_hva_range",
+  "kvm_mmu_prepare_zap_page",
 ] as const;
 export type EventName = (typeof events)[number];
 
 /** Names of the arguments; a trailing `:` marks one of 64 bits, which takes two words. */
 const FIELDS: Readonly<Record<EventName, readonly string[]>> = {
-  kvm_entry: ["rip:"], kvm_exit: ["reason", "rip:", "info1:"], kvm_page_fault: ["rip:", "address:", "error_code"],
-  kvm_pio: ["write", "port", "size", "val"], kvm_mmio: ["type", "len", "gpa:", "val"], kvm_cpuid: ["func", "index", "eax", "ebx", "ecx"],
-  kvm_msr: ["write", "ecx", "data:", "exception"], kvm_inj_virq: ["vector"], kvm_inj_exception: ["exception", "error_code"],
-  kvm_cr: ["rw", "cr", "val:"], kvm_emulate_insn: ["rip:", "len", "failed"], kvm_userspace_exit: ["reason"], kvm_vcpu_wakeup: ["ns:"],
-  kvm_set_irq: ["gsi", "level"], kvm_mmu_get_page: ["gfn", "level", "spt"], kvm_mmu_set_spte: ["gfn", "spte:", "level"],
-  kvm_mmu_split_huge_page: ["gfn", "level"], kvm_unmap_hva_range: ["start:", "end:"], kvm_mmu_prepare_zap_page: ["gfn", "level"],
+  kvm_entry: ["rip:"],
+  kvm_exit: ["reason", "rip:", "info1:"],
+  kvm_page_fault: ["rip:", "address:", "error_code"],
+  kvm_pio: ["write", "port", "size", "val"],
+  kvm_mmio: ["type", "len", "gpa:", "val"],
+  kvm_cpuid: ["func", "index", "eax", "ebx", "ecx"],
+  kvm_msr: ["write", "ecx", "data:", "exception"],
+  kvm_inj_virq: ["vector"],
+  kvm_inj_exception: ["exception", "error_code"],
+  kvm_cr: ["rw", "cr", "val:"],
+  kvm_emulate_insn: ["rip:", "len", "failed"],
+  kvm_userspace_exit: ["reason"],
+  kvm_vcpu_wakeup: ["ns:"],
+  kvm_set_irq: ["gsi", "level"],
+  kvm_mmu_get_page: ["gfn", "level", "spt"],
+  kvm_mmu_set_spte: ["gfn", "spte:", "level"],
+  kvm_mmu_split_huge_page: ["gfn", "level"],
+  kvm_unmap_hva_range: ["start:", "end:"],
+  kvm_mmu_prepare_zap_page: ["gfn", "level"],
 };
 const STRIDE = 8;
 
@@ -37,11 +66,15 @@ export class Trace {
   readonly ring = new PackedRing(16384, STRIDE);
   readonly #now: () => number;
 
-  constructor(now: () => number) { this.#now = now; }
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   /** Call only when `on`. Numbers above 2^32 keep their exact value below 2^53. */
   write(event: EventName, ...values: (number | bigint)[]): void {
-    const w = this.ring.words, fields = FIELDS[event], t = this.#now();
+    const w = this.ring.words,
+      fields = FIELDS[event],
+      t = this.#now();
     let at = this.ring.push();
     w.fill(0, at, at + STRIDE);
     w[at++] = events.indexOf(event);
@@ -59,7 +92,8 @@ export class Trace {
     let at = this.ring.at(n);
     if (at < 0) return undefined;
     const word = (): number => this.ring.words[at++] ?? 0;
-    const event = events[word()] ?? "kvm_entry", t = word() + word() * 0x100000000;
+    const event = events[word()] ?? "kvm_entry",
+      t = word() + word() * 0x100000000;
     const fields: Record<string, number> = {};
     for (const name of FIELDS[event]) {
       const low = word();
@@ -71,7 +105,11 @@ export class Trace {
 
   /** One line as trace-cmd prints it. */
   static text(r: TraceRecord): string {
-    const parts = Object.entries(r.fields).map(([name, v]) => (name === "reason" && r.event === "kvm_exit" ? `reason ${exitReasonName(v)}` : `${name} 0x${v.toString(16)}`));
+    const parts = Object.entries(r.fields).map(([name, v]) =>
+      name === "reason" && r.event === "kvm_exit"
+        ? `reason ${exitReasonName(v)}`
+        : `${name} 0x${v.toString(16)}`,
+    );
     return `${r.event}: vcpu 0 ${parts.join(" ")}`;
   }
 }

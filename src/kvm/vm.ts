@@ -38,42 +38,83 @@ export class KvmVm {
   /** KVM_GET_DIRTY_LOG: one bit a page, page 0 in bit 0 of byte 0. */
   getDirtyLog(slot: number): Uint8Array {
     const found = this.space.slots.get(slot);
-    if (!found?.dirty) throw new KvmError("ENOENT", "KVM_GET_DIRTY_LOG", `slot ${slot}`, "give a slot with KVM_MEM_LOG_DIRTY_PAGES");
+    if (!found?.dirty)
+      throw new KvmError(
+        "ENOENT",
+        "KVM_GET_DIRTY_LOG",
+        `slot ${slot}`,
+        "give a slot with KVM_MEM_LOG_DIRTY_PAGES",
+      );
     return this.space.dirtyLog(found);
   }
 
   /** KVM_CREATE_IRQCHIP: PIC, IOAPIC and a local APIC for each CPU. */
   createIrqchip(): void {
-    if (this.#irqchip) throw new KvmError("EEXIST", "KVM_CREATE_IRQCHIP", "there is one already", "call it once");
-    if (this.#vcpu) throw new KvmError("EINVAL", "KVM_CREATE_IRQCHIP", "there is a vCPU already", "call it before KVM_CREATE_VCPU");
+    if (this.#irqchip)
+      throw new KvmError("EEXIST", "KVM_CREATE_IRQCHIP", "there is one already", "call it once");
+    if (this.#vcpu)
+      throw new KvmError(
+        "EINVAL",
+        "KVM_CREATE_IRQCHIP",
+        "there is a vCPU already",
+        "call it before KVM_CREATE_VCPU",
+      );
     this.#irqchip = true;
   }
 
   /** KVM_CREATE_PIT2 */
   createPit2(): void {
-    if (!this.#irqchip) throw new KvmError("ENOENT", "KVM_CREATE_PIT2", "no interrupt chip", "call KVM_CREATE_IRQCHIP first");
+    if (!this.#irqchip)
+      throw new KvmError("ENOENT", "KVM_CREATE_PIT2", "no interrupt chip", "call KVM_CREATE_IRQCHIP first");
     if (this.#pit) throw new KvmError("EEXIST", "KVM_CREATE_PIT2", "there is one already", "call it once");
-    if (this.#chips) throw new KvmError("EINVAL", "KVM_CREATE_PIT2", "the machine has begun", "call it before KVM_CREATE_VCPU");
+    if (this.#chips)
+      throw new KvmError(
+        "EINVAL",
+        "KVM_CREATE_PIT2",
+        "the machine has begun",
+        "call it before KVM_CREATE_VCPU",
+      );
     this.#pit = true;
   }
 
   /** KVM_SET_TSS_ADDR: three pages for the emulation of real mode; an unrestricted guest does without them. */
   setTssAddr(address: number): void {
-    if (address % 4096 !== 0 || address > 0xfffff000 - 0x2000) throw new KvmError("EINVAL", "KVM_SET_TSS_ADDR", `0x${address.toString(16)}`, "give three free pages below 4 GiB");
+    if (address % 4096 !== 0 || address > 0xfffff000 - 0x2000)
+      throw new KvmError(
+        "EINVAL",
+        "KVM_SET_TSS_ADDR",
+        `0x${address.toString(16)}`,
+        "give three free pages below 4 GiB",
+      );
   }
   /** KVM_SET_IDENTITY_MAP_ADDR */
   setIdentityMapAddr(address: number): void {
-    if (this.#vcpu) throw new KvmError("EINVAL", "KVM_SET_IDENTITY_MAP_ADDR", "there is a vCPU already", "call it before KVM_CREATE_VCPU");
-    if (address % 4096 !== 0) throw new KvmError("EINVAL", "KVM_SET_IDENTITY_MAP_ADDR", `0x${address.toString(16)}`, "align to 4096");
+    if (this.#vcpu)
+      throw new KvmError(
+        "EINVAL",
+        "KVM_SET_IDENTITY_MAP_ADDR",
+        "there is a vCPU already",
+        "call it before KVM_CREATE_VCPU",
+      );
+    if (address % 4096 !== 0)
+      throw new KvmError("EINVAL", "KVM_SET_IDENTITY_MAP_ADDR", `0x${address.toString(16)}`, "align to 4096");
   }
 
   /** KVM_CREATE_VCPU */
   createVcpu(id: number): X86Vcpu {
-    if (id !== 0) throw new KvmError("EINVAL", "KVM_CREATE_VCPU", `vCPU ${id}`, "one vCPU is supported: give 0");
+    if (id !== 0)
+      throw new KvmError("EINVAL", "KVM_CREATE_VCPU", `vCPU ${id}`, "one vCPU is supported: give 0");
     if (this.#vcpu) throw new KvmError("EEXIST", "KVM_CREATE_VCPU", "vCPU 0 exists", "use the one there is");
-    if (!this.#irqchip) throw new KvmError("ENXIO", "KVM_CREATE_VCPU", "no interrupt chip", "call KVM_CREATE_IRQCHIP first");
+    if (!this.#irqchip)
+      throw new KvmError("ENXIO", "KVM_CREATE_VCPU", "no interrupt chip", "call KVM_CREATE_IRQCHIP first");
     const vcpu = new X86Vcpu({
-      host: this.#host, space: this.space, clock: this.clock, chips: this.chips, trace: this.trace, stats: this.stats, leaves: this.#leaves,
+      host: this.#host,
+      space: this.space,
+      clock: this.clock,
+      chips: this.chips,
+      trace: this.trace,
+      stats: this.stats,
+      leaves: this.#leaves,
     });
     this.#vcpu = vcpu;
     return vcpu;
@@ -81,12 +122,17 @@ export class KvmVm {
 
   /** The interrupt chips in the kernel (KVM_GET_IRQCHIP, KVM_GET_LAPIC, KVM_GET_PIT2). */
   get chips(): Irqchip {
-    if (!this.#irqchip) throw new KvmError("ENXIO", "KVM_GET_IRQCHIP", "no interrupt chip", "call KVM_CREATE_IRQCHIP first");
+    if (!this.#irqchip)
+      throw new KvmError("ENXIO", "KVM_GET_IRQCHIP", "no interrupt chip", "call KVM_CREATE_IRQCHIP first");
     if (this.#chips) return this.#chips;
     const chips = new Irqchip({
-      clock: this.clock, cpus: 1, pit: this.#pit,
+      clock: this.clock,
+      cpus: 1,
+      pit: this.#pit,
       signals: {
-        nmi: () => this.#vcpu?.signalNmi(), smi: () => undefined, init: () => this.#vcpu?.signalInit(),
+        nmi: () => this.#vcpu?.signalNmi(),
+        smi: () => undefined,
+        init: () => this.#vcpu?.signalInit(),
         startUp: (_, vector) => this.#vcpu?.signalStartUp(vector),
       },
       onChange: () => undefined,
@@ -99,13 +145,16 @@ export class KvmVm {
 
   /** KVM_IRQ_LINE */
   irqLine(gsi: number, level: boolean): void {
-    if (!Number.isInteger(gsi) || gsi < 0 || gsi > 23) throw new KvmError("EINVAL", "KVM_IRQ_LINE", `GSI ${gsi}`, "give 0 to 23");
+    if (!Number.isInteger(gsi) || gsi < 0 || gsi > 23)
+      throw new KvmError("EINVAL", "KVM_IRQ_LINE", `GSI ${gsi}`, "give 0 to 23");
     if (this.trace.on) this.trace.write("kvm_set_irq", gsi, level ? 1 : 0);
     this.chips.setGsi(gsi, level);
   }
 
   /** KVM_SET_CLOCK */
-  setClock(t: number): void { this.#host.core.exports.setClock(t); }
+  setClock(t: number): void {
+    this.#host.core.exports.setClock(t);
+  }
 
   /** KVM_SET_IRQCHIP, KVM_SET_LAPIC and KVM_SET_PIT2 in one. */
   restoreChips(state: Saved): void {

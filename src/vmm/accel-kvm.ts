@@ -1,11 +1,35 @@
 import {
-  type AccelVm, type DebugRegs, type GuestMemory, type IoBus, type Regs, type RegionFlags, restoreCpu, type Saved, saveCpu, SavedRecord, type Sregs,
-  StateError, type Stop, type UserMemory, type VirtualClock, VitrineError,
+  type AccelVm,
+  type DebugRegs,
+  type GuestMemory,
+  type IoBus,
+  type Regs,
+  type RegionFlags,
+  restoreCpu,
+  type Saved,
+  saveCpu,
+  SavedRecord,
+  type Sregs,
+  StateError,
+  type Stop,
+  type UserMemory,
+  type VirtualClock,
+  VitrineError,
 } from "../base/index.ts";
 import { HostComputer, type Task } from "../host/index.ts";
 import type { CpuModel } from "../isa/index.ts";
 import { MappedMemory, ProcessMemory } from "./process-memory.ts";
-import { type KvmStats, KvmExit, type KvmVcpu, type KvmVm, loadKvm, MEM_LOG_DIRTY_PAGES, MEM_READONLY, openKvm, type Trace } from "../kvm/uapi.ts";
+import {
+  type KvmStats,
+  KvmExit,
+  type KvmVcpu,
+  type KvmVm,
+  loadKvm,
+  MEM_LOG_DIRTY_PAGES,
+  MEM_READONLY,
+  openKvm,
+  type Trace,
+} from "../kvm/uapi.ts";
 
 export interface KvmOptions {
   readonly module: WebAssembly.Module;
@@ -20,7 +44,12 @@ export interface KvmOptions {
 /** The largest machine: 3 GiB for the guest, and what the host needs to describe them. */
 const MAX_USER_MEMORY = 3080 * 1024 * 1024;
 
-interface Slot { readonly gpa: number; readonly size: number; readonly backing: number; readonly flags: RegionFlags }
+interface Slot {
+  readonly gpa: number;
+  readonly size: number;
+  readonly backing: number;
+  readonly flags: RegionFlags;
+}
 
 /** The accelerator "kvm": a process that opened /dev/kvm, and the outermost of the three nested loops. */
 export class KvmAccel implements AccelVm {
@@ -60,33 +89,64 @@ export class KvmAccel implements AccelVm {
   }
 
   static async create(options: KvmOptions): Promise<KvmAccel> {
-    if (options.userMemory > MAX_USER_MEMORY) throw new VitrineError("config", "memory", `${options.userMemory} bytes`, "give at most 3072 MiB (-m 3072)");
+    if (options.userMemory > MAX_USER_MEMORY)
+      throw new VitrineError(
+        "config",
+        "memory",
+        `${options.userMemory} bytes`,
+        "give at most 3072 MiB (-m 3072)",
+      );
     const host = await HostComputer.create({
-      module: options.module, memory: HostComputer.memoryFor(options.userMemory), cpu: options.cpu, ...(options.seed === undefined ? {} : { seed: options.seed }),
+      module: options.module,
+      memory: HostComputer.memoryFor(options.userMemory),
+      cpu: options.cpu,
+      ...(options.seed === undefined ? {} : { seed: options.seed }),
     });
     return new KvmAccel(host, options);
   }
 
-  get clock(): VirtualClock { return this.vm.clock; }
+  get clock(): VirtualClock {
+    return this.vm.clock;
+  }
   /** Where the process has mapped user memory. */
-  get userAddress(): number { return this.#ram; }
-  get stats(): KvmStats { return this.vm.stats; }
-  get trace(): Trace { return this.vm.trace; }
+  get userAddress(): number {
+    return this.#ram;
+  }
+  get stats(): KvmStats {
+    return this.vm.stats;
+  }
+  get trace(): Trace {
+    return this.vm.trace;
+  }
 
-  attach(bus: IoBus): void { this.#bus = bus; }
+  attach(bus: IoBus): void {
+    this.#bus = bus;
+  }
 
   setRegion(slot: number, gpa: number, size: number, backing: number, flags: RegionFlags = {}): void {
-    const old = this.#slots.get(slot), bits = (flags.log || this.#logging ? MEM_LOG_DIRTY_PAGES : 0) | (flags.readonly ? MEM_READONLY : 0);
-    const region = (length: number) => ({ slot, flags: bits, guestPhysAddr: gpa, memorySize: length, userspaceAddr: this.#ram + backing });
-    if (old && (size === 0 || old.size !== size || old.backing !== backing)) this.vm.setUserMemoryRegion(region(0));
-    if (size === 0) { this.#slots.delete(slot); return; }
+    const old = this.#slots.get(slot),
+      bits = (flags.log || this.#logging ? MEM_LOG_DIRTY_PAGES : 0) | (flags.readonly ? MEM_READONLY : 0);
+    const region = (length: number) => ({
+      slot,
+      flags: bits,
+      guestPhysAddr: gpa,
+      memorySize: length,
+      userspaceAddr: this.#ram + backing,
+    });
+    if (old && (size === 0 || old.size !== size || old.backing !== backing))
+      this.vm.setUserMemoryRegion(region(0));
+    if (size === 0) {
+      this.#slots.delete(slot);
+      return;
+    }
     this.vm.setUserMemoryRegion(region(size));
     this.#slots.set(slot, { gpa, size, backing, flags });
   }
 
   setDirtyLog(on: boolean): void {
     this.#logging = on;
-    for (const [slot, { gpa, size, backing, flags }] of [...this.#slots]) this.setRegion(slot, gpa, size, backing, flags);
+    for (const [slot, { gpa, size, backing, flags }] of [...this.#slots])
+      this.setRegion(slot, gpa, size, backing, flags);
     if (on) this.dirtyLog();
   }
   /** KVM_GET_DIRTY_LOG of every slot, ORed with what user space wrote. */
@@ -104,23 +164,34 @@ export class KvmAccel implements AccelVm {
     }
     return all;
   }
-  freshenDigests(limit: number): boolean { return this.host.digests.freshen(limit); }
+  freshenDigests(limit: number): boolean {
+    return this.host.digests.freshen(limit);
+  }
   pageDigests(): Uint8Array {
     this.host.digests.freshen(Infinity);
-    const slots = this.vm.space.slots.list, list = new Uint8Array(slots.reduce((sum, slot) => sum + (slot.size / 4096) * 32, 0));
+    const slots = this.vm.space.slots.list,
+      list = new Uint8Array(slots.reduce((sum, slot) => sum + (slot.size / 4096) * 32, 0));
     let at = 0;
     for (const { hva, size } of slots) {
       for (let page = 0; page < size; page += 4096, at += 32) list.set(this.#process.digest(hva + page), at);
     }
     return list;
   }
-  sha256(...parts: Uint8Array[]): Uint8Array { return this.host.sha256(parts); }
+  sha256(...parts: Uint8Array[]): Uint8Array {
+    return this.host.sha256(parts);
+  }
 
   /** Architectural TLB misses and paging-structure reads so far, both stages. */
-  counters(): { tlbMisses: number; walkRefs: number } { return this.host.counters(); }
+  counters(): { tlbMisses: number; walkRefs: number } {
+    return this.host.counters();
+  }
 
-  irqLine(gsi: number, level: boolean): void { this.vm.irqLine(gsi, level); }
-  setHpetLegacy(on: boolean): void { this.vm.chips.pit?.setIrqEnabled(!on); }
+  irqLine(gsi: number, level: boolean): void {
+    this.vm.irqLine(gsi, level);
+  }
+  setHpetLegacy(on: boolean): void {
+    this.vm.chips.pit?.setIrqEnabled(!on);
+  }
 
   reset(): void {
     this.vm.chips.reset();
@@ -135,14 +206,27 @@ export class KvmAccel implements AccelVm {
     run.immediateExit = false;
     for (;;) {
       switch (this.vcpu.enter()) {
-        case KvmExit.IO: this.#io(); break;
-        case KvmExit.MMIO: this.#mmio(); break;
-        case KvmExit.INTR: return this.#stopAsked ? { kind: "stopped" } : { kind: "budget" };
-        case KvmExit.HLT: return { kind: "halt" };
-        case KvmExit.SHUTDOWN: return { kind: "shutdown" };
-        case KvmExit.FAIL_ENTRY: return { kind: "error", message: `KVM: entry failed, reason 0x${run.failEntry.reason.toString(16)}, check ${run.failEntry.check}` };
-        case KvmExit.INTERNAL_ERROR: return { kind: "error", message: `KVM: ${run.internal.message}` };
-        default: return { kind: "error", message: `KVM: unknown exit ${run.exitReason}` };
+        case KvmExit.IO:
+          this.#io();
+          break;
+        case KvmExit.MMIO:
+          this.#mmio();
+          break;
+        case KvmExit.INTR:
+          return this.#stopAsked ? { kind: "stopped" } : { kind: "budget" };
+        case KvmExit.HLT:
+          return { kind: "halt" };
+        case KvmExit.SHUTDOWN:
+          return { kind: "shutdown" };
+        case KvmExit.FAIL_ENTRY:
+          return {
+            kind: "error",
+            message: `KVM: entry failed, reason 0x${run.failEntry.reason.toString(16)}, check ${run.failEntry.check}`,
+          };
+        case KvmExit.INTERNAL_ERROR:
+          return { kind: "error", message: `KVM: ${run.internal.message}` };
+        default:
+          return { kind: "error", message: `KVM: unknown exit ${run.exitReason}` };
       }
     }
   }
@@ -163,29 +247,65 @@ export class KvmAccel implements AccelVm {
     this.vcpu.run.immediateExit = true;
   }
 
-  regs(): Regs { return this.vcpu.getRegs(); }
-  setRegs(regs: Regs): void { this.vcpu.setRegs(regs); }
-  sregs(): Sregs { return this.vcpu.getSregs(); }
-  setSregs(s: Sregs): void { this.vcpu.setSregs(s); }
-  debugRegs(): DebugRegs { return this.vcpu.getDebugRegs(); }
-  setDebugRegs(regs: DebugRegs): void { this.vcpu.setDebugRegs(regs); }
-  msrs(indices: readonly number[]): (bigint | undefined)[] { return indices.map((i) => this.vcpu.getMsr(i)); }
-  setMsr(index: number, value: bigint): boolean { return this.vcpu.setMsr(index, value); }
-  xcr0(): bigint { return this.vcpu.getXcr0(); }
-  setXcr0(value: bigint): void { this.vcpu.setXcr0(value); }
-  xsave(): Uint8Array { return this.vcpu.getXsave(); }
-  setXsave(image: Uint8Array): void { this.vcpu.setXsave(image); }
-  events(): Saved { return this.vcpu.getEvents(); }
-  setEvents(events: Saved): void { this.vcpu.setEvents(events); }
-  mpState(): ReturnType<AccelVm["mpState"]> { return this.vcpu.getMpState(); }
-  setMpState(state: ReturnType<AccelVm["mpState"]>): void { this.vcpu.setMpState(state); }
+  regs(): Regs {
+    return this.vcpu.getRegs();
+  }
+  setRegs(regs: Regs): void {
+    this.vcpu.setRegs(regs);
+  }
+  sregs(): Sregs {
+    return this.vcpu.getSregs();
+  }
+  setSregs(s: Sregs): void {
+    this.vcpu.setSregs(s);
+  }
+  debugRegs(): DebugRegs {
+    return this.vcpu.getDebugRegs();
+  }
+  setDebugRegs(regs: DebugRegs): void {
+    this.vcpu.setDebugRegs(regs);
+  }
+  msrs(indices: readonly number[]): (bigint | undefined)[] {
+    return indices.map((i) => this.vcpu.getMsr(i));
+  }
+  setMsr(index: number, value: bigint): boolean {
+    return this.vcpu.setMsr(index, value);
+  }
+  xcr0(): bigint {
+    return this.vcpu.getXcr0();
+  }
+  setXcr0(value: bigint): void {
+    this.vcpu.setXcr0(value);
+  }
+  xsave(): Uint8Array {
+    return this.vcpu.getXsave();
+  }
+  setXsave(image: Uint8Array): void {
+    this.vcpu.setXsave(image);
+  }
+  events(): Saved {
+    return this.vcpu.getEvents();
+  }
+  setEvents(events: Saved): void {
+    this.vcpu.setEvents(events);
+  }
+  mpState(): ReturnType<AccelVm["mpState"]> {
+    return this.vcpu.getMpState();
+  }
+  setMpState(state: ReturnType<AccelVm["mpState"]>): void {
+    this.vcpu.setMpState(state);
+  }
 
-  save(): Saved { return { cpus: [saveCpu(this)], irqchip: this.vm.chips.save(), t: this.clock.now() }; }
+  save(): Saved {
+    return { cpus: [saveCpu(this)], irqchip: this.vm.chips.save(), t: this.clock.now() };
+  }
   restore(state: Saved): void {
-    const record = new SavedRecord(this.id, state), t = record.time("t");
+    const record = new SavedRecord(this.id, state),
+      t = record.time("t");
     if (t < 0 || t === Infinity) throw new StateError(this.id, `t ${t}`);
     const [cpu] = record.list("cpus", 1);
-    if (record.optional("nested") !== null) throw new StateError(this.id, "a guest that uses VT-x itself", "restore it with -accel tcg");
+    if ((record.optional("nested") ?? null) !== null)
+      throw new StateError(this.id, "a guest that uses VT-x itself", "restore it with -accel tcg");
     this.vcpu.abandon();
     this.vm.setClock(t);
     restoreCpu(this, cpu ?? null);

@@ -15,13 +15,19 @@ const ramSize = 16 << 20;
 async function machineOn(kind: "kvm" | "tcg", cpu = "qemu64,kvm=off,-hypervisor"): Promise<Machine> {
   const settings = { module: wasm, ramSize, userMemory: userMemorySize(ramSize, 0), cpu: parseCpu(cpu) };
   const vm = kind === "kvm" ? await KvmAccel.create(settings) : await TcgVm.create(settings);
-  return new Machine(vm, { ramSize, rtcBase: 1_767_225_600, kernel: { name: "dirtier", bytes: dirtier(40, 500) } });
+  return new Machine(vm, {
+    ramSize,
+    rtcBase: 1_767_225_600,
+    kernel: { name: "dirtier", bytes: dirtier(40, 500) },
+  });
 }
 const clockOf = (m: Machine): number => m.accel.clock.now();
-const exitsOf = (m: Machine): Record<string, number> => (m.accel instanceof KvmAccel ? m.accel.stats.byReason() : {});
+const exitsOf = (m: Machine): Record<string, number> =>
+  m.accel instanceof KvmAccel ? m.accel.stats.byReason() : {};
 
 test("a protected-mode guest has the same state hash under KVM as on the bare machine at every checkpoint", async () => {
-  const kvm = await machineOn("kvm"), tcg = await machineOn("tcg");
+  const kvm = await machineOn("kvm"),
+    tcg = await machineOn("tcg");
   for (const t of [1, 7, 1000, 33_333, 500_000, 3_000_000]) {
     expect(kvm.run(t)).toEqual(tcg.run(t));
     expect(kvm.stateHash(), `at ${t}`).toBe(tcg.stateHash());
@@ -30,18 +36,37 @@ test("a protected-mode guest has the same state hash under KVM as on the bare ma
 });
 
 test("slices are no exits: a run cut into pieces has as many exits as one that is not", async () => {
-  const whole = await machineOn("kvm"), cut = await machineOn("kvm");
+  const whole = await machineOn("kvm"),
+    cut = await machineOn("kvm");
   whole.run(2_000_000);
   for (let t = 10_000; t <= 2_000_000; t += 10_000) cut.run(t);
   expect(cut.stateHash()).toBe(whole.stateHash());
   expect(exitsOf(cut)).toEqual(exitsOf(whole));
 });
 
-test.each([["kvm", "kvm"], ["kvm", "tcg"], ["tcg", "kvm"]] as const)("a running machine moves from %s to %s with equal hashes and goes on alike", async (from, to) => {
-  const a = await machineOn(from), b = await machineOn(to), [left, right] = channelPair();
+test.each([
+  ["kvm", "kvm"],
+  ["kvm", "tcg"],
+  ["tcg", "kvm"],
+] as const)("a running machine moves from %s to %s with equal hashes and goes on alike", async (from, to) => {
+  const a = await machineOn(from),
+    b = await machineOn(to),
+    [left, right] = channelPair();
   a.run(300_000);
-  const source = new MigrationSource({ machine: a, channel: left, bandwidth: 1e9, rule: "downtime", downtimeMs: 1, between: () => { a.run(clockOf(a) + 5000); } });
-  const [result, there] = await Promise.all([source.run(), new MigrationTarget({ machine: b, channel: right }).run()]);
+  const source = new MigrationSource({
+    machine: a,
+    channel: left,
+    bandwidth: 1e9,
+    rule: "downtime",
+    downtimeMs: 1,
+    between: () => {
+      a.run(clockOf(a) + 5000);
+    },
+  });
+  const [result, there] = await Promise.all([
+    source.run(),
+    new MigrationTarget({ machine: b, channel: right }).run(),
+  ]);
   if (result.kind !== "moved") throw new Error(result.kind);
   expect(there.hash).toBe(result.hash);
   // The first pass sends every page, the later ones what has been written since.
@@ -54,9 +79,15 @@ test.each([["kvm", "kvm"], ["kvm", "tcg"], ["tcg", "kvm"]] as const)("a running 
 });
 
 test("a machine that is reset under KVM begins again as it began", async () => {
-  const m = await machineOn("kvm"), fresh = await machineOn("kvm");
+  const m = await machineOn("kvm"),
+    fresh = await machineOn("kvm");
   m.accel.run(1000);
   m.accel.reset();
   fresh.accel.reset();
-  expect([m.accel.regs(), m.accel.sregs(), m.accel.events(), m.accel.mpState()]).toEqual([fresh.accel.regs(), fresh.accel.sregs(), fresh.accel.events(), fresh.accel.mpState()]);
+  expect([m.accel.regs(), m.accel.sregs(), m.accel.events(), m.accel.mpState()]).toEqual([
+    fresh.accel.regs(),
+    fresh.accel.sregs(),
+    fresh.accel.events(),
+    fresh.accel.mpState(),
+  ]);
 });

@@ -36,14 +36,16 @@ export class ProcessMemory implements UserMemory {
   }
 
   write(va: number, bytes: Uint8Array): void {
-    const page = this.#mm.touch(va), n = Math.floor((va - this.#start) / PAGE);
+    const page = this.#mm.touch(va),
+      n = Math.floor((va - this.#start) / PAGE);
     if (!page) return;
     this.#host.memory.write(page.pa + (va % page.size), bytes);
     this.#written[n >>> 3] = (this.#written[n >>> 3] ?? 0) | (1 << (n & 7));
   }
 
   readPage(page: number, into: Uint8Array): boolean {
-    const va = this.#at(page), found = this.#mm.lookup(va);
+    const va = this.#at(page),
+      found = this.#mm.lookup(va);
     if (!found) return false;
     const pa = found.pa + (va % found.size);
     if (this.#host.isZero(pa)) return false;
@@ -53,7 +55,10 @@ export class ProcessMemory implements UserMemory {
 
   writePage(page: number, bytes: Uint8Array | null): void {
     const va = this.#at(page);
-    if (bytes) { this.write(va, bytes.length === PAGE ? bytes : bytes.subarray(0, PAGE)); return; }
+    if (bytes) {
+      this.write(va, bytes.length === PAGE ? bytes : bytes.subarray(0, PAGE));
+      return;
+    }
     const found = this.#mm.lookup(va);
     if (found && !this.#host.isZero(found.pa + (va % found.size))) this.write(va, new Uint8Array(PAGE));
   }
@@ -85,7 +90,9 @@ export class MappedMemory extends BytewiseMemory {
     this.#size = size;
   }
 
-  override get size(): number { return this.#size; }
+  override get size(): number {
+    return this.#size;
+  }
 
   override read(gpa: number, bytes: Uint8Array): void {
     this.#pages(gpa, bytes.length, (va, from, n) => {
@@ -103,7 +110,9 @@ export class MappedMemory extends BytewiseMemory {
 
   #pages(gpa: number, length: number, use: (va: number, from: number, n: number) => void): void {
     for (let from = 0; from < length; ) {
-      const at = gpa + from, n = Math.min(length - from, PAGE - (at % PAGE)), slot = this.#vm.space.slots.find(at);
+      const at = gpa + from,
+        n = Math.min(length - from, PAGE - (at % PAGE)),
+        slot = this.#vm.space.slots.find(at);
       use(slot ? slot.hva + (at - slot.gpa) : -1, from, n);
       from += n;
     }

@@ -27,7 +27,9 @@ export interface EmulatorMemory extends GuestTables {
 const DONE: Emulated = { kind: "done" };
 const USER: Emulated = { kind: "user" };
 const DF = 0x400n;
-const ES = 0, SS = 2, DS = 3;
+const ES = 0,
+  SS = 2,
+  DS = 3;
 const STRINGS: ReadonlySet<string> = new Set(["movs", "stos", "lods", "scas", "cmps"]);
 const [RAX, RCX, RSP, RBP, RSI, RDI] = [0, 1, 4, 5, 6, 7];
 const FIXED: Readonly<Record<string, number>> = { AL: 1, rAX: 0, CL: 1 };
@@ -56,19 +58,26 @@ export class Emulator {
   }
 
   /** User space has answered the read that emulate() waits for. */
-  answer(value: bigint): void { this.#reads.push(value); }
+  answer(value: bigint): void {
+    this.#reads.push(value);
+  }
   /** User space has taken the write. */
-  answered(): void { this.#written++; }
+  answered(): void {
+    this.#written++;
+  }
 
   /** The instruction at RIP. After "user", answer and call again. */
   emulate(): Emulated {
     this.#readAt = 0;
     this.#writeAt = 0;
     this.#stop = undefined;
-    const bits = this.#bits(), bytes = this.#fetch(bits);
+    const bits = this.#bits(),
+      bytes = this.#fetch(bits);
     if (this.#stop) return this.#finish(this.#stop);
-    const d = decode(bytes, bits), run = d && operations[d.row.body];
-    if (!d || !run || d.row.operands.some((o) => /^[VWPQUNC]/.test(o) && o !== "CL")) return this.#finish({ kind: "unhandled", bytes });
+    const d = decode(bytes, bits),
+      run = d && operations[d.row.body];
+    if (!d || !run || d.row.operands.some((o) => /^[VWPQUNC]/.test(o) && o !== "CL"))
+      return this.#finish({ kind: "unhandled", bytes });
     return this.#finish(STRINGS.has(d.row.body) ? this.#string(d, run) : this.#plain(d, run));
   }
 
@@ -88,7 +97,9 @@ export class Emulator {
   }
 
   #fetch(bits: Bits): Uint8Array {
-    const bytes = new Uint8Array(15), base = bits === 64 ? 0n : this.#arch.segment(1).base, start = base + this.#arch.rip();
+    const bytes = new Uint8Array(15),
+      base = bits === 64 ? 0n : this.#arch.segment(1).base,
+      start = base + this.#arch.rip();
     for (let i = 0; i < 15; ) {
       const la = bits === 64 ? start + BigInt(i) : (start + BigInt(i)) & 0xffffffffn;
       const gpa = this.#translate(la, "fetch");
@@ -115,9 +126,20 @@ export class Emulator {
 
   #translate(la: bigint, access: Access): number | undefined {
     const a = this.#arch;
-    if (access !== "fetch" && (la & ~0xfffn) === this.#matchedPage && (access === "read" || this.#matchedWrite)) return this.#matchedGpa + Number(la & 0xfffn);
+    if (
+      access !== "fetch" &&
+      (la & ~0xfffn) === this.#matchedPage &&
+      (access === "read" || this.#matchedWrite)
+    )
+      return this.#matchedGpa + Number(la & 0xfffn);
     const state = {
-      cr0: a.control(0), cr3: a.control(3), cr4: a.control(4), efer: a.efer(), rflags: a.rflags(), user: a.cpl() === 3, pdptes: () => a.pdptes(),
+      cr0: a.control(0),
+      cr3: a.control(3),
+      cr4: a.control(4),
+      efer: a.efer(),
+      rflags: a.rflags(),
+      user: a.cpl() === 3,
+      pdptes: () => a.pdptes(),
       physBits: this.#memory.physBits,
     };
     const found = walk(this.#memory, state, la, access);
@@ -148,7 +170,10 @@ export class Emulator {
   write(la: bigint, size: number, value: bigint): boolean {
     const first = Math.min(size, 4096 - Number(la & 0xfffn));
     if (first < size) {
-      return this.write(la, first, BigInt.asUintN(8 * first, value)) && this.write(la + BigInt(first), size - first, value >> BigInt(8 * first));
+      return (
+        this.write(la, first, BigInt.asUintN(8 * first, value)) &&
+        this.write(la + BigInt(first), size - first, value >> BigInt(8 * first))
+      );
     }
     if (this.#writeAt++ < this.#written) return true;
     const gpa = this.#translate(la, "write");
@@ -171,12 +196,15 @@ export class Emulator {
   }
 
   #plain(d: Decoded, run: (o: Operation) => Outcome): Emulated {
-    const { operands, access } = d.row, sizes = operands.map((o) => sizeOf(d, o));
+    const { operands, access } = d.row,
+      sizes = operands.map((o) => sizeOf(d, o));
     const la = d.mod !== 3 || operands.some((o) => o.startsWith("O")) ? this.#address(d, sizes) : 0n;
     const values: bigint[] = [];
     for (let i = 0, constants = 0; i < operands.length; i++) {
-      const o = operands[i] ?? "", size = sizes[i] ?? 1;
-      if (/^(I|sI)/.test(o)) values.push(BigInt.asUintN(8 * (sizes[0] ?? size), d.immediates[constants++] ?? 0n));
+      const o = operands[i] ?? "",
+        size = sizes[i] ?? 1;
+      if (/^(I|sI)/.test(o))
+        values.push(BigInt.asUintN(8 * (sizes[0] ?? size), d.immediates[constants++] ?? 0n));
       else if (isMemory(d, o)) {
         const v = access[i] === "w" ? 0n : this.read(la, size, access[i] === "x" ? "write" : "read");
         if (v === undefined) return this.#stop ?? DONE;
@@ -185,9 +213,17 @@ export class Emulator {
       else values.push(this.#register(registerOf(d, o), size, d.rex));
     }
     if (d.row.body === "cmovcc" && sizes[0] === 4) values[0] = BigInt.asUintN(32, values[0] ?? 0n);
-    const out = run({ values, size: sizes[0] ?? 1, sizes, rflags: this.#arch.rflags(), cc: d.row.cc, rax: this.#arch.register(RAX) });
+    const out = run({
+      values,
+      size: sizes[0] ?? 1,
+      sizes,
+      rflags: this.#arch.rflags(),
+      cc: d.row.cc,
+      rax: this.#arch.register(RAX),
+    });
     for (const [n, v] of Object.entries(out.writes)) {
-      if (isMemory(d, operands[Number(n)] ?? "") && !this.write(la, sizes[Number(n)] ?? 1, v)) return this.#stop ?? DONE;
+      if (isMemory(d, operands[Number(n)] ?? "") && !this.write(la, sizes[Number(n)] ?? 1, v))
+        return this.#stop ?? DONE;
     }
     for (const [n, v] of Object.entries(out.writes)) {
       const o = operands[Number(n)] ?? "";
@@ -201,30 +237,50 @@ export class Emulator {
 
   /** One iteration: a repeated instruction stays at its RIP until rCX is 0. */
   #string(d: Decoded, run: (o: Operation) => Outcome): Emulated {
-    const a = this.#arch, mask = (1n << BigInt(8 * d.addressSize)) - 1n, size = d.row.opcode & 1 ? d.operandSize : 1;
-    if (d.rep !== 0 && (a.register(RCX) & mask) === 0n) { this.#advance(d); return DONE; }
+    const a = this.#arch,
+      mask = (1n << BigInt(8 * d.addressSize)) - 1n,
+      size = d.row.opcode & 1 ? d.operandSize : 1;
+    if (d.rep !== 0 && (a.register(RCX) & mask) === 0n) {
+      this.#advance(d);
+      return DONE;
+    }
     const source = this.#linear(d.segment >= 0 ? d.segment : DS, a.register(RSI) & mask, d.bits);
     const target = this.#linear(ES, a.register(RDI) & mask, d.bits);
-    const values: bigint[] = [], count = d.row.operands.length;
+    const values: bigint[] = [],
+      count = d.row.operands.length;
     for (let n = 0; n < count; n++) {
       // CMPS reads its second operand first, as the processor does.
-      const i = d.row.body === "cmps" ? count - 1 - n : n, o = d.row.operands[i] ?? "";
-      const v = o.startsWith("X") ? this.read(source, size) : !o.startsWith("Y") ? this.#register(RAX, size, 1) : d.row.access[i] === "w" ? 0n : this.read(target, size);
+      const i = d.row.body === "cmps" ? count - 1 - n : n,
+        o = d.row.operands[i] ?? "";
+      const v = o.startsWith("X")
+        ? this.read(source, size)
+        : !o.startsWith("Y")
+          ? this.#register(RAX, size, 1)
+          : d.row.access[i] === "w"
+            ? 0n
+            : this.read(target, size);
       if (v === undefined) return this.#stop ?? DONE;
       values[i] = v;
     }
     const out = run({ values, size, sizes: [size, size], rflags: a.rflags(), cc: 0, rax: a.register(RAX) });
     const result = out.writes[0];
-    if (result !== undefined && d.row.operands[0]?.startsWith("Y") && !this.write(target, size, result)) return this.#stop ?? DONE;
+    if (result !== undefined && d.row.operands[0]?.startsWith("Y") && !this.write(target, size, result))
+      return this.#stop ?? DONE;
     if (result !== undefined && !d.row.operands[0]?.startsWith("Y")) this.#setRegister(RAX, size, result, 1);
     a.setRflags(out.rflags);
     const step = (a.rflags() & DF) !== 0n ? -BigInt(size) : BigInt(size);
-    const move = (n: number, by: bigint): void => { this.#setRegister(n, d.addressSize, (a.register(n) + by) & mask, 1); };
+    const move = (n: number, by: bigint): void => {
+      this.#setRegister(n, d.addressSize, (a.register(n) + by) & mask, 1);
+    };
     if (d.row.operands.some((o) => o.startsWith("X"))) move(RSI, step);
     if (d.row.operands.some((o) => o.startsWith("Y"))) move(RDI, step);
-    if (d.rep === 0) { this.#advance(d); return DONE; }
+    if (d.rep === 0) {
+      this.#advance(d);
+      return DONE;
+    }
     move(RCX, -1n);
-    const compares = d.row.attributes.has("repz"), equal = (out.rflags & 0x40n) !== 0n;
+    const compares = d.row.attributes.has("repz"),
+      equal = (out.rflags & 0x40n) !== 0n;
     if ((a.register(RCX) & mask) === 0n || (compares && equal !== (d.rep === 0xf3))) this.#advance(d);
     else a.retired();
     return DONE;
@@ -238,7 +294,8 @@ export class Emulator {
 
   /** "Specifying an Offset": the memory operand's linear address. */
   #address(d: Decoded, sizes: readonly number[]): bigint {
-    const a = this.#arch, mask = (1n << BigInt(8 * d.addressSize)) - 1n;
+    const a = this.#arch,
+      mask = (1n << BigInt(8 * d.addressSize)) - 1n;
     let offset = BigInt(d.displacement);
     if (d.row.operands.some((o) => o.startsWith("O"))) offset = d.immediates[0] ?? 0n;
     else {
@@ -247,7 +304,8 @@ export class Emulator {
       if (d.indexRegister >= 0) offset += a.register(d.indexRegister) * BigInt(d.scale);
     }
     if (/^bt/.test(d.row.body) && d.row.operands[1] === "Gv") {
-      const size = sizes[0] ?? 4, bit = BigInt.asIntN(8 * size, a.register(d.reg));
+      const size = sizes[0] ?? 4,
+        bit = BigInt.asIntN(8 * size, a.register(d.reg));
       offset += (bit >> BigInt(size === 8 ? 6 : size === 4 ? 5 : 4)) * BigInt(size);
     }
     const onStack = d.addressSize === 2 ? d.base === RBP : d.base === RSP || d.base === RBP;
@@ -255,7 +313,8 @@ export class Emulator {
   }
 
   #linear(segment: number, offset: bigint, bits: Bits): bigint {
-    if (bits === 64) return segment >= 4 ? BigInt.asUintN(64, this.#arch.segment(segment).base + offset) : offset;
+    if (bits === 64)
+      return segment >= 4 ? BigInt.asUintN(64, this.#arch.segment(segment).base + offset) : offset;
     return (this.#arch.segment(segment).base + offset) & 0xffffffffn;
   }
 
@@ -266,8 +325,13 @@ export class Emulator {
 
   #setRegister(n: number, size: number, value: bigint, rex: number): void {
     const a = this.#arch;
-    if (size >= 4) { a.setRegister(n, BigInt.asUintN(8 * size, value)); return; }
-    const high = size === 1 && rex === 0 && n >= 4 && n < 8, at = high ? n - 4 : n, shift = high ? 8n : 0n;
+    if (size >= 4) {
+      a.setRegister(n, BigInt.asUintN(8 * size, value));
+      return;
+    }
+    const high = size === 1 && rex === 0 && n >= 4 && n < 8,
+      at = high ? n - 4 : n,
+      shift = high ? 8n : 0n;
     const mask = ((1n << BigInt(8 * size)) - 1n) << shift;
     a.setRegister(at, (a.register(at) & ~mask) | ((value << shift) & mask));
   }
@@ -276,7 +340,8 @@ export class Emulator {
 /** Part of an operand that crosses a page may have an odd number of bytes; the device is asked for just those. */
 const device = (size: number): 1 | 2 | 4 | 8 => size as 1 | 2 | 4 | 8;
 /** Does this operand lie in memory? */
-const isMemory = (d: Decoded, o: string): boolean => (/^[EM]|^RvMw/.test(o) && d.mod !== 3) || o.startsWith("O");
+const isMemory = (d: Decoded, o: string): boolean =>
+  (/^[EM]|^RvMw/.test(o) && d.mod !== 3) || o.startsWith("O");
 const registerOf = (d: Decoded, o: string): number => (o in FIXED ? RAX : o.startsWith("G") ? d.reg : d.rm);
 
 /** Bytes of an operand by the letters of its type. */

@@ -19,7 +19,12 @@ export interface Outcome {
   readonly rax?: bigint;
 }
 
-const CF = 1n, PF = 4n, AF = 0x10n, ZF = 0x40n, SF = 0x80n, OF = 0x800n;
+const CF = 1n,
+  PF = 4n,
+  AF = 0x10n,
+  ZF = 0x40n,
+  SF = 0x80n,
+  OF = 0x800n;
 const ARITHMETIC = CF | PF | AF | ZF | SF | OF;
 const trim = (v: bigint, size: number): bigint => BigInt.asUintN(size * 8, v);
 const signBit = (v: bigint, size: number): boolean => ((v >> BigInt(size * 8 - 1)) & 1n) === 1n;
@@ -32,7 +37,8 @@ function resultFlags(r: bigint, size: number): bigint {
   return (r === 0n ? ZF : 0n) | (signBit(r, size) ? SF : 0n) | ((parity & 1) === 0 ? PF : 0n);
 }
 function add(o: Operation, a: bigint, b: bigint, carry: bigint): Outcome {
-  const sum = a + b + carry, r = trim(sum, o.size);
+  const sum = a + b + carry,
+    r = trim(sum, o.size);
   let f = resultFlags(r, o.size) | ((a ^ b ^ r) & AF);
   if (sum !== r) f |= CF;
   if (signBit((a ^ r) & (b ^ r), o.size)) f |= OF;
@@ -45,30 +51,61 @@ function subtract(o: Operation, a: bigint, b: bigint, borrow: bigint): Outcome {
   if (signBit((a ^ b) & (a ^ r), o.size)) f |= OF;
   return { writes: { 0: r }, rflags: (o.rflags & ~ARITHMETIC) | f };
 }
-const logic = (o: Operation, r: bigint): Outcome => ({ writes: { 0: r }, rflags: (o.rflags & ~ARITHMETIC) | resultFlags(r, o.size) });
+const logic = (o: Operation, r: bigint): Outcome => ({
+  writes: { 0: r },
+  rflags: (o.rflags & ~ARITHMETIC) | resultFlags(r, o.size),
+});
 const quiet = (out: Outcome): Outcome => ({ writes: {}, rflags: out.rflags });
-const keepCarry = (o: Operation, out: Outcome): Outcome => ({ ...out, rflags: (out.rflags & ~CF) | (o.rflags & CF) });
+const keepCarry = (o: Operation, out: Outcome): Outcome => ({
+  ...out,
+  rflags: (out.rflags & ~CF) | (o.rflags & CF),
+});
 const value = (o: Operation, n: number): bigint => o.values[n] ?? 0n;
 /** "Conditional" codes of Jcc, SETcc and CMOVcc. */
 export function condition(cc: number, f: bigint): boolean {
   const has = (bit: bigint): boolean => (f & bit) !== 0n;
-  const tests = [has(OF), has(CF), has(ZF), has(CF) || has(ZF), has(SF), has(PF), has(SF) !== has(OF), has(ZF) || has(SF) !== has(OF)];
+  const tests = [
+    has(OF),
+    has(CF),
+    has(ZF),
+    has(CF) || has(ZF),
+    has(SF),
+    has(PF),
+    has(SF) !== has(OF),
+    has(ZF) || has(SF) !== has(OF),
+  ];
   return (tests[cc >> 1] ?? false) !== ((cc & 1) === 1);
 }
 function bitTest(o: Operation, change: (v: bigint, mask: bigint) => bigint): Outcome {
-  const mask = 1n << (value(o, 1) % BigInt(o.size * 8)), v = value(o, 0), after = change(v, mask);
-  return { writes: after === v && change(0n, mask) === 0n && change(mask, mask) === mask ? {} : { 0: after }, rflags: (o.rflags & ~CF) | ((v & mask) !== 0n ? CF : 0n) };
+  const mask = 1n << (value(o, 1) % BigInt(o.size * 8)),
+    v = value(o, 0),
+    after = change(v, mask);
+  return {
+    writes: after === v && change(0n, mask) === 0n && change(mask, mask) === mask ? {} : { 0: after },
+    rflags: (o.rflags & ~CF) | ((v & mask) !== 0n ? CF : 0n),
+  };
 }
 function compareExchange(o: Operation): Outcome {
-  const old = value(o, 0), f = subtract(o, trim(o.rax, o.size), old, 0n).rflags;
-  return (f & ZF) !== 0n ? { writes: { 0: value(o, 1) }, rflags: f } : { writes: { 0: old }, rflags: f, rax: old };
+  const old = value(o, 0),
+    f = subtract(o, trim(o.rax, o.size), old, 0n).rflags;
+  return (f & ZF) !== 0n
+    ? { writes: { 0: value(o, 1) }, rflags: f }
+    : { writes: { 0: old }, rflags: f, rax: old };
 }
 const move = (o: Operation): Outcome => ({ writes: { 0: trim(value(o, 1), o.size) }, rflags: o.rflags });
-const signed = (o: Operation): Outcome => ({ writes: { 0: trim(BigInt.asIntN((o.sizes[1] ?? 1) * 8, value(o, 1)), o.size) }, rflags: o.rflags });
+const signed = (o: Operation): Outcome => ({
+  writes: { 0: trim(BigInt.asIntN((o.sizes[1] ?? 1) * 8, value(o, 1)), o.size) },
+  rflags: o.rflags,
+});
 
 /** By the body name of the opcode row (src/isa/opcodes). */
 export const operations: Readonly<Record<string, (o: Operation) => Outcome>> = {
-  mov: move, movnti: move, movzx: move, mov_from_seg: move, movsx: signed, movsxd: signed,
+  mov: move,
+  movnti: move,
+  movzx: move,
+  mov_from_seg: move,
+  movsx: signed,
+  movsxd: signed,
   add: (o) => add(o, value(o, 0), value(o, 1), 0n),
   adc: (o) => add(o, value(o, 0), value(o, 1), o.rflags & CF),
   sub: (o) => subtract(o, value(o, 0), value(o, 1), 0n),
@@ -95,7 +132,9 @@ export const operations: Readonly<Record<string, (o: Operation) => Outcome>> = {
   cmovcc: (o) => ({ writes: { 0: condition(o.cc, o.rflags) ? value(o, 1) : value(o, 0) }, rflags: o.rflags }),
   setcc: (o) => ({ writes: { 0: condition(o.cc, o.rflags) ? 1n : 0n }, rflags: o.rflags }),
   // String forms; the emulator moves the index registers.
-  movs: move, stos: move, lods: move,
+  movs: move,
+  stos: move,
+  lods: move,
   scas: (o) => quiet(subtract(o, value(o, 0), value(o, 1), 0n)),
   cmps: (o) => quiet(subtract(o, value(o, 0), value(o, 1), 0n)),
 };

@@ -8,7 +8,13 @@ import type { Trace } from "../trace.ts";
  *
  *   entry   57 KVM: writable as far as the host goes   51..12 frame   11 KVM: present   9 D  8 A   7 leaf   5..3 type (6 WB)   2 X 1 W 0 R
  */
-const R = 1n, W = 2n, X = 4n, WB = 6n << 3n, LEAF = 0x80n, PRESENT = 1n << 11n, MMU_WRITABLE = 1n << 57n;
+const R = 1n,
+  W = 2n,
+  X = 4n,
+  WB = 6n << 3n,
+  LEAF = 0x80n,
+  PRESENT = 1n << 11n,
+  MMU_WRITABLE = 1n << 57n;
 const ADDRESS = 0xffffffffff000n;
 const shiftOf = (level: number): number => 12 + 9 * (level - 1);
 const sizeOf = (level: number): number => 2 ** shiftOf(level);
@@ -16,7 +22,12 @@ const sizeOf = (level: number): number => 2 ** shiftOf(level);
 /** What a second-stage fault came to ("RET_PF_" in the kernel). */
 export type FaultResult = "fixed" | "spurious" | "mmio" | "nomem";
 
-export interface TdpCounts { pages4k: number; pages2m: number; tables: number; splits: number }
+export interface TdpCounts {
+  pages4k: number;
+  pages2m: number;
+  tables: number;
+  splits: number;
+}
 
 export class TdpMmu {
   readonly root: number;
@@ -38,7 +49,8 @@ export class TdpMmu {
   lookup(gpa: number): { readonly entry: bigint; readonly level: number; readonly at: number } {
     let table = this.root;
     for (let level = 4; ; level--) {
-      const at = table + (Math.floor(gpa / sizeOf(level)) % 512) * 8, entry = this.#host.memory.read64(at);
+      const at = table + (Math.floor(gpa / sizeOf(level)) % 512) * 8,
+        entry = this.#host.memory.read64(at);
       if ((entry & PRESENT) === 0n || level === 1 || (entry & LEAF) !== 0n) return { entry, level, at };
       table = Number(entry & ADDRESS);
     }
@@ -58,10 +70,12 @@ export class TdpMmu {
       this.#set(leaf.at, leaf.entry | W, gpa, 1);
       return "fixed";
     }
-    const hva = slot.hva + (gpa - slot.gpa), page = this.#mm.touch(hva);
+    const hva = slot.hva + (gpa - slot.gpa),
+      page = this.#mm.touch(hva);
     if (!page) return "nomem";
     const level = this.#level(slot, gpa, hva, page.size, page.pa);
-    const size = sizeOf(level), base = level === 2 ? page.pa : page.pa + ((hva % page.size) - (hva % PAGE));
+    const size = sizeOf(level),
+      base = level === 2 ? page.pa : page.pa + ((hva % page.size) - (hva % PAGE));
     let entry = BigInt(base) | R | X | WB | LEAF | PRESENT;
     if (level === 1) entry &= ~LEAF;
     if (!slot.readonly) {
@@ -95,9 +109,15 @@ export class TdpMmu {
   }
 
   /** Calls visit for every leaf over [start, end). */
-  #leaves(start: number, end: number, visit: (at: number, entry: bigint, level: number, gpa: number) => void): void {
+  #leaves(
+    start: number,
+    end: number,
+    visit: (at: number, entry: bigint, level: number, gpa: number) => void,
+  ): void {
     for (let gpa = start; gpa < end; ) {
-      const { entry, level, at } = this.lookup(gpa), size = sizeOf(level), base = gpa - (gpa % size);
+      const { entry, level, at } = this.lookup(gpa),
+        size = sizeOf(level),
+        base = gpa - (gpa % size);
       if ((entry & PRESENT) !== 0n) visit(at, entry, level, base);
       gpa = base + size;
     }
@@ -116,8 +136,12 @@ export class TdpMmu {
   #slotFor(gpa: number, level: number): number {
     let table = this.root;
     for (let l = 4; l > level; l--) {
-      const at = table + (Math.floor(gpa / sizeOf(l)) % 512) * 8, entry = this.#host.memory.read64(at);
-      if ((entry & PRESENT) !== 0n) { table = Number(entry & ADDRESS); continue; }
+      const at = table + (Math.floor(gpa / sizeOf(l)) % 512) * 8,
+        entry = this.#host.memory.read64(at);
+      if ((entry & PRESENT) !== 0n) {
+        table = Number(entry & ADDRESS);
+        continue;
+      }
       table = this.#host.frames.frame();
       this.counts.tables++;
       if (this.#trace.on) this.#trace.write("kvm_mmu_get_page", Math.floor(gpa / PAGE), l - 1, table);
@@ -140,7 +164,9 @@ export class TdpMmu {
 
   /** A 2 MiB leaf becomes 512 small ones, write-protected when the log begins. */
   #split(at: number, entry: bigint, level: number, gpa: number, protect: boolean): void {
-    const table = this.#host.frames.frame(), base = Number(entry & ADDRESS), small = sizeOf(level - 1);
+    const table = this.#host.frames.frame(),
+      base = Number(entry & ADDRESS),
+      small = sizeOf(level - 1);
     let keep = entry & ~ADDRESS & ~LEAF;
     if (level > 2) keep |= LEAF;
     if (protect) keep &= ~(W | 0x200n);
@@ -157,9 +183,12 @@ export class TdpMmu {
   /** Clears entries under `table`; tables that lie wholly inside the range go too. */
   #zap(table: number, level: number, base: number, start: number, end: number): void {
     const size = sizeOf(level);
-    const first = Math.max(0, Math.floor((start - base) / size)), last = Math.min(511, Math.floor((end - 1 - base) / size));
+    const first = Math.max(0, Math.floor((start - base) / size)),
+      last = Math.min(511, Math.floor((end - 1 - base) / size));
     for (let i = first; i <= last; i++) {
-      const at = table + i * 8, entry = this.#host.memory.read64(at), gpa = base + i * size;
+      const at = table + i * 8,
+        entry = this.#host.memory.read64(at),
+        gpa = base + i * size;
       if ((entry & PRESENT) === 0n) continue;
       this.flushNeeded = true;
       if (level === 1 || (entry & LEAF) !== 0n) {

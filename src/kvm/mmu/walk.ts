@@ -26,24 +26,38 @@ export type Access = "read" | "write" | "fetch";
 /** A guest-physical address, or the error code of the page fault. */
 export type Walked = { readonly gpa: number; readonly fault?: undefined } | { readonly fault: number };
 
-const P = 1n, W = 2n, U = 4n, A = 0x20n, D = 0x40n, PS = 0x80n, NX = 1n << 63n;
+const P = 1n,
+  W = 2n,
+  U = 4n,
+  A = 0x20n,
+  D = 0x40n,
+  PS = 0x80n,
+  NX = 1n << 63n;
 const ADDRESS = 0xffffffffff000n;
 
 export function walk(tables: GuestTables, s: PagingState, la: bigint, access: Access): Walked {
-  if ((s.cr0 >> 31n) === 0n) return { gpa: Number(la) };
-  const wide = (s.cr4 & 0x20n) !== 0n, long = (s.efer & 0x400n) !== 0n, nxe = (s.efer & 0x800n) !== 0n;
-  const code = (s.user ? 4 : 0) | (access === "write" ? 2 : 0) | (access === "fetch" && ((s.cr4 & 0x100000n) !== 0n || (nxe && wide)) ? 16 : 0);
+  if (s.cr0 >> 31n === 0n) return { gpa: Number(la) };
+  const wide = (s.cr4 & 0x20n) !== 0n,
+    long = (s.efer & 0x400n) !== 0n,
+    nxe = (s.efer & 0x800n) !== 0n;
+  const code =
+    (s.user ? 4 : 0) |
+    (access === "write" ? 2 : 0) |
+    (access === "fetch" && ((s.cr4 & 0x100000n) !== 0n || (nxe && wide)) ? 16 : 0);
   let level = wide ? (long ? 4 : 3) : 2;
   let table = s.cr3 & (wide ? (long ? ADDRESS : 0xffffffe0n) : 0xfffff000n);
   let reserved = 0n;
-  if (wide) reserved = (ADDRESS & ~((1n << BigInt(s.physBits)) - 1n)) | (nxe ? 0n : NX) | (long ? 0n : 0x7ff0000000000000n);
+  if (wide)
+    reserved =
+      (ADDRESS & ~((1n << BigInt(s.physBits)) - 1n)) | (nxe ? 0n : NX) | (long ? 0n : 0x7ff0000000000000n);
   if (level === 3) {
     const e = s.pdptes()[Number((la >> 30n) & 3n)] ?? 0n;
     if ((e & P) === 0n) return { fault: code };
     table = e & ADDRESS;
     level = 2;
   }
-  let rights = W | U, executable = true;
+  let rights = W | U,
+    executable = true;
   const trail: { at: number; entry: bigint }[] = [];
   for (;;) {
     const shift = BigInt(wide ? 12 + 9 * (level - 1) : 12 + 10 * (level - 1));
@@ -53,7 +67,8 @@ export function walk(tables: GuestTables, s: PagingState, la: bigint, access: Ac
     trail.push({ at, entry: e });
     rights &= e;
     if (wide && nxe && (e & NX) !== 0n) executable = false;
-    const size = 1n << shift, large = level > 1 && (e & PS) !== 0n && (wide || (s.cr4 & 0x10n) !== 0n);
+    const size = 1n << shift,
+      large = level > 1 && (e & PS) !== 0n && (wide || (s.cr4 & 0x10n) !== 0n);
     let bad = (e & reserved) !== 0n || (wide && level === 4 && (e & PS) !== 0n);
     if (large) bad ||= wide ? (e & (size - 1n) & ~0x1fffn) !== 0n : (e & 0x200000n) !== 0n;
     if (bad) return { fault: code | 9 };
@@ -64,7 +79,8 @@ export function walk(tables: GuestTables, s: PagingState, la: bigint, access: Ac
     }
     if (!allowed(s, rights, executable, access)) return { fault: code | 1 };
     for (let i = 0; i < trail.length; i++) {
-      const { at: where, entry } = trail[i] as { at: number; entry: bigint }, bits = i === trail.length - 1 && access === "write" ? A | D : A;
+      const { at: where, entry } = trail[i] as { at: number; entry: bigint },
+        bits = i === trail.length - 1 && access === "write" ? A | D : A;
       if ((entry & bits) === bits) continue;
       if (wide) tables.write64(where, entry | bits);
       else tables.write32(where, Number(entry | bits));
@@ -77,7 +93,8 @@ export function walk(tables: GuestTables, s: PagingState, la: bigint, access: Ac
 
 /** "Determination of Access Rights". */
 function allowed(s: PagingState, rights: bigint, executable: boolean, access: Access): boolean {
-  const user = (rights & U) !== 0n, writable = (rights & W) !== 0n;
+  const user = (rights & U) !== 0n,
+    writable = (rights & W) !== 0n;
   if (s.user) {
     if (!user) return false;
     return access === "write" ? writable : access === "read" || executable;

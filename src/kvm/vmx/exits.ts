@@ -47,20 +47,35 @@ export interface VmxHandlers {
 }
 
 type Handler = (v: VmxVcpu, h: VmxHandlers) => Handled;
-const again = (act: (v: VmxVcpu, h: VmxHandlers) => void): Handler => (v, h) => { act(v, h); return "again"; };
+const again =
+  (act: (v: VmxVcpu, h: VmxHandlers) => void): Handler =>
+  (v, h) => {
+    act(v, h);
+    return "again";
+  };
 
 /** "I/O Instructions" in the table of exit qualifications. */
 function io(v: VmxVcpu, h: VmxHandlers): Handled {
-  const q = v.vmcs.number(F.QUALIFICATION), string = (q & 16) !== 0, size = (q & 7) + 1;
+  const q = v.vmcs.number(F.QUALIFICATION),
+    string = (q & 16) !== 0,
+    size = (q & 7) + 1;
   return h.portIo({
-    port: (q >>> 16) & 0xffff, size: size === 1 ? 1 : size === 2 ? 2 : 4, write: (q & 8) === 0, string, repeated: (q & 32) !== 0,
-    linear: string ? v.vmcs.read(F.GUEST_LINEAR) : 0n, addressSize: string ? 2 << ((v.vmcs.number(F.EXIT_INSTRUCTION) >> 7) & 7) : 0,
+    port: (q >>> 16) & 0xffff,
+    size: size === 1 ? 1 : size === 2 ? 2 : 4,
+    write: (q & 8) === 0,
+    string,
+    repeated: (q & 32) !== 0,
+    linear: string ? v.vmcs.read(F.GUEST_LINEAR) : 0n,
+    addressSize: string ? 2 << ((v.vmcs.number(F.EXIT_INSTRUCTION) >> 7) & 7) : 0,
   });
 }
 
 /** KVM owns CR0.NE and CR4.VMXE; everything else the guest writes itself. */
 function crAccess(v: VmxVcpu, h: VmxHandlers): void {
-  const q = v.vmcs.number(F.QUALIFICATION), cr = q & 15, kind = (q >> 4) & 3, register = (q >> 8) & 15;
+  const q = v.vmcs.number(F.QUALIFICATION),
+    cr = q & 15,
+    kind = (q >> 4) & 3,
+    register = (q >> 8) & 15;
   const value = v.register(register);
   h.trace(cr, kind !== 1, value);
   if (cr === 8) h.cr8(kind === 0, register);
@@ -74,7 +89,12 @@ function crAccess(v: VmxVcpu, h: VmxHandlers): void {
 function eptViolation(v: VmxVcpu, h: VmxHandlers): Handled {
   const q = v.vmcs.number(F.QUALIFICATION);
   return h.pageFault({
-    gpa: Number(v.vmcs.read(F.GUEST_PHYSICAL)), linear: v.vmcs.read(F.GUEST_LINEAR), write: (q & 2) !== 0, fetch: (q & 4) !== 0, final: (q & 0x180) === 0x180, code: q,
+    gpa: Number(v.vmcs.read(F.GUEST_PHYSICAL)),
+    linear: v.vmcs.read(F.GUEST_LINEAR),
+    write: (q & 2) !== 0,
+    fetch: (q & 4) !== 0,
+    final: (q & 0x180) === 0x180,
+    code: q,
   });
 }
 
@@ -98,9 +118,13 @@ const handlers: Readonly<Record<number, Handler>> = {
 };
 
 export function handleExit(v: VmxVcpu, h: VmxHandlers): Handled {
-  const reason = v.vmcs.number(F.EXIT_REASON) & 0xffff, handler = handlers[reason];
+  const reason = v.vmcs.number(F.EXIT_REASON) & 0xffff,
+    handler = handlers[reason];
   if (handler) return handler(v, h);
   // VMX instructions without VMX: undefined.
-  if (reason >= 18 && reason <= 27) { h.faultInstead(6, -1); return "again"; }
+  if (reason >= 18 && reason <= 27) {
+    h.faultInstead(6, -1);
+    return "again";
+  }
   return h.internalError(`unexpected exit reason ${reason}`);
 }

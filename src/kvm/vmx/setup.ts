@@ -6,8 +6,15 @@ import { CAPABILITY } from "./fields.ts";
 /** Controls wanted, adjusted to what the capability MSR requires and allows ("Reserved Controls and Default Settings"). */
 export function controls(x: CoreExports, kind: keyof typeof CAPABILITY, wanted: number): number {
   const capability = BigInt.asUintN(64, x.vmxCapability(CAPABILITY[kind]));
-  const required = Number(capability & 0xffffffffn), allowed = Number(capability >> 32n);
-  if ((wanted & ~allowed) !== 0) throw new KvmError("EINVAL", "VMX", `control ${kind} lacks ${((wanted & ~allowed) >>> 0).toString(16)}`, "use a processor that has it");
+  const required = Number(capability & 0xffffffffn),
+    allowed = Number(capability >> 32n);
+  if ((wanted & ~allowed) !== 0)
+    throw new KvmError(
+      "EINVAL",
+      "VMX",
+      `control ${kind} lacks ${((wanted & ~allowed) >>> 0).toString(16)}`,
+      "use a processor that has it",
+    );
   return (wanted | required) >>> 0;
 }
 
@@ -27,7 +34,8 @@ export function enterVmxOperation(host: HostComputer, root: number): void {
   host.core.u64[layout.CR3 / 8] = BigInt(root);
   x.updateMode();
   const result = x.vmOn(BigInt(region));
-  if (result !== 0) throw new KvmError("EBUSY", "VMXON", `error ${result}`, "enable VT-x in IA32_FEATURE_CONTROL");
+  if (result !== 0)
+    throw new KvmError("EBUSY", "VMXON", `error ${result}`, "enable VT-x in IA32_FEATURE_CONTROL");
 }
 
 /** MSR bitmap: everything exits but these. */

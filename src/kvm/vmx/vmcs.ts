@@ -22,19 +22,29 @@ export class Vmcs {
     this.#launched = false;
   }
 
-  read(field: number): bigint { return BigInt.asUintN(64, this.#x.vmRead(field)); }
-  number(field: number): number { return Number(BigInt.asUintN(64, this.#x.vmRead(field))); }
-  write(field: number, value: bigint): void { check(`VMWRITE ${field.toString(16)}`, this.#x.vmWrite(field, value)); }
-  put(field: number, value: number): void { check(`VMWRITE ${field.toString(16)}`, this.#x.vmWrite(field, BigInt(value >>> 0))); }
+  read(field: number): bigint {
+    return BigInt.asUintN(64, this.#x.vmRead(field));
+  }
+  number(field: number): number {
+    return Number(BigInt.asUintN(64, this.#x.vmRead(field)));
+  }
+  write(field: number, value: bigint): void {
+    check(`VMWRITE ${field.toString(16)}`, this.#x.vmWrite(field, value));
+  }
+  put(field: number, value: number): void {
+    check(`VMWRITE ${field.toString(16)}`, this.#x.vmWrite(field, BigInt(value >>> 0)));
+  }
 
   /** VMLAUNCH the first time, VMRESUME afterwards. 0 in guest mode, -2 already out again, n > 0 refused. */
   enter(): number {
     const result = this.#launched ? this.#x.vmResume() : this.#x.vmLaunch();
-    if (result === 0 || (result === -2 && (this.number(F.EXIT_REASON) & 0x80000000) === 0)) this.#launched = true;
+    if (result === 0 || (result === -2 && (this.number(F.EXIT_REASON) & 0x80000000) === 0))
+      this.#launched = true;
     return result;
   }
 }
 
 function check(instruction: string, result: number): void {
-  if (result !== 0) throw new KvmError("EINVAL", instruction, `VM-instruction error ${result}`, "report this");
+  if (result !== 0)
+    throw new KvmError("EINVAL", instruction, `VM-instruction error ${result}`, "report this");
 }

@@ -4,9 +4,17 @@ import type { HostComputer } from "../../host/index.ts";
 import { layout } from "../../hw/index.ts";
 import type { ArchVcpu } from "../ops.ts";
 
-const TSC = 0x10, APIC_BASE = 0x1b, FEATURE_CONTROL = 0x3a, TSC_ADJUST = 0x3b, TSC_DEADLINE = 0x6e0;
+const TSC = 0x10,
+  APIC_BASE = 0x1b,
+  FEATURE_CONTROL = 0x3a,
+  TSC_ADJUST = 0x3b,
+  TSC_DEADLINE = 0x6e0;
 
-export interface MsrOptions { readonly host: HostComputer; readonly chips: Irqchip; readonly clock: VirtualClock }
+export interface MsrOptions {
+  readonly host: HostComputer;
+  readonly chips: Irqchip;
+  readonly clock: VirtualClock;
+}
 
 /**
  * Model-specific registers of a guest: the local APIC's, those that VT-x switches, the TSC's offset, and the rest,
@@ -29,14 +37,21 @@ export class Msrs {
 
   /** @param user KVM_GET_MSRS: also what the guest itself may not read. Undefined: #GP. */
   read(index: number, user: boolean): bigint | undefined {
-    const lapic = this.#o.chips.lapics[0], x = this.#o.host.core.exports;
+    const lapic = this.#o.chips.lapics[0],
+      x = this.#o.host.core.exports;
     switch (index) {
-      case TSC: return BigInt.asUintN(64, BigInt(this.#o.clock.now()) + this.#arch.tscOffset());
-      case APIC_BASE: return lapic?.base;
-      case TSC_ADJUST: return this.#tscAdjust;
-      case TSC_DEADLINE: return lapic?.tscDeadline;
-      case FEATURE_CONTROL: return user ? 0n : undefined;
-      default: break;
+      case TSC:
+        return BigInt.asUintN(64, BigInt(this.#o.clock.now()) + this.#arch.tscOffset());
+      case APIC_BASE:
+        return lapic?.base;
+      case TSC_ADJUST:
+        return this.#tscAdjust;
+      case TSC_DEADLINE:
+        return lapic?.tscDeadline;
+      case FEATURE_CONTROL:
+        return user ? 0n : undefined;
+      default:
+        break;
     }
     if (index >= 0x800 && index <= 0x8ff) return lapic?.msrRead(index) ?? undefined;
     // No VT-x inside: its capability MSRs do not exist.
@@ -48,7 +63,8 @@ export class Msrs {
   }
 
   write(index: number, value: bigint, user: boolean): boolean {
-    const lapic = this.#o.chips.lapics[0], x = this.#o.host.core.exports;
+    const lapic = this.#o.chips.lapics[0],
+      x = this.#o.host.core.exports;
     switch (index) {
       case TSC: {
         const delta = value - BigInt(this.#o.clock.now()) - this.#arch.tscOffset();
@@ -60,10 +76,15 @@ export class Msrs {
         if (!user) this.#arch.setTscOffset(this.#arch.tscOffset() + value - this.#tscAdjust);
         this.#tscAdjust = value;
         return true;
-      case APIC_BASE: return this.setApicBase(value);
-      case TSC_DEADLINE: lapic?.setTscDeadline(value); return lapic !== undefined;
-      case FEATURE_CONTROL: return user && value === 0n;
-      default: break;
+      case APIC_BASE:
+        return this.setApicBase(value);
+      case TSC_DEADLINE:
+        lapic?.setTscDeadline(value);
+        return lapic !== undefined;
+      case FEATURE_CONTROL:
+        return user && value === 0n;
+      default:
+        break;
     }
     if (index >= 0x800 && index <= 0x8ff) return lapic?.msrWrite(index, value) ?? false;
     if (this.#arch.setMsr(index, value)) return true;

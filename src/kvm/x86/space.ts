@@ -25,7 +25,9 @@ export class GuestSpace implements MmuNotifier {
   addPorts(ports: readonly number[], device: PortDevice): void {
     for (const port of ports) this.#ports.set(port, device);
   }
-  port(port: number): PortDevice | undefined { return this.#ports.get(port); }
+  port(port: number): PortDevice | undefined {
+    return this.#ports.get(port);
+  }
 
   setRegion(region: UserMemoryRegion): void {
     const { old, now } = this.slots.set(region);
@@ -38,14 +40,18 @@ export class GuestSpace implements MmuNotifier {
     if (old) this.tdp.zap(old.gpa, old.size);
   }
 
-  fault(gpa: number, write: boolean): FaultResult { return this.tdp.fault(this.slots.find(gpa), gpa, write); }
+  fault(gpa: number, write: boolean): FaultResult {
+    return this.tdp.fault(this.slots.find(gpa), gpa, write);
+  }
 
   /** KVM_GET_DIRTY_LOG: the bits since the last call; each page is protected again before it can change unseen. */
   dirtyLog(slot: MemSlot): Uint8Array {
-    const bits = slot.dirty ?? new Uint8Array(0), copy = bits.slice();
+    const bits = slot.dirty ?? new Uint8Array(0),
+      copy = bits.slice();
     bits.fill(0);
     copy.forEach((byte, i) => {
-      for (let b = 0; byte >> b; b++) if ((byte >> b) & 1) this.tdp.protectPage(slot.gpa + (i * 8 + b) * 4096);
+      for (let b = 0; byte >> b; b++)
+        if ((byte >> b) & 1) this.tdp.protectPage(slot.gpa + (i * 8 + b) * 4096);
     });
     return copy;
   }
@@ -53,7 +59,8 @@ export class GuestSpace implements MmuNotifier {
   invalidateRangeStart(start: number, end: number): void {
     if (this.#trace.on) this.#trace.write("kvm_unmap_hva_range", start, end);
     for (const s of this.slots.overHva(start, end)) {
-      const from = Math.max(start, s.hva), to = Math.min(end, s.hva + s.size);
+      const from = Math.max(start, s.hva),
+        to = Math.min(end, s.hva + s.size);
       this.tdp.zap(s.gpa + (from - s.hva), to - from);
     }
   }
@@ -65,7 +72,8 @@ export class GuestSpace implements MmuNotifier {
   hpa(gpa: number, write: boolean): number {
     const slot = this.slots.find(gpa);
     if (!slot || (write && slot.readonly)) return -1;
-    const hva = slot.hva + (gpa - slot.gpa), page = this.mm.touch(hva);
+    const hva = slot.hva + (gpa - slot.gpa),
+      page = this.mm.touch(hva);
     if (!page) return -1;
     if (write) markDirty(slot, gpa);
     return page.pa + (hva % page.size);
@@ -87,8 +95,16 @@ export class GuestSpace implements MmuNotifier {
     this.#host.memory.write(pa, new Uint8Array(this.#view.buffer, 0, size));
     return true;
   }
-  read64(gpa: number): bigint { return this.load(gpa, 8) ?? 0xffffffffffffffffn; }
-  read32(gpa: number): number { return Number(this.load(gpa, 4) ?? 0xffffffffn); }
-  write64(gpa: number, value: bigint): void { this.store(gpa, 8, value); }
-  write32(gpa: number, value: number): void { this.store(gpa, 4, BigInt(value >>> 0)); }
+  read64(gpa: number): bigint {
+    return this.load(gpa, 8) ?? 0xffffffffffffffffn;
+  }
+  read32(gpa: number): number {
+    return Number(this.load(gpa, 4) ?? 0xffffffffn);
+  }
+  write64(gpa: number, value: bigint): void {
+    this.store(gpa, 8, value);
+  }
+  write32(gpa: number, value: number): void {
+    this.store(gpa, 4, BigInt(value >>> 0));
+  }
 }

@@ -57,7 +57,11 @@ export class X86Vcpu {
     this.#cpuid = new Cpuid(options.leaves);
     const { host, space, trace, stats } = options;
     this.arch = new VmxVcpu({
-      host, mm: space.mm, tdp: space.tdp, trace, stats,
+      host,
+      mm: space.mm,
+      tdp: space.tdp,
+      trace,
+      stats,
       handlers: {
         cpuid: () => this.#cpuidExit(),
         halt: () => this.#halt(),
@@ -69,8 +73,12 @@ export class X86Vcpu {
         pageFault: (fault) => this.#pageFault(fault),
         faultInstead: (vector, code) => this.#faultInstead(vector, code),
         uncount: () => this.#tick(-1),
-        trace: (cr, write, value) => { if (trace.on) trace.write("kvm_cr", write ? 1 : 0, cr, value); },
-        initSignal: () => { this.#init = 1; },
+        trace: (cr, write, value) => {
+          if (trace.on) trace.write("kvm_cr", write ? 1 : 0, cr, value);
+        },
+        initSignal: () => {
+          this.#init = 1;
+        },
         shutdown: () => {
           this.#tripleFault = 1;
           return this.#toUser(KvmExit.SHUTDOWN);
@@ -86,19 +94,36 @@ export class X86Vcpu {
       return v;
     };
     this.#emulator = new Emulator(this.arch, {
-      read64: (gpa) => space.read64(gpa), read32: (gpa) => space.read32(gpa), write64: (gpa, v) => space.write64(gpa, v), write32: (gpa, v) => space.write32(gpa, v),
-      load: (gpa, size) => space.load(gpa, size), store: (gpa, size, v) => space.store(gpa, size, v), bytes: (gpa, n) => space.bytes(gpa, n),
-      deviceLoad: (gpa, size) => device(() => this.#chipRead(gpa, size), () => this.#mmioExit(false, gpa, size, 0n)),
-      deviceStore: (gpa, size, v) => device(() => this.#chipWrite(gpa, size, v), () => this.#mmioExit(true, gpa, size, v)) ?? false,
+      read64: (gpa) => space.read64(gpa),
+      read32: (gpa) => space.read32(gpa),
+      write64: (gpa, v) => space.write64(gpa, v),
+      write32: (gpa, v) => space.write32(gpa, v),
+      load: (gpa, size) => space.load(gpa, size),
+      store: (gpa, size, v) => space.store(gpa, size, v),
+      bytes: (gpa, n) => space.bytes(gpa, n),
+      deviceLoad: (gpa, size) =>
+        device(
+          () => this.#chipRead(gpa, size),
+          () => this.#mmioExit(false, gpa, size, 0n),
+        ),
+      deviceStore: (gpa, size, v) =>
+        device(
+          () => this.#chipWrite(gpa, size, v),
+          () => this.#mmioExit(true, gpa, size, v),
+        ) ?? false,
       physBits: (this.#cpuid.find(0x80000008, 0)?.eax ?? 36) & 0xff,
     });
   }
 
-  get pendingSignals(): boolean { return (this.#nmi | this.#init) !== 0; }
+  get pendingSignals(): boolean {
+    return (this.#nmi | this.#init) !== 0;
+  }
 
   /** KVM_RUN. */
   enter(): KvmExitReason {
-    const { run, arch } = this, { clock, chips } = this.#o, exports = this.#core.exports;
+    const { run, arch } = this,
+      { clock, chips } = this.#o,
+      exports = this.#core.exports;
     if (this.#complete) {
       const complete = this.#complete;
       this.#complete = undefined;
@@ -110,7 +135,10 @@ export class X86Vcpu {
       if (!arch.eventPending) {
         if (run.immediateExit || now >= run.until) return this.#leave(KvmExit.INTR);
         if (this.#tripleFault) return this.#leave(KvmExit.SHUTDOWN);
-        if (this.#init) { this.#initReset(); continue; }
+        if (this.#init) {
+          this.#initReset();
+          continue;
+        }
       }
       if (this.#mp !== "runnable" && !this.#wake()) {
         const next = this.#mp === "halted" ? Math.min(clock.next(), run.until) : Infinity;
@@ -131,7 +159,8 @@ export class X86Vcpu {
 
   /** inject_pending_event: what can be delivered goes with the entry; what cannot opens a window. */
   #inject(interrupt: boolean): void {
-    const { arch } = this, { chips, stats, trace } = this.#o;
+    const { arch } = this,
+      { chips, stats, trace } = this.#o;
     if (arch.inGuest) {
       // A slice ended in guest mode: what has come since makes the guest leave.
       if (this.#nmi || interrupt) arch.requestExit(true);
@@ -187,7 +216,9 @@ export class X86Vcpu {
   }
 
   /** An instruction completed by KVM counts one; a fault takes back what its exit has counted. */
-  #tick(by: 1 | -1): void { this.#core.exports.setClock(this.#core.exports.clock() + by); }
+  #tick(by: 1 | -1): void {
+    this.#core.exports.setClock(this.#core.exports.clock() + by);
+  }
   #faultInstead(vector: number, code: number): void {
     this.inflight = 0;
     this.#tick(-1);
@@ -195,15 +226,21 @@ export class X86Vcpu {
   }
   #exception(vector: number, code: number, address?: bigint): void {
     if (address !== undefined) this.#core.u64[layout.CR2 / 8] = address;
-    if (this.#o.trace.on) this.#o.trace.write("kvm_inj_exception", vector, code >= 0 ? code : 0);
+    if (this.#o.trace.on) this.#o.trace.write("kvm_inj_exception", vector, Math.max(code, 0));
     this.arch.injectException(vector, code);
   }
-  #low(register: number): number { return Number(this.arch.register(register) & 0xffffffffn); }
+  #low(register: number): number {
+    return Number(this.arch.register(register) & 0xffffffffn);
+  }
 
   #cpuidExit(): void {
-    const { arch } = this, func = this.#low(RAX), index = this.#low(RCX);
+    const { arch } = this,
+      func = this.#low(RAX),
+      index = this.#low(RCX);
     const a = this.#cpuid.answer(func, index, {
-      cr4: arch.control(4), xcr0: this.#core.u64[layout.XCR0 / 8] ?? 0n, apicEnabled: ((this.#o.chips.lapics[0]?.base ?? 0n) & 0x800n) !== 0n,
+      cr4: arch.control(4),
+      xcr0: this.#core.u64[layout.XCR0 / 8] ?? 0n,
+      apicEnabled: ((this.#o.chips.lapics[0]?.base ?? 0n) & 0x800n) !== 0n,
     });
     if (this.#o.trace.on) this.#o.trace.write("kvm_cpuid", func, index, a.eax, a.ebx, a.ecx);
     arch.setRegister(RAX, BigInt(a.eax));
@@ -226,13 +263,17 @@ export class X86Vcpu {
     const value = this.#msrs.read(index, false);
     this.inflight = 0;
     if (this.#o.trace.on) this.#o.trace.write("kvm_msr", 0, index, value ?? 0n, value === undefined ? 1 : 0);
-    if (value === undefined) { this.#faultInstead(13, 0); return; }
+    if (value === undefined) {
+      this.#faultInstead(13, 0);
+      return;
+    }
     this.arch.setRegister(RAX, value & 0xffffffffn);
     this.arch.setRegister(RDX, value >> 32n);
     this.arch.skip();
   }
   #writeMsr(): void {
-    const index = this.#low(RCX), value = BigInt(this.#low(RAX)) | (BigInt(this.#low(RDX)) << 32n);
+    const index = this.#low(RCX),
+      value = BigInt(this.#low(RAX)) | (BigInt(this.#low(RDX)) << 32n);
     this.inflight = 1;
     const done = this.#msrs.write(index, value, false);
     this.inflight = 0;
@@ -242,9 +283,13 @@ export class X86Vcpu {
   }
   /** XSETBV: index 0 only, x87 always on, AVX not without SSE, nothing that CPUID leaf 13 does not offer. */
   #setXcr(): void {
-    const value = BigInt(this.#low(RAX)) | (BigInt(this.#low(RDX)) << 32n), leaf = this.#cpuid.find(13, 0);
+    const value = BigInt(this.#low(RAX)) | (BigInt(this.#low(RDX)) << 32n),
+      leaf = this.#cpuid.find(13, 0);
     const offered = leaf ? BigInt(leaf.eax) | (BigInt(leaf.edx) << 32n) : 1n;
-    if (this.#low(RCX) !== 0 || (value & 1n) === 0n || (value & ~offered) !== 0n || (value & 6n) === 4n) { this.#faultInstead(13, 0); return; }
+    if (this.#low(RCX) !== 0 || (value & 1n) === 0n || (value & ~offered) !== 0n || (value & 6n) === 4n) {
+      this.#faultInstead(13, 0);
+      return;
+    }
     this.#core.u64[layout.XCR0 / 8] = value;
     this.arch.skip();
   }
@@ -253,7 +298,10 @@ export class X86Vcpu {
     this.inflight = 1;
     if (write) {
       const value = this.arch.register(register);
-      if (value > 15n) { this.#faultInstead(13, 0); return; }
+      if (value > 15n) {
+        this.#faultInstead(13, 0);
+        return;
+      }
       chips.writeCr8(0, Number(value));
       this.#core.u64[layout.CR8 / 8] = value;
     } else this.arch.setRegister(register, BigInt(chips.readCr8(0)));
@@ -282,7 +330,8 @@ export class X86Vcpu {
   }
 
   #emulate(): Handled {
-    const { stats, trace } = this.#o, rip = this.arch.rip();
+    const { stats, trace } = this.#o,
+      rip = this.arch.rip();
     const result = this.#emulator.emulate();
     if (result.kind === "user") return "user";
     stats.emulations++;
@@ -327,7 +376,9 @@ export class X86Vcpu {
     return true;
   }
   #chip(gpa: number) {
-    const { chips } = this.#o, page = gpa - (gpa % 4096), lapic = chips.lapics[0];
+    const { chips } = this.#o,
+      page = gpa - (gpa % 4096),
+      lapic = chips.lapics[0];
     if (lapic?.mapped && page === Number(lapic.base & 0xffffff000n)) return lapic;
     return page === 0xfec00000 ? chips.ioapic : undefined;
   }
@@ -337,9 +388,15 @@ export class X86Vcpu {
     this.#o.stats.ioExits++;
     let data = 0;
     if (a.string) {
-      const element = a.write ? this.#emulator.read(a.linear, a.size) : this.#emulator.read(a.linear, a.size, "write");
+      const element = a.write
+        ? this.#emulator.read(a.linear, a.size)
+        : this.#emulator.read(a.linear, a.size, "write");
       const stop = this.#emulator.takeStop();
-      if (stop.kind === "fault") { this.#faultInstead(stop.vector, stop.code); this.#core.u64[layout.CR2 / 8] = stop.address; return "again"; }
+      if (stop.kind === "fault") {
+        this.#faultInstead(stop.vector, stop.code);
+        this.#core.u64[layout.CR2 / 8] = stop.address;
+        return "again";
+      }
       if (stop.kind === "user") return this.#internal("string I/O with device memory");
       data = Number(element ?? 0n);
     } else if (a.write) data = Number(BigInt.asUintN(8 * a.size, this.arch.register(RAX)));
@@ -354,21 +411,32 @@ export class X86Vcpu {
     return this.#portDone(a, data);
   }
   #portDone(a: PortAccess, data: number): Handled {
-    const { arch } = this, { trace } = this.#o, value = BigInt.asUintN(8 * a.size, BigInt(data));
+    const { arch } = this,
+      { trace } = this.#o,
+      value = BigInt.asUintN(8 * a.size, BigInt(data));
     this.inflight = 0;
     if (trace.on) trace.write("kvm_pio", a.write ? 1 : 0, a.port, a.size, Number(value));
     if (a.string) {
-      if (!a.write) { this.#emulator.write(a.linear, a.size, value); this.#emulator.takeStop(); }
+      if (!a.write) {
+        this.#emulator.write(a.linear, a.size, value);
+        this.#emulator.takeStop();
+      }
       return this.#advanceString(a);
     }
-    if (!a.write) arch.setRegister(RAX, a.size === 4 ? value : (arch.register(RAX) & ~((1n << BigInt(8 * a.size)) - 1n)) | value);
+    if (!a.write)
+      arch.setRegister(
+        RAX,
+        a.size === 4 ? value : (arch.register(RAX) & ~((1n << BigInt(8 * a.size)) - 1n)) | value,
+      );
     arch.skip();
     return "again";
   }
   #advanceString(a: PortAccess): Handled {
-    const { arch } = this, mask = (1n << BigInt(8 * a.addressSize)) - 1n;
+    const { arch } = this,
+      mask = (1n << BigInt(8 * a.addressSize)) - 1n;
     const put = (n: number, by: bigint): bigint => {
-      const old = arch.register(n), now = (old + by) & mask;
+      const old = arch.register(n),
+        now = (old + by) & mask;
       arch.setRegister(n, a.addressSize === 2 ? (old & ~mask) | now : now);
       return now;
     };
@@ -403,64 +471,133 @@ export class X86Vcpu {
     this.inflight = 0;
   }
   /** The local APIC has been loaded: what else knows its base follows. */
-  apicRestored(): void { this.#msrs.reset(); }
+  apicRestored(): void {
+    this.#msrs.reset();
+  }
 
-  signalNmi(): void { this.#nmi = 1; }
-  signalInit(): void { this.#init = 1; }
-  signalStartUp(vector: number): void { this.#sipi = vector + 1; }
+  signalNmi(): void {
+    this.#nmi = 1;
+  }
+  signalInit(): void {
+    this.#init = 1;
+  }
+  signalStartUp(vector: number): void {
+    this.#sipi = vector + 1;
+  }
 
   setCpuid2(leaves: readonly CpuidLeaf[]): void {
-    if (leaves.length > 256) throw new KvmError("E2BIG", "KVM_SET_CPUID2", `${leaves.length} entries`, "give at most 256");
+    if (leaves.length > 256)
+      throw new KvmError("E2BIG", "KVM_SET_CPUID2", `${leaves.length} entries`, "give at most 256");
     this.#cpuid = new Cpuid(leaves);
   }
-  getRegs(): Regs { return this.arch.regs(); }
-  setRegs(regs: Regs): void { this.arch.setRegs(regs); }
-  getSregs(): Sregs { return { ...this.arch.sregs(), cr8: BigInt(this.#o.chips.readCr8(0)), apicBase: this.#o.chips.lapics[0]?.base ?? 0n }; }
+  getRegs(): Regs {
+    return this.arch.regs();
+  }
+  setRegs(regs: Regs): void {
+    this.arch.setRegs(regs);
+  }
+  getSregs(): Sregs {
+    return {
+      ...this.arch.sregs(),
+      cr8: BigInt(this.#o.chips.readCr8(0)),
+      apicBase: this.#o.chips.lapics[0]?.base ?? 0n,
+    };
+  }
   setSregs(s: Sregs): void {
     this.arch.setSregs(s);
     this.#msrs.setApicBase(s.apicBase);
     this.#o.chips.writeCr8(0, Number(s.cr8));
   }
-  getDebugRegs(): DebugRegs { return this.arch.debugRegs(); }
-  setDebugRegs(d: DebugRegs): void { this.arch.setDebugRegs(d); }
-  getMsr(index: number): bigint | undefined { return this.#msrs.read(index, true); }
-  setMsr(index: number, value: bigint): boolean { return this.#msrs.write(index, value, true); }
+  getDebugRegs(): DebugRegs {
+    return this.arch.debugRegs();
+  }
+  setDebugRegs(d: DebugRegs): void {
+    this.arch.setDebugRegs(d);
+  }
+  getMsr(index: number): bigint | undefined {
+    return this.#msrs.read(index, true);
+  }
+  setMsr(index: number, value: bigint): boolean {
+    return this.#msrs.write(index, value, true);
+  }
   /** KVM_GET_LAPIC */
-  getLapic(): Saved { return this.#o.chips.lapics[0]?.save() ?? null; }
+  getLapic(): Saved {
+    return this.#o.chips.lapics[0]?.save() ?? null;
+  }
   setLapic(state: Saved): void {
     this.#o.chips.lapics[0]?.restore(state);
     this.apicRestored();
   }
   /** KVM_INTERRUPT belongs to a machine without interrupt chips in the kernel. */
   interrupt(vector: number): never {
-    throw new KvmError("ENXIO", "KVM_INTERRUPT", `vector ${vector}`, "the interrupt chips are in the kernel: use KVM_IRQ_LINE");
+    throw new KvmError(
+      "ENXIO",
+      "KVM_INTERRUPT",
+      `vector ${vector}`,
+      "the interrupt chips are in the kernel: use KVM_IRQ_LINE",
+    );
   }
   /** KVM_NMI */
-  nmi(): void { this.signalNmi(); }
-  getXsave(): Uint8Array { return hw.readXsave(this.#core); }
+  nmi(): void {
+    this.signalNmi();
+  }
+  getXsave(): Uint8Array {
+    return hw.readXsave(this.#core);
+  }
   setXsave(image: Uint8Array): void {
-    if (image.length < 512) throw new KvmError("EINVAL", "KVM_SET_XSAVE", `${image.length} bytes`, "give the 512 bytes of an FXSAVE image");
+    if (image.length < 512)
+      throw new KvmError(
+        "EINVAL",
+        "KVM_SET_XSAVE",
+        `${image.length} bytes`,
+        "give the 512 bytes of an FXSAVE image",
+      );
     hw.writeXsave(this.#core, image);
   }
   /** KVM_GET_XCRS */
-  getXcr0(): bigint { return this.#core.u64[layout.XCR0 / 8] ?? 0n; }
-  setXcr0(value: bigint): void { this.#core.u64[layout.XCR0 / 8] = value; }
-  getMpState(): MpState { return this.#mp; }
-  setMpState(state: MpState): void { this.#mp = state; }
+  getXcr0(): bigint {
+    return this.#core.u64[layout.XCR0 / 8] ?? 0n;
+  }
+  setXcr0(value: bigint): void {
+    this.#core.u64[layout.XCR0 / 8] = value;
+  }
+  getMpState(): MpState {
+    return this.#mp;
+  }
+  setMpState(state: MpState): void {
+    this.#mp = state;
+  }
 
   /** KVM_GET_VCPU_EVENTS, in the shape that the bare machine saves. */
   getEvents(): { [key: string]: Saved } {
     const p = this.arch.pending();
     return {
-      nmi: this.#nmi, nmiBlocked: p.nmiBlocked, shadow: p.shadow, init: this.#init, sipi: this.#sipi, debug: p.debug,
-      tripleFault: this.#tripleFault, a20: this.#core.u32[layout.A20 / 4] ?? 1, seed: this.#core.u64[layout.SEED / 8] ?? 0n,
+      nmi: this.#nmi,
+      nmiBlocked: p.nmiBlocked,
+      shadow: p.shadow,
+      init: this.#init,
+      sipi: this.#sipi,
+      debug: p.debug,
+      tripleFault: this.#tripleFault,
+      a20: this.#core.u32[layout.A20 / 4] ?? 1,
+      seed: this.#core.u64[layout.SEED / 8] ?? 0n,
     };
   }
   setEvents(events: Saved): void {
     const r = new SavedRecord("events", events);
-    const pending = { shadow: r.int("shadow", 2), nmiBlocked: r.int("nmiBlocked", 1), debug: r.int("debug", 0xffff) };
-    const a20 = r.int("a20", 1), seed = r.u64("seed");
-    [this.#nmi, this.#init, this.#sipi, this.#tripleFault] = [r.int("nmi", 1), r.int("init", 1), r.int("sipi", 256), r.int("tripleFault", 1)];
+    const pending = {
+      shadow: r.int("shadow", 2),
+      nmiBlocked: r.int("nmiBlocked", 1),
+      debug: r.int("debug", 0xffff),
+    };
+    const a20 = r.int("a20", 1),
+      seed = r.u64("seed");
+    [this.#nmi, this.#init, this.#sipi, this.#tripleFault] = [
+      r.int("nmi", 1),
+      r.int("init", 1),
+      r.int("sipi", 256),
+      r.int("tripleFault", 1),
+    ];
     this.arch.setPending(pending);
     this.#core.u32[layout.A20 / 4] = a20;
     this.#core.u64[layout.SEED / 8] = seed;
