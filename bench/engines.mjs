@@ -8,7 +8,8 @@ const APPEND = "console=ttyS0 panic=-1 tsc=reliable bench";
 const QEMU = ["/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64"].find((path) =>
   existsSync(path),
 );
-const QEMU_CPU = { i386: "pentium3", amd64: "qemu64" };
+/** The same processor on ours and on QEMU. */
+const CPU = { i386: "pentium3", amd64: "qemu64" };
 
 /** Files of a guest, from `npm run guests`. */
 export function guestFiles(guest) {
@@ -27,6 +28,8 @@ function ours(accel) {
       here("../bin/vitrine.mjs"),
       "-accel",
       accel,
+      "-cpu",
+      CPU[guest],
       ...boot(guestFiles(guest)),
       "-nographic",
       "-until",
@@ -48,7 +51,7 @@ function v86(jit) {
 
 function qemu(guest) {
   const display = ["-display", "none", "-serial", "stdio", "-monitor", "none"];
-  const cpu = ["-accel", "tcg,thread=single", "-cpu", QEMU_CPU[guest]];
+  const cpu = ["-accel", "tcg,thread=single", "-cpu", CPU[guest]];
   return { command: QEMU, args: [...cpu, ...boot(guestFiles(guest)), ...display] };
 }
 
