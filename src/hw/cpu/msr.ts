@@ -101,6 +101,7 @@ export function readMsr(n: u32): u64 {
     case 0x2a: case 0xc1: case 0xc2: case 0x186: case 0x187: case 0x38f: case 0x390: case 0x34: // no events counted
     case 0xe7: case 0xe8: // MPERF, APERF
     case 0x19c: case 0x19b: case 0x1b0: case 0x1fc:
+    case 0xc0010010: case 0xc0010015: // SYSCFG and HWCR, which AMD models are asked for
     case 0x1db: case 0x1dc: case 0x1dd: case 0x1de: // last branch
       return 0;
     case 0xce: return (<u64>10 << 8) | ((<u64>10) << 40); // PLATFORM_INFO: 1 GHz
@@ -188,6 +189,7 @@ export function writeMsr(n: u32, v: u64): void {
     case 0x179: case 0x17: case 0xfe: case 0xce: case 0x10a: if (!host) setBad(); return;
     case 0x49: case 0x48: if (n == 0x48 && !(cpuidBit(7, 0, 3) & (1 << 26))) setBad(); return;
     case 0x186: case 0x187: case 0xc1: case 0xc2: case 0x38f: case 0x390: case 0xe7: case 0xe8:
+    case 0xc0010010: case 0xc0010015:
     case 0x19b: case 0x1b0: case 0x1fc: case 0x2a: case 0x1db: case 0x1dc: case 0x1dd: case 0x1de: case 0x34: return;
     default: break;
   }
