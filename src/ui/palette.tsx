@@ -16,7 +16,7 @@ export function Palette() {
   }, [open]);
   const commands: readonly (readonly [string, string, () => unknown])[] = [
     ["Run or pause", "F8", actions.toggle], ["Step one instruction", "F9", actions.step], ["Run to the next VM exit", "F4", actions.nextExit],
-    ["Migrate", "", actions.migrate], ["Dark or light", "", actions.theme],
+    ["Migrate", "", () => actions.migrate()], ["Cancel the migration", "", actions.cancelMigration], ["Dark or light", "", actions.theme],
     ...[...embeddedGuests, ...(cached ? cachedGuests : [])].map((g) => [`Boot ${g.title}`, "", () => actions.boot(g.name)] as const),
   ];
   const shown = commands.filter(([name]) => name.toLowerCase().includes(filter.toLowerCase()));

@@ -16,7 +16,7 @@ function Mode() {
 
 /** The buttons that matter, and the one clock. */
 export function Transport() {
-  const { state, guest, cached, busy, t, accel, theme } = usePage();
+  const { state, guest, cached, busy, t, accel, theme, moving } = usePage();
   const speed = usePage((s) => s.seen?.stats.speed ?? 0);
   const has = state === "running" || state === "paused";
   const pick = (e: React.ChangeEvent<HTMLInputElement>) => {
@@ -45,7 +45,7 @@ export function Transport() {
         <button type="button" data-testid="toggle" disabled={!has} onClick={() => void actions.toggle()}>{state === "running" ? "Pause" : "Run"} <kbd>F8</kbd></button>
         <button type="button" data-testid="step" disabled={!has} onClick={() => void actions.step()}>Step <kbd>F9</kbd></button>
         <button type="button" data-testid="next-exit" disabled={!has} onClick={() => void actions.nextExit()}>Next exit <kbd>F4</kbd></button>
-        <button type="button" data-testid="migrate" disabled={!has} onClick={() => void actions.migrate()}>Migrate</button>
+        <button type="button" data-testid="migrate" disabled={!has || moving} onClick={() => void actions.migrate()}>Migrate</button>
       </div>
       <span className={style.clock}><i>t</i> <span data-testid="clock">{grouped(t)}</span></span>
       <span className={style.speed}>{busy ? "loading" : state === "running" ? `${rate(speed)}/s` : state === "empty" ? "no guest" : state}</span>
