@@ -2,8 +2,10 @@
 import * as Comlink from "comlink";
 import { parseCpu } from "../src/isa/index.ts";
 import { observeTcg, TcgVm } from "../src/tcg/index.ts";
-import { type Frame, MachineSession, observeKvm, type Wants } from "../src/vmm/index.ts";
-import { KvmAccel, userMemorySize } from "../src/vmm/public.ts";
+import {
+  type Frame, type GuestConfig, MachineSession, type MigrateOptions, type MigrationProgress, observeKvm, type Wants,
+} from "../src/vmm/index.ts";
+import { KvmAccel, type PortLike, portChannel, userMemorySize } from "../src/vmm/public.ts";
 
 const module = fetch(new URL("../build/core.wasm", import.meta.url)).then(WebAssembly.compileStreaming);
 // Reported where it is used: a guest cannot be booted then.
@@ -35,7 +37,16 @@ const session = new MachineSession({
   },
 });
 
-Comlink.expose(session);
+// The browser's MessagePort has more events than a channel needs.
+const link = (port: MessagePort) => portChannel(port as unknown as PortLike);
+const host = Object.assign(session, {
+  receiveFrom: (config: GuestConfig, port: MessagePort) => session.receive(config, link(port)),
+  migrateOver: (port: MessagePort, options: MigrateOptions, report: (p: MigrationProgress) => void) =>
+    session.migrateTo(link(port), options, report),
+});
+export type MachineHost = typeof host;
+
+Comlink.expose(host);
 /** Frames go beside the calls, bytes transferred: the page asks once per animation frame. */
 self.addEventListener("message", ({ data }: MessageEvent<{ wants?: Wants }>) => {
   if (!data?.wants) return;

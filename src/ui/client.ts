@@ -1,5 +1,11 @@
 import * as Comlink from "comlink";
-import type { Frame, GuestConfig, MachineSession, Stats, Walk, Wants } from "../vmm/index.ts";
+import type { MachineHost } from "../../workers/machine.worker.ts";
+import { VitrineError } from "../base/errors.ts";
+import type { Frame, GuestConfig, MigrateOptions, MigrationProgress, Stats, Walk, Wants } from "../vmm/index.ts";
+import type { MigrationResult } from "../vmm/public.ts";
+
+/** A migration's outcome, with the hash that each side has computed. */
+export type Moved = MigrationResult & { readonly sourceHash: string; readonly targetHash: string };
 
 /** The machine as the page sees it. It runs in a worker: every answer is a promise. */
 export interface MachineClient {
@@ -18,42 +24,149 @@ export interface MachineClient {
   dirty(): Promise<number[]>;
   stats(): Promise<Stats>;
   stateHash(): Promise<string>;
+  /** Moves the machine to a second worker, which then is the machine's; it stays where anything goes wrong. */
+  migrate(options: MigrateOptions, report: (p: MigrationProgress) => void): Promise<Moved>;
+  /** False when there is no migration, or it is too late to stop it. */
+  cancelMigration(): Promise<boolean>;
   /** Asks for the next frame; `onFrame` gets it. False while the last one is still on its way. */
   request(wants: Wants): boolean;
   onFrame(listener: (frame: Frame) => void): void;
 }
 
+/** One worker. */
+class Host {
+  readonly worker = new Worker(new URL("../../workers/machine.worker.ts", import.meta.url), { type: "module" });
+  readonly remote = Comlink.wrap<MachineHost>(this.worker);
+  /** Settles when the machine has left for another worker. */
+  readonly left: Promise<void>;
+  leave: () => void = () => {};
+
+  constructor(take: (frame: Frame) => void) {
+    this.left = new Promise((done) => { this.leave = done; });
+    this.worker.addEventListener("message", ({ data }: MessageEvent<{ frame?: Frame }>) => {
+      if (data?.frame) take(data.frame);
+    });
+  }
+
+  end(): void {
+    this.leave();
+    this.worker.terminate();
+  }
+}
+
 /** Starts the worker. Nothing else in the page knows that comlink is there. */
 export function startMachine(): MachineClient {
-  const worker = new Worker(new URL("../../workers/machine.worker.ts", import.meta.url), { type: "module" });
-  const remote = Comlink.wrap<MachineSession>(worker);
   let listener: (frame: Frame) => void = () => {};
   let waiting = false;
-  worker.addEventListener("message", ({ data }: MessageEvent<{ frame?: Frame }>) => {
-    if (!data?.frame) return;
+  let last: Frame | undefined;
+  const take = (frame: Frame) => {
     waiting = false;
-    listener(data.frame);
-  });
+    last = frame;
+    listener(frame);
+  };
+  let here = new Host(take);
+  let config: GuestConfig | undefined;
+  let moving: Promise<unknown> | undefined;
+  let cancelled = false;
+  /** Pending while the machine is in neither worker: whoever wants something of it waits. */
+  let between: Promise<void> | undefined;
+  const at = async () => {
+    await between;
+    return here;
+  };
+
+  /** What was said and typed last follows the machine; then the old worker ends. */
+  const handOver = async (to: Host) => {
+    const from = here;
+    // A frame that was asked for before comes before this answer.
+    const luggage = await from.remote.leave();
+    await to.remote.unpack(luggage);
+    here = to;
+    waiting = false;
+    const state = luggage.running ? "running" : "paused";
+    if (last && luggage.fresh) listener({ ...last, state, serial: luggage.fresh, ending: undefined, observation: undefined });
+    from.end();
+  };
+
+  const move = async (same: GuestConfig, options: MigrateOptions, report: (p: MigrationProgress) => void): Promise<Moved> => {
+    const from = here;
+    const to = new Host(take);
+    const { port1, port2 } = new MessageChannel();
+    const arrived = to.remote.receiveFrom(same, Comlink.transfer(port2, [port2]));
+    // A target that was never built answers nothing: the source must not wait for it.
+    arrived.catch(() => from.remote.cancelMigration());
+    try {
+      const result = await from.remote.migrateOver(Comlink.transfer(port1, [port1]), options, Comlink.proxy(report));
+      if (result.kind === "cancelled") {
+        if (!cancelled) await arrived;
+        to.end();
+        return { ...result, sourceHash: "", targetHash: "" };
+      }
+      const told = performance.now();
+      const handing = handOver(to);
+      between = handing;
+      await handing;
+      const after = performance.now() - told;
+      const downtimeMs = result.downtimeMs === undefined ? undefined : result.downtimeMs + after;
+      return { ...result, downtimeMs, sourceHash: result.hash, targetHash: await arrived };
+    } catch (error) {
+      if (here !== to) to.end();
+      throw error;
+    } finally {
+      between = undefined;
+    }
+  };
+
+  const cancelMigration = async () => {
+    if (!moving || between) return false;
+    cancelled = true;
+    return here.remote.cancelMigration();
+  };
+
   return {
-    boot: (config) => remote.boot(config),
-    pause: () => remote.pause(),
-    resume: () => remote.resume(),
-    step: () => remote.step(),
-    stepExit: async () => { await remote.stepExit(); },
-    runTo: (t) => remote.runTo(t),
-    send: (bytes) => remote.send(bytes),
-    key: (code, down) => remote.key(code, down),
-    serial: () => remote.serial(),
-    waitForSerial: (text) => remote.waitForSerial(text),
-    readPhysical: (gpa, length) => remote.readPhysical(gpa, length),
-    translate: (gva) => remote.translate(gva),
-    dirty: () => remote.dirty(),
-    stats: () => remote.stats(),
-    stateHash: () => remote.stateHash(),
+    boot: async (next) => {
+      await cancelMigration();
+      await moving?.catch(() => {});
+      config = next;
+      await here.remote.boot(next);
+    },
+    pause: async () => (await at()).remote.pause(),
+    resume: async () => (await at()).remote.resume(),
+    step: async () => (await at()).remote.step(),
+    stepExit: async () => (await at()).remote.stepExit(),
+    runTo: async (t) => (await at()).remote.runTo(t),
+    send: async (bytes) => (await at()).remote.send(bytes),
+    key: async (code, down) => (await at()).remote.key(code, down),
+    serial: async () => (await at()).remote.serial(),
+    waitForSerial: async (text) => {
+      for (;;) {
+        const host = await at();
+        const seen = host.remote.waitForSerial(text).then(() => true);
+        if (await Promise.race([seen, host.left.then(() => false)])) return;
+      }
+    },
+    readPhysical: async (gpa, length) => (await at()).remote.readPhysical(gpa, length),
+    translate: async (gva) => (await at()).remote.translate(gva),
+    dirty: async () => (await at()).remote.dirty(),
+    stats: async () => (await at()).remote.stats(),
+    stateHash: async () => (await at()).remote.stateHash(),
+    migrate: async (options, report) => {
+      if (!config) throw new VitrineError("session", "machine", "none is booted", "boot a guest first");
+      if (moving) throw new VitrineError("session", "migration", "is under way", "wait for it or cancel it");
+      cancelled = false;
+      const mine = move(config, options, report);
+      moving = mine;
+      try {
+        return await mine;
+      } finally {
+        moving = undefined;
+      }
+    },
+    cancelMigration,
     request: (wants) => {
-      if (waiting) return false;
+      if (waiting || between) return false;
       waiting = true;
-      worker.postMessage({ wants });
+      here.worker.postMessage({ wants });
       return true;
     },
     onFrame: (next) => { listener = next; },

@@ -1,3 +1,4 @@
+import { assembleGuest, type GuestName } from "../../guests/build.ts";
 import { VitrineError } from "../base/errors.ts";
 import type { GuestConfig } from "../vmm/index.ts";
 
@@ -7,9 +8,22 @@ export interface GuestEntry {
   readonly files: Readonly<Partial<Record<"kernel" | "initrd" | "bios" | "vgaBios", string>>>;
   readonly append: string;
   readonly cpu: string;
+  /** Part of the page itself. */
+  readonly embedded?: GuestName;
+  /** The only accelerator it runs on. */
+  readonly accel?: "tcg";
 }
 
 const console = "console=ttyS0 panic=-1 tsc=reliable";
+
+/** Guests that the page carries: they boot from any static host, without a fetch. */
+export const embeddedGuests: readonly GuestEntry[] = [
+  { name: "hello64", title: "Hello, long mode (embedded)", append: "", cpu: "qemu64", files: {}, embedded: "hello64" },
+  { name: "two-processes", title: "Two processes (embedded)", append: "", cpu: "qemu64", files: {}, embedded: "two-processes" },
+  { name: "vmm11", title: "A VMM in eleven steps (embedded)", append: "", cpu: "vitrine,+vmx", files: {}, embedded: "vmm11", accel: "tcg" },
+];
+
+const embeddedMiB = 16;
 
 /** Guests of the local cache (`npm run guests`); a static host has none of them. */
 export const cachedGuests: readonly GuestEntry[] = [
@@ -26,6 +40,8 @@ export const cachedGuests: readonly GuestEntry[] = [
     files: { bios: "seabios/bios-256k.bin", vgaBios: "seabios/vgabios-stdvga.bin" },
   },
 ];
+
+export const allGuests: readonly GuestEntry[] = [...embeddedGuests, ...cachedGuests];
 
 export interface BootOptions {
   accel?: "tcg" | "kvm";
@@ -60,8 +76,13 @@ const common = (options: BootOptions) => ({
 
 /** Fetches a guest's files and says how to start it. */
 export async function configOf(name: string, options: BootOptions): Promise<GuestConfig> {
-  const entry = cachedGuests.find((g) => g.name === name);
-  if (!entry) throw new VitrineError("config", "guest", name, `choose one of ${cachedGuests.map((g) => g.name).join(", ")}`);
+  const entry = allGuests.find((g) => g.name === name);
+  if (!entry) throw new VitrineError("config", "guest", name, `choose one of ${allGuests.map((g) => g.name).join(", ")}`);
+  if (entry.embedded) {
+    const own = { memory: embeddedMiB, ...options, ...(entry.accel ? { accel: entry.accel } : {}) };
+    const kernel = { name, bytes: assembleGuest(entry.embedded).bytes };
+    return { ...common(own), name, cpu: options.cpu ?? entry.cpu, append: options.append ?? "", kernel };
+  }
   const { kernel, initrd, bios, vgaBios } = entry.files;
   const files = await Promise.all([kernel, initrd, bios, vgaBios].map((f) => (f ? load(f) : undefined)));
   return {

@@ -20,6 +20,6 @@ const testing = new URLSearchParams(location.search).has("test");
 const ready = cacheOffered().then((cached) => {
   usePage.setState({ cached });
   // A newcomer finds a guest booting; a test starts its own.
-  if (cached && !testing) void actions.boot("linux-amd64");
+  if (!testing) void actions.boot(cached ? "linux-amd64" : "hello64");
 });
 if (testing) offerTestApi(ready);

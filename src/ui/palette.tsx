@@ -1,11 +1,12 @@
 import { useEffect, useRef, useState } from "react";
-import { cachedGuests } from "./guests.ts";
+import { cachedGuests, embeddedGuests } from "./guests.ts";
 import style from "./page.module.css";
 import { actions, usePage } from "./store.ts";
 
 /** Everything the page can do, by name. */
 export function Palette() {
   const open = usePage((s) => s.palette);
+  const cached = usePage((s) => s.cached);
   const dialog = useRef<HTMLDialogElement>(null);
   const [filter, setFilter] = useState("");
   useEffect(() => {
@@ -15,8 +16,8 @@ export function Palette() {
   }, [open]);
   const commands: readonly (readonly [string, string, () => unknown])[] = [
     ["Run or pause", "F8", actions.toggle], ["Step one instruction", "F9", actions.step], ["Run to the next VM exit", "F4", actions.nextExit],
-    ["Migrate", "", actions.migrate], ["Dark or light", "", actions.theme],
-    ...cachedGuests.map((g) => [`Boot ${g.title}`, "", () => actions.boot(g.name)] as const),
+    ["Migrate", "", () => actions.migrate()], ["Cancel the migration", "", actions.cancelMigration], ["Dark or light", "", actions.theme],
+    ...[...embeddedGuests, ...(cached ? cachedGuests : [])].map((g) => [`Boot ${g.title}`, "", () => actions.boot(g.name)] as const),
   ];
   const shown = commands.filter(([name]) => name.toLowerCase().includes(filter.toLowerCase()));
   const choose = (run: () => unknown) => {

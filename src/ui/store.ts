@@ -1,6 +1,6 @@
 import { create } from "zustand";
-import type { Frame, Observation, RunState, TableRequest } from "../vmm/index.ts";
-import { startMachine } from "./client.ts";
+import type { Frame, MigrateOptions, MigrationProgress, Observation, RunState, TableRequest } from "../vmm/index.ts";
+import { type Moved, startMachine } from "./client.ts";
 import { type BootOptions, configOf, configOfFiles } from "./guests.ts";
 
 /** Views change at most about three times a second by themselves; the console is not held back. */
@@ -16,6 +16,10 @@ export interface PageState {
   ending: string | undefined;
   problem: string | undefined;
   seen: Observation | undefined;
+  /** The migration that runs or that was the last. */
+  moving: boolean;
+  progress: MigrationProgress | undefined;
+  moved: Moved | undefined;
   theme: "dark" | "light";
   palette: boolean;
 }
@@ -25,6 +29,7 @@ const asked = new URLSearchParams(location.search).get("theme");
 
 export const usePage = create<PageState>(() => ({
   guest: "", cached: false, state: "empty", busy: false, accel: "kvm", t: 0, ending: undefined, problem: undefined, seen: undefined,
+  moving: false, progress: undefined, moved: undefined,
   theme: asked === "light" || asked === "dark" ? asked : dark ? "dark" : "light", palette: false,
 }));
 
@@ -82,7 +87,7 @@ async function attempt(action: () => Promise<void>): Promise<void> {
 }
 
 async function start(guest: string, config: () => ReturnType<typeof configOf>): Promise<void> {
-  usePage.setState({ busy: true, guest, problem: undefined, seen: undefined });
+  usePage.setState({ busy: true, guest, problem: undefined, seen: undefined, progress: undefined, moved: undefined });
   for (const listener of serialListeners) listener("clear");
   follow({ tables: [], address: undefined });
   try {
@@ -97,13 +102,28 @@ async function start(guest: string, config: () => ReturnType<typeof configOf>): 
 /** Boots by name; rejects where tests want to see it. */
 export const boot = (name: string, options: BootOptions = {}) => start(name, () => configOf(name, options));
 
+/** Moves the machine to a second worker; its progress and its outcome are the panel's. */
+export async function migrate(options: MigrateOptions = {}): Promise<Moved> {
+  if (usePage.getState().moving) return machine.migrate(options, () => {});
+  usePage.setState({ moving: true, progress: undefined, moved: undefined });
+  try {
+    const moved = await machine.migrate(options, (progress) => { usePage.setState({ progress }); });
+    usePage.setState({ moved });
+    return moved;
+  } finally {
+    usePage.setState({ moving: false });
+    lookNow = true;
+  }
+}
+
 export const actions = {
   boot: (name: string, accel = usePage.getState().accel) => attempt(() => boot(name, { accel })),
   files: (files: readonly File[]) => attempt(() => start(files[0]?.name ?? "files", () => configOfFiles(files, { accel: usePage.getState().accel }))),
   toggle: () => attempt(() => (usePage.getState().state === "running" ? machine.pause() : machine.resume())),
   step: () => attempt(() => machine.step()),
   nextExit: () => attempt(() => machine.stepExit()),
-  migrate: () => attempt(async () => { throw new Error("migration: no second host is connected; this page cannot move a guest yet"); }),
+  migrate: (options: MigrateOptions = {}) => attempt(async () => { await migrate(options); }),
+  cancelMigration: () => attempt(async () => { await machine.cancelMigration(); }),
   palette: () => { usePage.setState({ palette: true }); },
   theme: () => { usePage.setState((s) => ({ theme: s.theme === "dark" ? "light" : "dark" })); },
 };

@@ -1,7 +1,8 @@
 import { VitrineError } from "../base/errors.ts";
-import type { Stats, Walk } from "../vmm/index.ts";
+import type { MigrateOptions, Stats, Walk } from "../vmm/index.ts";
+import type { Moved } from "./client.ts";
 import type { BootOptions } from "./guests.ts";
-import { boot, machine } from "./store.ts";
+import { boot, machine, migrate } from "./store.ts";
 
 /** `window.vitrine`, present with ?test=1: the one way tests, ours and others', drive the page. */
 export interface VitrineTestApi {
@@ -19,7 +20,9 @@ export interface VitrineTestApi {
   readPhysical(gpa: number | bigint, length: number): Promise<Uint8Array>;
   translate(gva: number | bigint): Promise<Walk>;
   dirty(): Promise<number[]>;
-  migrate(options?: unknown): Promise<never>;
+  /** Moves the machine to a second worker: rows, times and the hash of each side. Rejects where it stays. */
+  migrate(options?: MigrateOptions): Promise<Moved>;
+  cancelMigration(): Promise<boolean>;
 }
 
 declare global {
@@ -49,6 +52,7 @@ export function offerTestApi(ready: Promise<void>): void {
     readPhysical: (gpa, length) => machine.readPhysical(Number(gpa), length),
     translate: (gva) => machine.translate(BigInt(gva)),
     dirty: () => machine.dirty(),
-    migrate: () => Promise.reject(new VitrineError("unavailable", "migration", "not in this build", "boot under KVM once it is")),
+    migrate,
+    cancelMigration: () => machine.cancelMigration(),
   };
 }

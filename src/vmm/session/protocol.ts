@@ -1,5 +1,6 @@
 import type { Counters, ExitView, Regs, Sregs } from "../../base/index.ts";
 import type { NamedImage } from "../load/image.ts";
+import type { PassRow, StopRule } from "../migrate/index.ts";
 import type { TextScreen } from "../devices/vga.ts";
 import type { PagingMode, TableView, Walk } from "./paging.ts";
 
@@ -68,6 +69,36 @@ export interface Wants {
   readonly screen: boolean;
   readonly tables: readonly TableRequest[];
   readonly address: bigint | undefined;
+}
+
+export interface MigrateOptions {
+  /** "both" when not given. */
+  readonly stop?: StopRule;
+  /** 30 when not given. */
+  readonly downtimeMs?: number;
+  /** Bytes a second that the link is taken to carry; measured when not given. */
+  readonly bandwidth?: number;
+}
+
+/** How far a migration is. */
+export interface MigrationProgress {
+  readonly pass: number;
+  readonly bytes: number;
+  readonly rows: readonly PassRow[];
+  readonly pages: number;
+  /** Pages that the other side has not got as they are now: one bit each, lowest first. */
+  readonly pending: Uint8Array;
+}
+
+/** What goes over to the other host beside the machine, once it has left. */
+export interface Luggage {
+  /** Serial output that no frame has taken yet. */
+  readonly fresh: Uint8Array | undefined;
+  /** All serial output so far, as text. */
+  readonly text: string;
+  readonly input: readonly Uint8Array[];
+  /** Whether it ran until it left. */
+  readonly running: boolean;
 }
 
 /** One message per animation frame. */

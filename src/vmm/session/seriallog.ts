@@ -14,9 +14,17 @@ export class SerialLog {
 
   put(bytes: Uint8Array): void {
     this.#fresh.push(bytes);
-    this.#text += this.#decoder.decode(bytes);
+    this.#set(this.#text + this.#decoder.decode(bytes));
+  }
+
+  /** What was printed on another host, before anything that was printed here. */
+  precede(earlier: string): void {
+    this.#set(earlier + this.#text);
+  }
+
+  #set(text: string): void {
     // A guest that prints for ever keeps its latest output.
-    if (this.#text.length > LIMIT) this.#text = this.#text.slice(-KEEP);
+    this.#text = text.length > LIMIT ? text.slice(-KEEP) : text;
     if (this.#waiting.length === 0) return;
     const met = this.#waiting.filter((w) => this.#text.includes(w.text));
     this.#waiting = this.#waiting.filter((w) => !met.includes(w));

@@ -1,9 +1,12 @@
 import { type AccelVm, type Observer, VitrineError } from "../../base/index.ts";
 import { disassembleBytes } from "../../isa/index.ts";
 import { Machine, type MachineStop } from "../machine.ts";
+import { type Channel, type MigrationResult, MigrationSource, MigrationTarget } from "../migrate/index.ts";
 import { Pace } from "./pace.ts";
 import { pagingMode, tableRows, type Walk, walkPages } from "./paging.ts";
-import type { DisassemblyLine, Frame, GuestConfig, Observation, RunState, Stats, Wants } from "./protocol.ts";
+import type {
+  DisassemblyLine, Frame, GuestConfig, Luggage, MigrateOptions, MigrationProgress, Observation, RunState, Stats, Wants,
+} from "./protocol.ts";
 import { SerialLog } from "./seriallog.ts";
 
 /** What a session is given by the worker that hosts it: accelerators, wall time, a turn of the event loop. */
@@ -32,6 +35,8 @@ const UNPACED_SLICE = 4_000_000;
 const EXIT_SLICE = 200;
 const STEPS = 2000;
 const READ_LIMIT = 64 << 20;
+/** Between two reports of a migration. */
+const PROGRESS_MS = 100;
 
 /** One machine and its run loop. Everything the page knows about a machine comes from here. */
 export class MachineSession {
@@ -43,6 +48,10 @@ export class MachineSession {
   #ending: string | undefined;
   #input: Uint8Array[] = [];
   #generation = 0;
+  #migration: MigrationSource | undefined;
+  /** The machine's last pages are under way, or it has left: nothing may change it here. */
+  #held = false;
+  #leftRunning = false;
   #speed = { instructions: 0, ms: 0, value: 0 };
 
   constructor(host: SessionHost) {
@@ -52,7 +61,87 @@ export class MachineSession {
 
   /** Builds the machine and starts it; throws LoadError for a bad image and leaves the session empty. */
   async boot(config: GuestConfig): Promise<void> {
+    await this.#build(config);
+    this.resume();
+  }
+
+  /** Takes a machine from another session, made from the same config; it stands as it stood there. */
+  async receive(config: GuestConfig, channel: Channel): Promise<string> {
+    const { machine } = await this.#build(config);
+    try {
+      const { hash } = await new MigrationTarget({ machine, channel }).run();
+      return hash;
+    } catch (error) {
+      this.#guest = undefined;
+      this.#state = "empty";
+      throw error;
+    }
+  }
+
+  /** Moves the machine to whoever is at the other end; it runs here meanwhile, if it ran. */
+  async migrateTo(channel: Channel, options: MigrateOptions, report: (p: MigrationProgress) => void): Promise<MigrationResult> {
+    const { machine } = this.#need();
+    if (this.#migration) throw new VitrineError("session", "migration", "is under way", "wait for it or cancel it");
+    if (this.#state === "stopped") throw new VitrineError("session", "migration", "the guest has ended", "boot one that runs");
+    const { stop: rule, ...limits } = options;
+    const { pages } = machine.accel.userMemory;
+    let told = Number.NEGATIVE_INFINITY;
+    const progress = (s: MigrationSource) => {
+      report({ pass: s.pass, bytes: s.bytes, rows: [...s.rows], pages, pending: s.pending.slice() });
+    };
+    const source = new MigrationSource({
+      machine, channel, ...limits, ...(rule ? { rule } : {}), wallMs: () => this.#host.now(),
+      between: () => new Promise((turn) => { this.#host.later(turn, 0); }),
+      pause: () => {
+        this.#leftRunning = this.#state === "running";
+        this.pause();
+        this.#held = true;
+      },
+      resume: () => {
+        this.#held = false;
+        if (this.#leftRunning) this.resume();
+      },
+      onProgress: (s) => {
+        if (this.#host.now() - told < PROGRESS_MS) return;
+        told = this.#host.now();
+        progress(s);
+      },
+    });
+    this.#migration = source;
+    try {
+      const result = await source.run();
+      progress(source);
+      if (result.kind === "moved") this.#state = "stopped";
+      return result;
+    } finally {
+      this.#migration = undefined;
+    }
+  }
+
+  /** The machine stays; false when it is too late. */
+  cancelMigration(): boolean {
+    return this.#migration?.cancel() ?? false;
+  }
+
+  /** After the machine has moved: what it had still to say and to be told. */
+  leave(): Luggage {
+    const input = this.#input;
+    this.#input = [];
+    return { fresh: this.#log.take(), text: this.#log.text, input, running: this.#leftRunning };
+  }
+
+  /** What was left behind by a machine that has been received; it goes on here if it ran there. */
+  unpack({ text, input, running }: Luggage): void {
+    this.#log.precede(text);
+    this.#input.unshift(...input);
+    this.#feed();
+    if (running) this.resume();
+  }
+
+  async #build(config: GuestConfig): Promise<Running> {
+    if (this.#migration) throw new VitrineError("session", "machine", "is moving", "cancel the migration first");
     this.#generation++;
+    this.#held = false;
     this.#guest = undefined;
     this.#state = "empty";
     this.#ending = undefined;
@@ -66,8 +155,10 @@ export class MachineSession {
     });
     const pages = config.ramSize / 4096;
     const marks = () => new Uint8Array(pages);
-    this.#guest = { vm, observer, machine, forApi: marks(), forMap: marks(), touched: marks() };
-    this.resume();
+    this.#state = "paused";
+    const guest: Running = { vm, observer, machine, forApi: marks(), forMap: marks(), touched: marks() };
+    this.#guest = guest;
+    return guest;
   }
 
   pause(): void {
@@ -78,7 +169,7 @@ export class MachineSession {
 
   resume(): void {
     const guest = this.#guest;
-    if (!guest || this.#state === "running" || this.#state === "stopped") return;
+    if (!guest || this.#held || this.#state === "running" || this.#state === "stopped") return;
     this.#state = "running";
     this.#pace.start(guest.vm.clock.now());
     const mine = ++this.#generation;
@@ -270,6 +361,7 @@ export class MachineSession {
   }
 
   #run(untilT: number): MachineStop {
+    if (this.#held) throw new VitrineError("session", "machine", "is moving", "wait for the migration to end");
     return this.#need().machine.run(untilT);
   }
 
@@ -281,7 +373,7 @@ export class MachineSession {
 
   /** Moves what was typed into the UART as it has room. */
   #feed(): void {
-    const uart = this.#guest?.machine.uart;
+    const uart = this.#held ? undefined : this.#guest?.machine.uart;
     while (uart && this.#input[0]) {
       const taken = uart.receive(this.#input[0]);
       if (taken < this.#input[0].length) {

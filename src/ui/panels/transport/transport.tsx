@@ -1,4 +1,4 @@
-import { cachedGuests } from "../../guests.ts";
+import { allGuests, cachedGuests, embeddedGuests } from "../../guests.ts";
 import { grouped, rate } from "../../format.ts";
 import { actions, usePage } from "../../store.ts";
 import style from "./transport.module.css";
@@ -16,7 +16,7 @@ function Mode() {
 
 /** The buttons that matter, and the one clock. */
 export function Transport() {
-  const { state, guest, cached, busy, t, accel, theme } = usePage();
+  const { state, guest, cached, busy, t, accel, theme, moving } = usePage();
   const speed = usePage((s) => s.seen?.stats.speed ?? 0);
   const has = state === "running" || state === "paused";
   const pick = (e: React.ChangeEvent<HTMLInputElement>) => {
@@ -28,14 +28,15 @@ export function Transport() {
       <h1 className={style.name}>Vitrine</h1>
       <label className={style.guest}>
         <span className={style.hidden}>Guest</span>
-        <select data-testid="guest" value={cachedGuests.some((g) => g.name === guest) ? guest : ""} disabled={busy} onChange={(e) => void actions.boot(e.target.value)}>
-          <option value="" disabled>{guest && !cachedGuests.some((g) => g.name === guest) ? guest : "Choose a guest"}</option>
+        <select data-testid="guest" value={allGuests.some((g) => g.name === guest) ? guest : ""} disabled={busy} onChange={(e) => void actions.boot(e.target.value)}>
+          <option value="" disabled>{guest && !allGuests.some((g) => g.name === guest) ? guest : "Choose a guest"}</option>
+          {embeddedGuests.map((g) => <option key={g.name} value={g.name}>{g.title}</option>)}
           {cached && cachedGuests.map((g) => <option key={g.name} value={g.name}>{g.title}</option>)}
         </select>
       </label>
       <label className={style.guest}>
         <span className={style.hidden}>Accelerator</span>
-        <select data-testid="accel" value={accel} disabled={busy} onChange={(e) => { usePage.setState({ accel: e.target.value === "tcg" ? "tcg" : "kvm" }); if (cachedGuests.some((g) => g.name === guest)) void actions.boot(guest); }}>
+        <select data-testid="accel" value={accel} disabled={busy} onChange={(e) => { usePage.setState({ accel: e.target.value === "tcg" ? "tcg" : "kvm" }); if (allGuests.some((g) => g.name === guest)) void actions.boot(guest); }}>
           <option value="kvm">under KVM</option><option value="tcg">on the bare CPU</option>
         </select>
       </label>
@@ -44,7 +45,7 @@ export function Transport() {
         <button type="button" data-testid="toggle" disabled={!has} onClick={() => void actions.toggle()}>{state === "running" ? "Pause" : "Run"} <kbd>F8</kbd></button>
         <button type="button" data-testid="step" disabled={!has} onClick={() => void actions.step()}>Step <kbd>F9</kbd></button>
         <button type="button" data-testid="next-exit" disabled={!has} onClick={() => void actions.nextExit()}>Next exit <kbd>F4</kbd></button>
-        <button type="button" data-testid="migrate" disabled={!has} onClick={() => void actions.migrate()}>Migrate</button>
+        <button type="button" data-testid="migrate" disabled={!has || moving} onClick={() => void actions.migrate()}>Migrate</button>
       </div>
       <span className={style.clock}><i>t</i> <span data-testid="clock">{grouped(t)}</span></span>
       <span className={style.speed}>{busy ? "loading" : state === "running" ? `${rate(speed)}/s` : state === "empty" ? "no guest" : state}</span>
