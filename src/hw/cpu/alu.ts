@@ -2,71 +2,54 @@
 import { setCarries, setLogic, setResult, cfBit, setCfOf, setZf, setArithmeticFlags, signExtend } from "./flags";
 import { LF_AUX, RAX, RDX, get, put, exception } from "./state";
 
-// @ts-ignore
 @inline export function add<T>(a: T, b: T): T {
   const r = <T>(a + b);
   setCarries<T>(r, <T>((a & b) | ((a | b) & ~r)));
   return r;
 }
-// @ts-ignore
 @inline export function adc<T>(a: T, b: T): T {
   const r = <T>(a + b + <T>cfBit());
   setCarries<T>(r, <T>((a & b) | ((a | b) & ~r)));
   return r;
 }
-// @ts-ignore
 @inline export function sub<T>(a: T, b: T): T {
   const r = <T>(a - b);
   setCarries<T>(r, <T>((~a & b) | ((~a | b) & r)));
   return r;
 }
-// @ts-ignore
 @inline export function sbb<T>(a: T, b: T): T {
   const r = <T>(a - b - <T>cfBit());
   setCarries<T>(r, <T>((~a & b) | ((~a | b) & r)));
   return r;
 }
-// @ts-ignore
 @inline export function cmp<T>(a: T, b: T): void { sub<T>(a, b); }
-// @ts-ignore
 @inline export function and<T>(a: T, b: T): T { const r = <T>(a & b); setLogic<T>(r); return r; }
-// @ts-ignore
 @inline export function or<T>(a: T, b: T): T { const r = <T>(a | b); setLogic<T>(r); return r; }
-// @ts-ignore
 @inline export function xor<T>(a: T, b: T): T { const r = <T>(a ^ b); setLogic<T>(r); return r; }
-// @ts-ignore
 @inline export function test<T>(a: T, b: T): void { setLogic<T>(<T>(a & b)); }
-// @ts-ignore
 @inline function keepCarry(old: u64): void {
   const now = load<u64>(LF_AUX);
   store<u64>(LF_AUX, now ^ (<u64>(<i64>(old ^ now) >> 63) & 0xc000000000000000));
 }
-// @ts-ignore
 @inline export function inc<T>(a: T): T {
   const old = load<u64>(LF_AUX), r = <T>(a + <T>1);
   setCarries<T>(r, <T>(a & ~r));
   keepCarry(old);
   return r;
 }
-// @ts-ignore
 @inline export function dec<T>(a: T): T {
   const old = load<u64>(LF_AUX), r = <T>(a - <T>1);
   setCarries<T>(r, <T>(~a & r));
   keepCarry(old);
   return r;
 }
-// @ts-ignore
 @inline export function neg<T>(a: T): T { return sub<T>(<T>0, a); }
-// @ts-ignore
 @inline export function not<T>(a: T): T { return <T>~a; }
-// @ts-ignore
 @inline export function mov<T>(a: T): T { return a; }
 
 // --- shifts and rotates; the count is masked by the caller's width ---------------------------------------------
 
-// @ts-ignore
 @inline function bits<T>(): u32 { return 8 * sizeof<T>(); }
-// @ts-ignore
 @inline function mask<T>(): u32 { return sizeof<T>() == 8 ? 63 : 31; }
 
 export function shl<T>(a: T, count: u8): T {
@@ -190,7 +173,6 @@ export function imulHigh(a: i64, b: i64): i64 {
   return <i64>mulHigh(<u64>a, <u64>b) - ((a >> 63) & b) - ((b >> 63) & a);
 }
 /** IMUL, two and three operands: CF = OF = the product does not fit. */
-// @ts-ignore
 @inline export function imul<T>(a: T, b: T): T {
   if (sizeof<T>() == 8) {
     const low = <i64>a * <i64>b;
@@ -312,17 +294,14 @@ export function popcount<T>(a: T): T {
   return <T>popcnt<u64>(<u64>a);
 }
 /** BSF and BSR leave the destination alone when the source is 0, as today's processors do. */
-// @ts-ignore
 @inline export function bsf<T>(d: T, v: T): T {
   setZf(v == <T>0 ? 1 : 0);
   return v == <T>0 ? d : <T>ctz<u64>(<u64>v);
 }
-// @ts-ignore
 @inline export function bsr<T>(d: T, v: T): T {
   setZf(v == <T>0 ? 1 : 0);
   return v == <T>0 ? d : <T>(63 - clz<u64>(<u64>v));
 }
-// @ts-ignore
 @inline export function byteSwap<T>(v: T): T {
   if (sizeof<T>() == 2) return <T>(((<u32>v & 0xff) << 8) | (<u32>v >> 8));
   if (sizeof<T>() == 4) return <T>bswap<u32>(<u32>v);

@@ -4,16 +4,13 @@ import { setCf, setZf } from "./flags";
 import { rd, rmw, writeBack } from "../mmu/access";
 import { eaOffset, eaOut, eaBytes, seg, segmented, segmentedSpan, addressMask, addressSize, disp } from "./record";
 
-// @ts-ignore
 @inline export function bitOf<T>(v: T, k: u32): void { setCf(<u64>(v >> <T>(k & (8 * sizeof<T>() - 1))) & 1); }
 /** @param op 1 set, 2 reset, 3 complement */
-// @ts-ignore
 @inline export function bitSet<T>(v: T, k: u32, op: i32): T {
   const bit = <T>((<u64>1) << <u64>(k & (8 * sizeof<T>() - 1)));
   return <T>(op == 1 ? v | bit : op == 2 ? v & ~bit : v ^ bit);
 }
 /** Linear address of the operand-sized word that holds bit `index` of a bit string ("Bit String" in the SDM). */
-// @ts-ignore
 @inline export function bitAddress<T>(rec: usize, index: T, write: bool): u64 {
   const signed: i64 = sizeof<T>() == 2 ? <i64><i16>index : sizeof<T>() == 4 ? <i64><i32>index : <i64>index;
   const shift: i64 = sizeof<T>() == 2 ? 4 : sizeof<T>() == 4 ? 5 : 6;

@@ -18,7 +18,6 @@ const MAX_BLOCK: usize = 32 + (64 + 1) * 16;
 
 let top: usize = ARENA;
 
-// @ts-ignore
 @inline function hashOf(pa: u32, mode: u32): usize { return BLOCK_HASH + (<usize>((pa ^ (pa >> 16) ^ (mode << 12)) & HASH_MASK) << 2); }
 
 /** Drop everything decoded: CPUID changed, the arena is full, RAM was replaced. */

@@ -27,9 +27,7 @@ import { setFlags } from "./frame";
 import { cpuidBit } from "./cpuid";
 import { next, raise, now } from "./flow";
 
-// @ts-ignore
 @external("env", "tprRead") declare function envTprRead(): u32;
-// @ts-ignore
 @external("env", "tprWrite") declare function envTprWrite(value: u32): void;
 
 /** Value an intercept hook may replace: guest/host masks and read shadows. */
@@ -47,11 +45,8 @@ export let spaceTag: u64 = 0;
 export function setSpaceTag(v: u64): void { spaceTag = v; }
 export function globalTag(): u64 { return spaceTag | 0x8000000000000000; }
 
-// @ts-ignore
 @inline function gp(rec: usize): usize { exception(13, 0); return raise(rec); }
-// @ts-ignore
 @inline function ud(rec: usize): usize { exception(6, -1); return raise(rec); }
-// @ts-ignore
 @inline function supervisor(): bool { return load<u32>(CPL) == 0; }
 
 /** Bits of CR4 that this CPU has, from CPUID. */
@@ -358,7 +353,6 @@ export function hlt(rec: usize): usize {
   return next(rec);
 }
 /** CLI and STI need CPL <= IOPL; there is no VME and no PVI. In virtual-8086 mode CPL is 3. */
-// @ts-ignore
 @inline export function ioplAllows(): bool { return load<u32>(CPL) <= ((load<u32>(EFLAGS) >> 12) & 3); }
 export function cli(rec: usize): usize {
   if (!ioplAllows()) return gp(rec);
@@ -421,7 +415,6 @@ export function rdpmc(rec: usize): usize {
   return gp(rec);
 }
 /** The time-stamp counter as the guest sees it. */
-// @ts-ignore
 @inline export function readTsc(): u64 { return now() + load<u64>(TSC_OFFSET); }
 function timeStamp(rec: usize): void {
   const v = readTsc();

@@ -16,12 +16,9 @@ import { next, raise } from "./flow";
 /** Any data or I/O breakpoint enabled? Follows DR7. */
 let dataOn: bool = false;
 
-// @ts-ignore
 @inline function enabled(i: u32): bool { return ((load<u32>(DR7) >> (i * 2)) & 3) != 0; }
-// @ts-ignore
 @inline function typeOf(i: u32): u32 { return (load<u32>(DR7) >> (16 + i * 4)) & 3; }
 /** Length in bytes: 1, 2, 8, 4 for LEN 0..3. */
-// @ts-ignore
 @inline function lengthOf(i: u32): u64 {
   const n = (load<u32>(DR7) >> (18 + i * 4)) & 3;
   return n == 2 ? 8 : <u64>n + 1;
@@ -34,7 +31,6 @@ export function updateDebug(): void {
   dataOn = on;
   updateBreak();
 }
-// @ts-ignore
 @inline export function watch(page: u64): bool { return dataOn && watched(page); }
 function watched(page: u64): bool {
   for (let i: u32 = 0; i < 4; i++) {

@@ -6,13 +6,11 @@ import { RAX, get, put, exception } from "./state";
 import { AF, CF, PF, SF, ZF, OF, setArithmeticFlags, af, cfBit } from "./flags";
 
 /** SF, ZF and PF of a byte. */
-// @ts-ignore
 @inline function szp(v: u32): u32 {
   v &= 0xff;
   return (v & 0x80) | (v ? 0 : ZF) | (popcnt<u32>(v) & 1 ? 0 : PF);
 }
 /** OF of the byte operation a + n = r. */
-// @ts-ignore
 @inline function overflow(a: u32, r: u32, n: i32): u32 {
   const b = <u32>n & 0xff, sub = n < 0;
   const x = sub ? (a ^ <u32>(-n)) & (a ^ r) : ~(a ^ b) & (a ^ r);

@@ -31,7 +31,6 @@ let base: usize = 0;
 let pos: u32 = 0;
 let short: bool = false;
 
-// @ts-ignore
 @inline function u8at(): u32 {
   if (pos >= limit) { short = true; return 0; }
   return <u32>load<u8>(base + pos++);
@@ -43,15 +42,12 @@ function u32at(): u32 {
   return a | (u16at() << 16);
 }
 /** A record that leaves its block on one side. */
-// @ts-ignore
 @inline export function sideExit(rec: usize): bool {
   const c = <u32>load<u16>(rec);
   return c >= FIRST_SIDE_EXIT && c <= LAST_SIDE_EXIT;
 }
 /** Byte offset of a general register as an 8-bit operand. */
-// @ts-ignore
 @inline function byteOffset(r: u32, rex: bool): u32 { return !rex && r >= 4 && r < 8 ? ((r - 4) << 3) + 1 : r << 3; }
-// @ts-ignore
 @inline function offsetOf(kind: u32, r: u32, rex: bool): u32 {
   switch (kind) {
     case 1: return byteOffset(r, rex);

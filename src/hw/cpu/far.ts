@@ -44,7 +44,6 @@ export function call_far_mem(rec: usize, size: u32): usize {
 export function jmp_far_mem(rec: usize, size: u32): usize {
   return readFarPointer(rec, size) ? jmp_far(rec, size, farSelector, farOffset) : raise(rec);
 }
-// @ts-ignore
 @inline function failWith(vector: i32, selector: u32): bool {
   exception(vector, <i32>(selector & 0xfffc));
   return false;

@@ -29,9 +29,7 @@ export const ARITH: u32 = 0x8d5;
 
 const TOP: u64 = 0xc000000000000000;
 
-// @ts-ignore
 @inline export function widthCode<T>(): u64 { return sizeof<T>() == 1 ? 0 : sizeof<T>() == 2 ? 1 : sizeof<T>() == 4 ? 2 : 3; }
-// @ts-ignore
 @inline export function signExtend<T>(v: T): i64 {
   if (sizeof<T>() == 1) return <i64><i8>v;
   if (sizeof<T>() == 2) return <i64><i16>v;
@@ -39,33 +37,25 @@ const TOP: u64 = 0xc000000000000000;
   return <i64>v;
 }
 /** Result and carry vector (carry out of each bit position) of an addition or subtraction. */
-// @ts-ignore
 @inline export function setCarries<T>(res: T, carries: T): void {
   store<i64>(LF_RES, signExtend<T>(res));
   if (sizeof<T>() == 8) store<u64>(LF_AUX, (<u64>carries & 0xc000000000000008) | 3);
   else store<u64>(LF_AUX, (<u64>carries << (64 - 8 * sizeof<T>())) | widthCode<T>());
 }
 /** Logic result: CF = OF = AF = 0. */
-// @ts-ignore
 @inline export function setLogic<T>(res: T): void {
   store<i64>(LF_RES, signExtend<T>(res));
   store<u64>(LF_AUX, 0);
 }
 /** Result with CF and OF given (0 or 1), AF = 0. */
-// @ts-ignore
 @inline export function setResult<T>(res: T, carry: u64, overflow: u64): void {
   store<i64>(LF_RES, signExtend<T>(res));
   store<u64>(LF_AUX, (carry << 63) | ((carry ^ overflow) << 62));
 }
-// @ts-ignore
 @inline export function cf(): bool { return load<i64>(LF_AUX) < 0; }
-// @ts-ignore
 @inline export function cfBit(): u64 { return load<u64>(LF_AUX) >> 63; }
-// @ts-ignore
 @inline export function zf(): bool { return load<u64>(LF_RES) == 0; }
-// @ts-ignore
 @inline export function ofBit(): u64 { const a = load<u64>(LF_AUX); return (a >> 63) ^ ((a >> 62) & 1); }
-// @ts-ignore
 @inline export function sfBit(): u64 { return (load<u64>(LF_RES) >> 63) ^ ((load<u64>(LF_AUX) >> 2) & 1); }
 export function pf(): bool {
   return ((popcnt<u32>(<u32>load<u8>(LF_RES)) ^ 1 ^ (<u32>load<u64>(LF_AUX) >> 4)) & 1) != 0;
@@ -77,7 +67,6 @@ export function af(): u32 {
   return <u32>(aux >> shift) & 1;
 }
 /** Condition by the low nibble of Jcc/SETcc/CMOVcc; cc is a constant at every call. */
-// @ts-ignore
 @inline export function condition(cc: i32): bool {
   switch (cc) {
     case 0: return ofBit() != 0;

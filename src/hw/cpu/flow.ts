@@ -22,7 +22,6 @@ import { intercepts, intercept, I_BOUNDARY, I_INTR, I_NMI, I_INTR_WINDOW, I_NMI_
 import { deliver, deliverDebugTrap } from "./interrupt";
 import { checkFetch } from "./debug";
 
-// @ts-ignore
 @external("env", "intAck") declare function envIntAck(): i32;
 
 /** Deliveries since an instruction last retired; a guest that only faults must not keep the embedder waiting. */
@@ -88,7 +87,6 @@ export function jump(rip: u64): usize {
   return go();
 }
 /** Follow a direct branch or NEXT record. */
-// @ts-ignore
 @inline export function follow(rec: usize): usize {
   const b: usize = load<u32>(rec, 8);
   if (b) {
@@ -109,7 +107,6 @@ export function afterSegment(rec: usize, s: u32): usize {
   return next(rec);
 }
 /** May execution go on at an effective address? #GP when it is not canonical or beyond the limit of CS. */
-// @ts-ignore
 @inline export function outside(rip: u64): bool {
   return load<u32>(MODE) & MODE_L ? !canonical(rip) && deny() : rip > <u64>load<u32>(SEG_LIMIT + (CS << 2)) && deny();
 }
@@ -120,7 +117,6 @@ function targetOf(rec: usize): u64 {
   return load<u32>(MODE) & MODE_L ? rip : rip & 0xffffffff;
 }
 /** The same question for a direct branch: a linked one has been asked before. */
-// @ts-ignore
 @inline export function strays(rec: usize): bool { return load<u32>(rec, 8) == 0 && outside(targetOf(rec)); }
 /** A branch whose target is outside: it has not happened. */
 function stray(rec: usize): usize {

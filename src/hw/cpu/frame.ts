@@ -58,7 +58,6 @@ export function openLong(start: u64, inner: bool, code: i32): void {
 }
 export function stackPointer(): u64 { return sp; }
 
-// @ts-ignore
 @inline function inside(offset: u32, size: u32): bool {
   if (current) return spanAllowed(SS, offset, size, true);
   const last = <u64>offset + size - 1;

@@ -25,10 +25,8 @@ export function ldmxcsr(rec: usize): void {
 export function stmxcsr(rec: usize): void {
   if (!sseOff()) wr<u32>(eaOut<u32>(rec), load<u32>(MXCSR), rec);
 }
-// @ts-ignore
 @inline function in64(): bool { return (load<u32>(MODE) & MODE_L) != 0; }
 /** XMM8 to XMM15 exist in 64-bit mode only; elsewhere they are neither stored nor loaded. */
-// @ts-ignore
 @inline function xmmBytes(): u32 { return in64() ? 256 : 128; }
 
 /** x87 part of the image: bytes 0 to 23 and 32 to 159. `wide`: 64-bit pointers without selectors. */
@@ -130,7 +128,6 @@ function xsaveArea(rec: usize, write: bool): u64 {
   if (load<u32>(CR0) & 8) { exception(7, -1); return 0; }
   return areaOf(rec, 64, write);
 }
-// @ts-ignore
 @inline function requested(): u64 {
   return ((<u64>load<u32>(REGS + RDX) << 32) | <u64>load<u32>(REGS + RAX)) & load<u64>(XCR0);
 }

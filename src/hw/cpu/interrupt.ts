@@ -54,18 +54,14 @@ export function setDebugPayload(v: u64): void { debugPayload = v; }
 export let unblockedByIret: bool = false;
 export function clearUnblockedByIret(): void { unblockedByIret = false; }
 
-// @ts-ignore
 @inline function record(vector: i32, code: i32, kind: i32, length: u32): void {
   vectoring = true; vectoringKind = kind; vectoringVector = vector; vectoringCode = code; vectoringLength = length;
 }
-// @ts-ignore
 @inline function software(kind: i32): bool { return kind == KIND_INT || kind == KIND_INT3; }
 /** Exceptions reported with RF set in the pushed flags: faults other than #DB. */
-// @ts-ignore
 @inline function isFault(vector: i32, kind: i32): bool {
   return kind == KIND_EXCEPTION && vector != 1 && vector != 3 && vector != 4 && vector != 8 && vector != 18;
 }
-// @ts-ignore
 @inline function contributory(vector: i32): bool { return vector == 0 || (vector >= 10 && vector <= 13); }
 
 /** An exception of `vector` has met `second` while it was being delivered: 0 serially, 1 double fault, 2 shutdown. */

@@ -15,9 +15,7 @@ import { attrOf, baseOf, limitOf, readSystem, UNUSABLE } from "./segment";
 import { checkPort } from "./debug";
 import { next, jump, raise } from "./flow";
 
-// @ts-ignore
 @external("env", "portRead") declare function envPortRead(port: u32, size: u32): u32;
-// @ts-ignore
 @external("env", "portWrite") declare function envPortWrite(port: u32, size: u32, value: u32): void;
 
 /** "I/O Privilege Level" and "I/O Permission Bit Map": sets fault (#GP(0)) when the access is not allowed. */
@@ -54,7 +52,6 @@ function writePort(port: u32, size: u32, v: u32): void {
   checkPort(port, size);
 }
 /** What the intercept is told besides the port. */
-// @ts-ignore
 @inline function detail(size: u32, input: u32, string: u32, repeated: u32, immediate: u32): u64 {
   return <u64>(size | (input << 3) | (string << 4) | (repeated << 5) | (immediate << 6));
 }

@@ -30,10 +30,8 @@ export function putMmx(at: usize, v: u64): void {
   store<u64>(FPR + at, v);
   store<u64>(FPR + at, 0xffff, 8);
 }
-// @ts-ignore
 @inline export function lowOf(v: v128): u64 { return <u64>i64x2.extract_lane(v, 0); }
 /** Upper quadword to the lower: the high half of an interleave of eight bytes. */
-// @ts-ignore
 @inline function high(v: v128): v128 { return i8x16.shuffle(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15); }
 export function mmxPunpckhbw(a: v128, b: v128): v128 { return high(punpcklbw(a, b)); }
 export function mmxPunpckhwd(a: v128, b: v128): v128 { return high(punpcklwd(a, b)); }

@@ -19,9 +19,7 @@ import { cpuidBit } from "./cpuid";
 import { next, raise } from "./flow";
 
 // APIC registers live with the embedder; the value is in MAILBOX; a result other than 0 means #GP(0).
-// @ts-ignore
 @external("env", "msrRead") declare function envMsrRead(n: u32): i32;
-// @ts-ignore
 @external("env", "msrWrite") declare function envMsrWrite(n: u32): i32;
 
 /** Spare slots of the MTRR array. */
@@ -72,9 +70,7 @@ function plain(n: u32): usize {
   if (n >= 0x200 && n <= 0x20f) return MTRR + 96 + (<usize>(n - 0x200) << 3);
   return 0;
 }
-// @ts-ignore
 @inline function atEmbedder(n: u32): bool { return n == 0x1b || n == 0x6e0 || (n >= 0x800 && n <= 0x8ff); }
-// @ts-ignore
 @inline function hasVmx(): bool { return (cpuidBit(1, 0, 2) & 0x20) != 0; }
 
 /** Between two instructions none is in hand, so the clock is one further than an instruction sees it. */

@@ -15,32 +15,22 @@ import {
 const NOWHERE: u64 = 0x8000000000000000;
 export const R_SLOW: u32 = 0x20; // the effective address needs eaSlow()
 
-// @ts-ignore
 @inline export function A(rec: usize): usize { return <usize>load<u8>(rec, 4); }
-// @ts-ignore
 @inline export function B(rec: usize): usize { return <usize>load<u8>(rec, 5); }
-// @ts-ignore
 @inline export function imm<T>(rec: usize): T {
   // A 4-byte operand is loaded in its own type: asc would widen <u32>load<i32> with the sign.
   if (sizeof<T>() == 4) return load<T>(rec, 12);
   return <T><i64>load<i32>(rec, 12);
 }
-// @ts-ignore
 @inline export function imm64(rec: usize): u64 { return load<u64>(rec, 8); }
-// @ts-ignore
 @inline export function disp(rec: usize): i32 { return load<i32>(rec, 8); }
-// @ts-ignore
 @inline export function pageOffset(rec: usize): u32 { return <u32>load<u16>(rec, 2) & 0xfff; }
-// @ts-ignore
 @inline export function length(rec: usize): u32 { return <u32>load<u8>(rec, 3) >> 4; }
 /** Address size of a record without a ModRM.reg operand: 1, 2, 3 for 16, 32, 64 bits. */
-// @ts-ignore
 @inline export function addressSize(rec: usize): u32 { return <u32>load<u8>(rec, 4) & 15; }
 /** 0, 2 (F2) or 3 (F3). */
-// @ts-ignore
 @inline export function rep(rec: usize): u32 { return <u32>load<u8>(rec, 4) >> 4; }
 /** Segment of the memory operand (encoding order). */
-// @ts-ignore
 @inline export function seg(rec: usize): i32 { return <i32>load<u8>(rec, 7) & 7; }
 export function ripOf(rec: usize): u64 { return (load<u64>(REGS + RIPB_OFF) + pageOffset(rec)) & load<u64>(RIPMASK); }
 export function ripAfter(rec: usize): u64 { return (load<u64>(REGS + RIPB_OFF) + pageOffset(rec) + length(rec)) & load<u64>(RIPMASK); }
@@ -48,7 +38,6 @@ export function ripAfter(rec: usize): u64 { return (load<u64>(REGS + RIPB_OFF) +
 export function addressMask(size: u32): u64 { return size == 3 ? ~0 : size == 2 ? 0xffffffff : 0xffff; }
 
 /** Linear address of the memory operand. May set fault (segment violations); the caller checks after the access. */
-// @ts-ignore
 @inline export function ea(rec: usize): u64 {
   const s = <u32>load<u8>(rec, 7);
   if (s & R_SLOW) return eaSlow(rec);
@@ -56,12 +45,9 @@ export function addressMask(size: u32): u64 { return size == 3 ? ~0 : size == 2 
     + (load<u64>(REGS + load<u8>(rec, 6)) << <u64>((s >> 3) & 3)) + <u64><i64>load<i32>(rec, 8)) & load<u64>(AMASK);
 }
 /** Linear address of a memory operand of type T that is only read: checked over its whole size where segments matter. */
-// @ts-ignore
 @inline export function eaIn<T>(rec: usize): u64 { return eaBytes(rec, sizeof<T>(), false); }
 /** The same for an operand that is written. */
-// @ts-ignore
 @inline export function eaOut<T>(rec: usize): u64 { return eaBytes(rec, sizeof<T>(), true); }
-// @ts-ignore
 @inline export function eaBytes(rec: usize, size: u32, write: bool): u64 {
   const s = <u32>load<u8>(rec, 7);
   if (s & R_SLOW) return eaSpan(rec, size, write);
@@ -81,7 +67,6 @@ export function eaOffset(rec: usize): u64 {
 export function eaSlow(rec: usize): u64 { return segmented(seg(rec), eaOffset(rec), false, true); }
 
 /** LEA: the offset, without a segment; the value is truncated to the operand. */
-// @ts-ignore
 @inline export function effective(rec: usize): u64 {
   const s = <u32>load<u8>(rec, 7);
   if (s & R_SLOW) return eaOffset(rec);

@@ -24,18 +24,12 @@ export const UNUSABLE: u32 = 0x10000;
 const A_P: u32 = 0x80;
 const A_S: u32 = 0x10;
 
-// @ts-ignore
 @inline export function selectorOf(s: i32): u32 { return load<u32>(SEG_SEL + (s << 2)); }
-// @ts-ignore
 @inline export function baseOf(s: i32): u64 { return load<u64>(SEG_BASE + (s << 3)); }
-// @ts-ignore
 @inline export function limitOf(s: i32): u32 { return load<u32>(SEG_LIMIT + (s << 2)); }
-// @ts-ignore
 @inline export function attrOf(s: i32): u32 { return load<u32>(SEG_ATTR + (s << 2)); }
-// @ts-ignore
 @inline export function in64(): bool { return (load<u32>(MODE) & MODE_L) != 0; }
 /** Protected mode proper: neither real nor virtual-8086 mode. */
-// @ts-ignore
 @inline export function inProtected(): bool { const m = load<u32>(PMODE); return m == PROTECTED || m == LONG; }
 
 /** Write the hidden part of a segment register; updateMode() must follow. */
@@ -65,7 +59,6 @@ export function setSegmentReal(s: i32, selector: u32): void {
   }
 }
 /** Present, writable, expand-up data over all of 4 GiB, in the one mask-and-compare form. */
-// @ts-ignore
 @inline function flat(s: i32, real: bool): bool {
   return limitOf(s) == 0xffffffff && (attrOf(s) & (real ? 0xc : UNUSABLE | 0x1e)) == (real ? (attrOf(s) & 8) : 0x12);
 }
@@ -133,9 +126,7 @@ export function writeSystem(la: u64, size: u32, v: u64): void {
 export let descriptor: u64 = 0;
 export let descriptorHigh: u64 = 0;
 export let descriptorAt: u64 = 0;
-// @ts-ignore
 @inline export function descriptorAttr(): u32 { return <u32>(descriptor >> 40) & 0xf0ff; }
-// @ts-ignore
 @inline export function descriptorDpl(): u32 { return <u32>(descriptor >> 45) & 3; }
 export function descriptorLimit(): u32 {
   const limit = (<u32>descriptor & 0xffff) | (<u32>(descriptor >> 32) & 0xf0000);
@@ -184,7 +175,6 @@ export function setAccessed(): void {
 export function setFromDescriptor(s: i32, selector: u32): void {
   setSegment(s, selector, descriptorBase(), descriptorLimit(), descriptorAttr());
 }
-// @ts-ignore
 @inline function fail(vector: i32, selector: u32, ext: i32): bool {
   exception(vector, <i32>(selector & 0xfffc) | ext);
   return false;
@@ -271,7 +261,6 @@ export function load_far_ss(rec: usize, size: u32, a: u32): usize { return load_
 export function load_far_ds(rec: usize, size: u32, a: u32): usize { return load_far(rec, size, a, DS); }
 export function load_far_fs(rec: usize, size: u32, a: u32): usize { return load_far(rec, size, a, 4); }
 export function load_far_gs(rec: usize, size: u32, a: u32): usize { return load_far(rec, size, a, 5); }
-// @ts-ignore
 @inline export function mov_from_seg(s: u32): u32 { return selectorOf(<i32>s); }
 
 /** Store a 16-bit system value: SLDT, STR, SMSW. A register takes the operand size, memory always 16 bits. */
@@ -345,7 +334,6 @@ function visible(selector: u32): bool {
   descriptor = readSystem(descriptorAt, 8);
   return !fault;
 }
-// @ts-ignore
 @inline function privileged(selector: u32, attr: u32): bool {
   const dpl = (attr >> 5) & 3;
   return dpl < load<u32>(CPL) || dpl < (selector & 3);

@@ -8,7 +8,6 @@ import {
 } from "../float/sse";
 
 /** Before the first lane. */
-// @ts-ignore
 @inline export function sseBegin(): void { setMxcsr(load<i32>(MXCSR)); }
 /** Unmasked exceptions of an earlier step of the same instruction. */
 let early: i32 = 0;
@@ -21,27 +20,17 @@ export function sseEnd(): bool {
   exception(load<u32>(CR4) & 0x400 ? 19 : 6, -1);
   return true;
 }
-// @ts-ignore
 @inline function q0(a: v128): u64 { return <u64>i64x2.extract_lane(a, 0); }
-// @ts-ignore
 @inline function q1(a: v128): u64 { return <u64>i64x2.extract_lane(a, 1); }
-// @ts-ignore
 @inline function d0(a: v128): u32 { return <u32>i32x4.extract_lane(a, 0); }
-// @ts-ignore
 @inline function d1(a: v128): u32 { return <u32>i32x4.extract_lane(a, 1); }
-// @ts-ignore
 @inline function d2(a: v128): u32 { return <u32>i32x4.extract_lane(a, 2); }
-// @ts-ignore
 @inline function d3(a: v128): u32 { return <u32>i32x4.extract_lane(a, 3); }
-// @ts-ignore
 @inline function setD(a: v128, v: u32): v128 { return i32x4.replace_lane(a, 0, <i32>v); }
-// @ts-ignore
 @inline function setQ(a: v128, v: u64): v128 { return i64x2.replace_lane(a, 0, <i64>v); }
-// @ts-ignore
 @inline function ps(a: u32, b: u32, c: u32, d: u32): v128 {
   return i32x4.replace_lane(i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(<i32>a), 1, <i32>b), 2, <i32>c), 3, <i32>d);
 }
-// @ts-ignore
 @inline function pd(a: u64, b: u64): v128 { return i64x2.replace_lane(i64x2.splat(<i64>a), 1, <i64>b); }
 export function addss(a: v128, b: v128): v128 { return setD(a, f32add(d0(a), d0(b))); }
 export function addsd(a: v128, b: v128): v128 { return setQ(a, f64add(q0(a), q0(b))); }

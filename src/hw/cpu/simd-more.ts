@@ -2,13 +2,9 @@
 import { XMM } from "./state";
 import { setArithmeticFlags } from "./flags";
 
-// @ts-ignore
 @inline function evenWords(a: v128, b: v128): v128 { return i8x16.shuffle(a, b, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29); }
-// @ts-ignore
 @inline function oddWords(a: v128, b: v128): v128 { return i8x16.shuffle(a, b, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31); }
-// @ts-ignore
 @inline function evenDwords(a: v128, b: v128): v128 { return i8x16.shuffle(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27); }
-// @ts-ignore
 @inline function oddDwords(a: v128, b: v128): v128 { return i8x16.shuffle(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31); }
 export function phaddw(a: v128, b: v128): v128 { return i16x8.add(evenWords(a, b), oddWords(a, b)); }
 export function phaddd(a: v128, b: v128): v128 { return i32x4.add(evenDwords(a, b), oddDwords(a, b)); }
@@ -81,17 +77,11 @@ export function pblendw(a: v128, b: v128, k: u32): v128 { return blend(a, b, k, 
 export function ptest(a: v128, b: v128): void {
   setArithmeticFlags((v128.any_true(v128.and(a, b)) ? 0 : 0x40) | (v128.any_true(v128.andnot(b, a)) ? 0 : 1));
 }
-// @ts-ignore
 @inline export function pmovsxbw(b: v128): v128 { return i16x8.extend_low_i8x16_s(b); }
-// @ts-ignore
 @inline export function pmovzxbw(b: v128): v128 { return i16x8.extend_low_i8x16_u(b); }
-// @ts-ignore
 @inline export function pmovsxwd(b: v128): v128 { return i32x4.extend_low_i16x8_s(b); }
-// @ts-ignore
 @inline export function pmovzxwd(b: v128): v128 { return i32x4.extend_low_i16x8_u(b); }
-// @ts-ignore
 @inline export function pmovsxdq(b: v128): v128 { return i64x2.extend_low_i32x4_s(b); }
-// @ts-ignore
 @inline export function pmovzxdq(b: v128): v128 { return i64x2.extend_low_i32x4_u(b); }
 export function pmovsxbd(b: v128): v128 { return pmovsxwd(pmovsxbw(b)); }
 export function pmovzxbd(b: v128): v128 { return pmovzxwd(pmovzxbw(b)); }

@@ -6,7 +6,6 @@ const A = memory.data(16, 16);
 const B = memory.data(16, 16);
 
 /** Elements 0 to 15 of an operand, widened by the format in bits 1:0: unsigned or signed, bytes or words. */
-// @ts-ignore
 @inline function element(at: usize, i: i32, k: u32): i32 {
   if (k & 1) return k & 2 ? <i32>load<i16>(at + (i << 1)) : <i32>load<u16>(at + (i << 1));
   return k & 2 ? <i32>load<i8>(at + i) : <i32>load<u8>(at + i);

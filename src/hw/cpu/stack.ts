@@ -7,20 +7,17 @@ import { spanAllowed } from "./record";
 import { loadSegment } from "./segment";
 
 /** Linear address of a stack offset; limit checks where segments are not flat. `rec` 0 in accesses means SS. */
-// @ts-ignore
 @inline export function stackAddress<T>(offset: u64, write: bool): u64 {
   if (sizeof<T>() == 8) return load<u64>(SEG_EBASE + (SS << 3)) + offset;
   const mode = load<u32>(MODE);
   if ((mode & MODE_NONFLAT) && !(mode & MODE_L) && !spanAllowed(SS, <u32>offset, sizeof<T>(), write)) exception(12, 0);
   return mode & MODE_L ? offset : (load<u64>(SEG_EBASE + (SS << 3)) + offset) & 0xffffffff;
 }
-// @ts-ignore
 @inline export function setSp(sp: u64): void {
   const m = load<u64>(SPMASK);
   put<u64>(RSP, (get<u64>(RSP) & ~m) | (sp & m));
 }
 /** Push; RSP moves only if the store succeeds. */
-// @ts-ignore
 @inline export function push<T>(v: T): void {
   const sp = (get<u64>(RSP) - sizeof<T>()) & load<u64>(SPMASK);
   const la = stackAddress<T>(sp, true);
@@ -37,13 +34,11 @@ export function denyCall<T>(): void {
   exception(13, 0);
 }
 /** Read the top of the stack, without moving RSP. */
-// @ts-ignore
 @inline export function peek<T>(above: u64): T {
   const la = stackAddress<T>((get<u64>(RSP) + above) & load<u64>(SPMASK), false);
   if (fault) return <T>0;
   return rd<T>(la, 0);
 }
-// @ts-ignore
 @inline export function drop(bytes: u64): void { setSp(get<u64>(RSP) + bytes); }
 
 export function push_seg<T>(s: i32): void {

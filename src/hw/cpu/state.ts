@@ -196,10 +196,8 @@ export function pageFault(address: u64, code: i32): void {
   fault = FAULT_EXCEPTION; faultVector = 14; faultCode = code; faultAddress = address;
 }
 
-// @ts-ignore
 @inline export function get<T>(off: usize): T { return load<T>(REGS + off); }
 /** 32-bit writes zero-extend, 8 and 16-bit writes merge (memory is little-endian, so a narrow store does it). */
-// @ts-ignore
 @inline export function put<T>(off: usize, v: T): void {
   if (sizeof<T>() == 4) store<u64>(REGS + off, <u64><u32>v);
   else store<T>(REGS + off, v);

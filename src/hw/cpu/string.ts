@@ -14,19 +14,14 @@ import { next, raise, resume } from "./flow";
 import { RIP } from "./state";
 import { yanked, unyank, yank } from "../mmu/phys";
 
-// @ts-ignore
 @inline function delta<T>(): u64 { return load<u32>(EFLAGS) & DF ? <u64>-(<i64>sizeof<T>()) : sizeof<T>(); }
-// @ts-ignore
 @inline function source<T>(rec: usize, mask: u64): u64 { return segmentedSpan(seg(rec), get<u64>(RSI) & mask, sizeof<T>(), false); }
-// @ts-ignore
 @inline function target<T>(mask: u64, write: bool): u64 { return segmentedSpan(ES, get<u64>(RDI) & mask, sizeof<T>(), write); }
-// @ts-ignore
 @inline function advance(reg: usize, by: u64, mask: u64): void {
   const v = get<u64>(reg);
   put<u64>(reg, mask == 0xffff ? (v & ~mask) | ((v + by) & mask) : (v + by) & mask);
 }
 
-// @ts-ignore
 @inline export function movs<T>(rec: usize): void {
   const mask = addressMask(addressSize(rec));
   const from = source<T>(rec, mask);
@@ -40,7 +35,6 @@ import { yanked, unyank, yank } from "../mmu/phys";
   advance(RSI, delta<T>(), mask);
   advance(RDI, delta<T>(), mask);
 }
-// @ts-ignore
 @inline export function stos<T>(rec: usize): void {
   const mask = addressMask(addressSize(rec)), to = target<T>(mask, true);
   if (fault) return;
@@ -48,7 +42,6 @@ import { yanked, unyank, yank } from "../mmu/phys";
   if (fault) return;
   advance(RDI, delta<T>(), mask);
 }
-// @ts-ignore
 @inline export function lods<T>(rec: usize): void {
   const mask = addressMask(addressSize(rec)), from = source<T>(rec, mask);
   if (fault) return;
@@ -57,7 +50,6 @@ import { yanked, unyank, yank } from "../mmu/phys";
   put<T>(RAX, v);
   advance(RSI, delta<T>(), mask);
 }
-// @ts-ignore
 @inline export function scas<T>(rec: usize): void {
   const mask = addressMask(addressSize(rec)), from = target<T>(mask, false);
   if (fault) return;
@@ -66,7 +58,6 @@ import { yanked, unyank, yank } from "../mmu/phys";
   sub<T>(get<T>(RAX), v);
   advance(RDI, delta<T>(), mask);
 }
-// @ts-ignore
 @inline export function cmps<T>(rec: usize): void {
   const mask = addressMask(addressSize(rec));
   // Which operand's fault is seen when both have one: of bytes the source's, else the target's.
@@ -93,17 +84,14 @@ import { yanked, unyank, yank } from "../mmu/phys";
 }
 
 /** Offset in memory of a page that the fast TLB lets us read (or write), 0 otherwise. */
-// @ts-ignore
 @inline function fastPage(la: u64, write: bool): usize {
   const e = <usize>(la >> 7) & 0xffe0;
   return load<u64>(e + (write ? 8 : 0), FAST_TLB) == ((la & ~0xfff) | context) ? <usize>la + load<u32>(e, FAST_TLB + 16) : 0;
 }
 /** Elements that fit between `la` and the end of its page. */
-// @ts-ignore
 @inline function room<T>(la: u64): u64 { return (4096 - (la & 0xfff)) / sizeof<T>(); }
 
 /** Iterations allowed now: the budget plus the one this record has already paid for. */
-// @ts-ignore
 @inline function allowance(): u64 { return <u64>(left + yanked) + 1; }
 
 /** `done` iterations have run. Pay for them, then stay or go on. */
@@ -119,7 +107,6 @@ function interrupted(rec: usize, done: u64): usize {
   if (done > 0) { unyank(); setLeft(left - <i32>done); yank(); }
   return raise(rec);
 }
-// @ts-ignore
 @inline function single(): bool { return block == ALONE_BLOCK; }
 
 export function rep_movs<T>(rec: usize): usize {

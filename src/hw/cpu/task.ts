@@ -29,7 +29,6 @@ export function takeTaskExit(): usize { const pc = taskExit; taskExit = 0; retur
 
 /** The incoming task: EIP, EFLAGS, 8 registers, ES CS SS DS FS GS, LDTR, CR3, trap flag. */
 const IN = memory.data(80, 8);
-// @ts-ignore
 @inline function incoming(i: u32): u32 { return load<u32>(IN + (i << 2)); }
 const I_FLAGS: u32 = 1;
 const I_REGS: u32 = 2;

@@ -66,7 +66,6 @@ function tagWord(): u32 {
   }
   return w;
 }
-// @ts-ignore
 @inline function segmented(): bool { const m = load<u32>(PMODE); return m != REAL && m != VM86; }
 /** The environment in AREA; returns its length. */
 function putEnvironment(size: u32): u32 {

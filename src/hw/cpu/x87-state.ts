@@ -22,17 +22,12 @@ export const CONDITION: u32 = 0x4700;
 const ES_B: u32 = 0x8080;
 const INDEFINITE: u64 = 0xc000000000000000;
 
-// @ts-ignore
 @inline export function top(): u32 { return (load<u32>(FSW) >> 11) & 7; }
 export function setTop(t: u32): void { store<u32>(FSW, (load<u32>(FSW) & ~0x3800) | ((t & 7) << 11)); }
 /** Address of ST(i). */
-// @ts-ignore
 @inline export function st(i: u32): usize { return FPR + (<usize>((top() + i) & 7) << 4); }
-// @ts-ignore
 @inline export function stSE(i: u32): i32 { return <i32>load<u16>(st(i), 8); }
-// @ts-ignore
 @inline export function stM(i: u32): u64 { return load<u64>(st(i)); }
-// @ts-ignore
 @inline export function empty(i: u32): bool { return !((load<u32>(FTW) >> ((top() + i) & 7)) & 1); }
 /** Write ST(i) and mark it valid. */
 export function put80(i: u32, se: i32, m: u64): void {
@@ -42,7 +37,6 @@ export function put80(i: u32, se: i32, m: u64): void {
   store<u32>(FTW, load<u32>(FTW) | (1 << ((top() + i) & 7)));
 }
 /** Write the library's result to ST(i). */
-// @ts-ignore
 @inline export function putResult(i: u32): void { put80(i, rSE, rM); }
 export function putIndefinite(i: u32): void { put80(i, 0xffff, INDEFINITE); }
 export function free(i: u32): void { store<u32>(FTW, load<u32>(FTW) & ~(1 << ((top() + i) & 7))); }
@@ -107,7 +101,6 @@ export function overflow(): bool {
   return (mask & IE) != 0;
 }
 /** IE, DE or ZE unmasked: the destination keeps its value and nothing is popped. */
-// @ts-ignore
 @inline export function halted(): bool { return (excFlags & ~mask & 7) != 0; }
 /** ES and B after the control or the status word was loaded. */
 export function recomputePending(): void {

@@ -142,7 +142,6 @@ export function arithReg(rec: usize, op: u32, kind: i32, to: u32, from: u32, pop
   finish(rec, op, false);
 }
 /** Flags of f80compare() as condition bits. */
-// @ts-ignore
 @inline function asConditions(f: i32): u32 { return <u32>f << 8; }
 /** FCOM and FCOMP with a memory operand. */
 export function compareMem(rec: usize, op: u32, source: i32, pops: u32): void {

@@ -12,7 +12,6 @@ import { IE, PE, raise, rounding, RC_DOWN, roundsUp, setC1, ZE } from "./status"
 import { addUnpacked, divUnpacked, mulUnpacked, sqrtUnpacked, uExp, uHi, uLo, uSign } from "./unpacked";
 
 /** Both operands normal numbers. */
-// @ts-ignore: decorator
 @inline
 function bothNormal(aSE: i32, aM: u64, bSE: i32, bM: u64): bool {
   return (u32((aSE & 0x7fff) - 1) < 0x7ffe) & (u32((bSE & 0x7fff) - 1) < 0x7ffe) & (i64(aM & bM) < 0);

@@ -33,7 +33,6 @@ export const QUIET_BIT: u64 = 0x4000000000000000;
 export const BIAS_ADJUST: i32 = 24576;
 
 /** Set the result. */
-// @ts-ignore: decorator
 @inline
 export function setResult(se: i32, m: u64): void {
   rSE = se;
@@ -51,7 +50,6 @@ export function f80class(se: i32, m: u64): i32 {
 }
 
 /** Unbounded biased exponent of a finite non-zero number. */
-// @ts-ignore: decorator
 @inline
 export function f80exponent(se: i32, m: u64): i32 {
   const e = se & 0x7fff;
@@ -59,7 +57,6 @@ export function f80exponent(se: i32, m: u64): i32 {
 }
 
 /** Significand of a finite non-zero number shifted up to have bit 63 set. */
-// @ts-ignore: decorator
 @inline
 export function f80significand(m: u64): u64 {
   return m << clz(m);
@@ -98,7 +95,6 @@ export function denormalStops(): bool {
 }
 
 /** Number of significand bits for a PC field; the reserved encoding acts as 64. */
-// @ts-ignore: decorator
 @inline
 export function precisionBits(pc: i32): i32 {
   return pc == 0 ? 24 : pc == 2 ? 53 : 64;

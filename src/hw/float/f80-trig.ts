@@ -91,7 +91,6 @@ function trigSpecial(se: i32, m: u64, cosine: bool): bool {
 }
 
 /** |x| >= 2^63: the instruction sets C2 and leaves its operand. */
-// @ts-ignore: decorator
 @inline
 function outOfRange(se: i32, m: u64): bool {
   const e = se & 0x7fff;

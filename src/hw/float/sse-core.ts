@@ -47,32 +47,27 @@ export function sseCommit(): i32 {
   return raised & open;
 }
 
-// @ts-ignore: decorator
 @inline
 export function rc(): i32 {
   return (mxcsr >> 13) & 3;
 }
 
 /** True when IE, DE or ZE was raised unmasked: the instruction ends before it computes. */
-// @ts-ignore: decorator
 @inline
 export function sseStopped(): bool {
   return (excFlags & ~(mxcsr >> 7) & 7) != 0;
 }
 
-// @ts-ignore: decorator
 @inline
 export function signBitOf(p: i32): u64 {
   return p == 24 ? 0x80000000 : 0x8000000000000000;
 }
 
-// @ts-ignore: decorator
 @inline
 export function infinityOf(p: i32): u64 {
   return p == 24 ? 0x7f800000 : 0x7ff0000000000000;
 }
 
-// @ts-ignore: decorator
 @inline
 export function quietBitOf(p: i32): u64 {
   return p == 24 ? 0x400000 : 0x8000000000000;
@@ -90,7 +85,6 @@ export function laneClass(x: u64, p: i32): i32 {
 }
 
 /** Sign of a lane as 0 or 1. */
-// @ts-ignore: decorator
 @inline
 export function laneSign(x: u64, p: i32): i32 {
   return i32(x >> (p == 24 ? 31 : 63)) & 1;
@@ -126,7 +120,6 @@ export function nanOf(a: u64, aC: i32, b: u64, bC: i32, p: i32): u64 {
 }
 
 /** A denormal operand under DAZ is a zero of its sign. */
-// @ts-ignore: decorator
 @inline
 export function denormalsAreZero(x: u64, p: i32): u64 {
   return (mxcsr & DAZ) && laneClass(x, p) == C_DENORMAL ? x & signBitOf(p) : x;

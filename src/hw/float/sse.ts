@@ -23,33 +23,28 @@ export { mxcsr, setMxcsr, sseCommit } from "./sse-core";
 const FAST_BITS: i32 = 0xf060;
 const FAST: i32 = 0x1020;
 
-// @ts-ignore: decorator
 @inline
 function fast(): bool {
   return (mxcsr & FAST_BITS) == FAST;
 }
 
 /** Zero, normal, infinity or NaN: not denormal. */
-// @ts-ignore: decorator
 @inline
 function plain64(x: u64): bool {
   return (x << 1) - 1 >= 0x001fffffffffffff;
 }
 
-// @ts-ignore: decorator
 @inline
 function plain32(x: u32): bool {
   return (x << 1) - 1 >= 0x00ffffff;
 }
 
 /** A normal number above the smallest binade. */
-// @ts-ignore: decorator
 @inline
 function safe64(x: u64): bool {
   return (x << 1) - 0x0040000000000000 < 0xffe0000000000000 - 0x0040000000000000;
 }
 
-// @ts-ignore: decorator
 @inline
 function safe32(x: u32): bool {
   return (x << 1) - 0x02000000 < <u32>0xff000000 - 0x02000000;
@@ -186,7 +181,6 @@ export function f32max(a: u32, b: u32): u32 {
 }
 
 /** EFLAGS bits ZF = 0x40, PF = 4, CF = 1 of COMIS* and UCOMIS* for an order of -1, 0, 1 or 2 (unordered). */
-// @ts-ignore: decorator
 @inline
 function flagsOf(order: i32): i32 {
   return order == 2 ? 0x45 : order == 0 ? 0x40 : order < 0 ? 1 : 0;
@@ -215,7 +209,6 @@ export function f32comi(a: u32, b: u32, signalling: bool): i32 {
 }
 
 /** Predicate 0..7 (EQ LT LE UNORD NEQ NLT NLE ORD) of an order; 4 and up negate. */
-// @ts-ignore: decorator
 @inline
 function holds(order: i32, predicate: i32): bool {
   const which = predicate & 3;
@@ -224,7 +217,6 @@ function holds(order: i32, predicate: i32): bool {
 }
 
 /** LT, LE, NLT and NLE signal on a quiet NaN. */
-// @ts-ignore: decorator
 @inline
 function signals(predicate: i32): bool {
   return (predicate & 3) == 1 || (predicate & 3) == 2;

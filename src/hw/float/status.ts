@@ -33,7 +33,6 @@ export let mask: i32 = 63;
 export let c1: i32 = 0;
 
 /** Or exceptions into `excFlags`. */
-// @ts-ignore: decorator
 @inline
 export function raise(flags: i32): void {
   excFlags |= flags;
@@ -45,7 +44,6 @@ export function clearFlags(): void {
 }
 
 /** True when some exception raised by this instruction is one of `flags` and is unmasked. */
-// @ts-ignore: decorator
 @inline
 export function unmasked(flags: i32): bool {
   return (excFlags & ~mask & flags) != 0;
@@ -63,7 +61,6 @@ export function setC1(value: bool): void {
 }
 
 /** Whether cutting `rest` (top bit = one half) off a magnitude makes it one unit larger. */
-// @ts-ignore: decorator
 @inline
 export function roundsUp(rc: i32, sign: i32, odd: bool, rest: u64): bool {
   if (rc == RC_NEAREST) return rest > 0x8000000000000000 || (rest == 0x8000000000000000 && odd);

@@ -72,7 +72,6 @@ export function mulUnpacked(aS: i32, aE: i32, aM: u64, bS: i32, bE: i32, bM: u64
 }
 
 /** Half-and-sticky word of a quotient whose last step left `rest` of `d`. */
-// @ts-ignore: decorator
 @inline
 function fractionOf(rest: u64, d: u64): u64 {
   if (rest == 0) return 0;

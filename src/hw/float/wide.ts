@@ -6,7 +6,6 @@
 export let wHi: u64 = 0;
 export let wLo: u64 = 0;
 
-// @ts-ignore: decorator
 @inline
 export function setWide(hi: u64, lo: u64): void {
   wHi = hi;
@@ -56,7 +55,6 @@ export function shiftLeft(hi: u64, lo: u64, n: i32): void {
 }
 
 /** Number of leading zero bits of hi:lo, 128 for zero. */
-// @ts-ignore: decorator
 @inline
 export function clz128(hi: u64, lo: u64): i32 {
   return hi ? i32(clz(hi)) : 64 + i32(clz(lo));

@@ -23,25 +23,21 @@ const K: usize = memory.data<u32>([
   0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 ]);
 
-// @ts-ignore: decorator
 @inline
 function big0(x: u32): u32 {
   return rotr(x, 2) ^ rotr(x, 13) ^ rotr(x, 22);
 }
 
-// @ts-ignore: decorator
 @inline
 function big1(x: u32): u32 {
   return rotr(x, 6) ^ rotr(x, 11) ^ rotr(x, 25);
 }
 
-// @ts-ignore: decorator
 @inline
 function choose(x: u32, y: u32, z: u32): u32 {
   return z ^ (x & (y ^ z));
 }
 
-// @ts-ignore: decorator
 @inline
 function majority(x: u32, y: u32, z: u32): u32 {
   return (x & y) | (z & (x | y));

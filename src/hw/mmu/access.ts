@@ -11,17 +11,14 @@ import { context, enterFast } from "./tlb";
 import { translate, userNow, implicit, READ, WRITE } from "./walk";
 import { watch, checkData } from "../cpu/debug";
 
-// @ts-ignore
 @inline export function canonical(la: u64): bool { return (<i64>(la << 16) >> 16) == <i64>la; }
 
-// @ts-ignore
 @inline export function rd<T>(la: u64, rec: usize): T {
   const e = <usize>(la >> 7) & 0xffe0;
   if (load<u64>(e, FAST_TLB) == (((sizeof<T>() == 1 ? la : la + sizeof<T>() - 1) & ~0xfff) | context))
     return load<T>(<usize>la + load<u32>(e, FAST_TLB + 16));
   return <T>rdSlow(la, sizeof<T>(), rec);
 }
-// @ts-ignore
 @inline export function wr<T>(la: u64, v: T, rec: usize): void {
   const e = <usize>(la >> 7) & 0xffe0;
   if (load<u64>(e, FAST_TLB + 8) == (((sizeof<T>() == 1 ? la : la + sizeof<T>() - 1) & ~0xfff) | context))
@@ -29,7 +26,6 @@ import { watch, checkData } from "../cpu/debug";
   else wrSlow(la, sizeof<T>(), <u64>v, rec);
 }
 /** Where an operand to be read and written lies: in RAM, or in BOUNCE, and then writeBack() must follow the store. */
-// @ts-ignore
 @inline export function rmw<T>(la: u64, rec: usize): usize {
   const e = <usize>(la >> 7) & 0xffe0;
   if (load<u64>(e, FAST_TLB + 8) == (((sizeof<T>() == 1 ? la : la + sizeof<T>() - 1) & ~0xfff) | context))
@@ -37,7 +33,6 @@ import { watch, checkData } from "../cpu/debug";
   return rmwSlow(la, sizeof<T>(), rec);
 }
 /** Where an operand of 8 to 64 bytes can be read: in RAM, or copied to XTEMP. 0 on a fault. */
-// @ts-ignore
 @inline export function rdPtr(la: u64, size: u32, rec: usize): usize {
   const e = <usize>(la >> 7) & 0xffe0;
   if (load<u64>(e, FAST_TLB) == (((la + size - 1) & ~0xfff) | context))
@@ -46,7 +41,6 @@ import { watch, checkData } from "../cpu/debug";
 }
 
 /** Segment of the access in hand, for #SS against #GP: a stack access passes no record. */
-// @ts-ignore
 @inline function segmentOf(rec: usize): i32 { return rec ? <i32>load<u8>(rec, 7) & 7 : SS; }
 function addressCheck(la: u64, size: u32, rec: usize): bool {
   if (fault) return false;
@@ -65,13 +59,11 @@ function alignmentMask(size: u32): u64 {
   return size == 10 ? 7 : 0;
 }
 /** Device access is only allowed to an instruction that runs in a block of its own. */
-// @ts-ignore
 @inline function mayTouchDevice(): bool {
   if (block == ALONE_BLOCK) return true;
   setFault(FAULT_ALONE);
   return false;
 }
-// @ts-ignore
 @inline function wrap(la: u64): u64 { return load<u32>(MODE) & MODE_L ? la : la & 0xffffffff; }
 
 /** Linear-memory offset of a byte that may be read, entering the fast TLB; 0: a device at devicePa, or a fault. */
@@ -124,7 +116,6 @@ export function rdSlow(la: u64, size: u32, rec: usize): u64 {
   }
   return gather(at, size);
 }
-// @ts-ignore
 @inline function gather(at: usize, size: u32): u64 {
   if (size == 4) return load<u32>(at);
   if (size == 8) return load<u64>(at);
@@ -134,7 +125,6 @@ export function rdSlow(la: u64, size: u32, rec: usize): u64 {
   for (let i: u32 = 0; i < size; i++) v |= <u64>load<u8>(at + i) << (i * 8);
   return v;
 }
-// @ts-ignore
 @inline function scatter(at: usize, size: u32, v: u64): void {
   if (size == 4) store<u32>(at, <u32>v);
   else if (size == 8) store<u64>(at, v);
@@ -232,7 +222,6 @@ export function wrFrom(la: u64, from: usize, size: u32, rec: usize): void {
   }
 }
 /** Store 16 bytes from memory at `from`. */
-// @ts-ignore
 @inline export function wr128(la: u64, from: usize, rec: usize): void {
   const e = <usize>(la >> 7) & 0xffe0;
   if (load<u64>(e, FAST_TLB + 8) == (((la + 15) & ~0xfff) | context)) v128.store(<usize>la + load<u32>(e, FAST_TLB + 16), v128.load(from));

@@ -17,9 +17,7 @@ export const FRAME_HASH_STALE: u32 = 8; // written since its digest was taken
 export const FRAME_DIRTY_USER: u32 = 16; // written since the user-space (migration) bitmap was last read
 export const FRAME_WRITTEN: u32 = FRAME_DIRTY_VIEW | FRAME_ACCESSED_VIEW | FRAME_HASH_STALE | FRAME_DIRTY_USER;
 
-// @ts-ignore
 @external("env", "mmioRead") declare function envMmioRead(low: u32, high: u32, size: u32): void;
-// @ts-ignore
 @external("env", "mmioWrite") declare function envMmioWrite(low: u32, high: u32, size: u32): void;
 
 /** Instructions taken out of `left` so that the next block entry looks for interrupts. */
@@ -37,14 +35,11 @@ export let inflight: i32 = 0;
 export function setInflight(v: i32): void { inflight = v; }
 
 /** Map entry of a physical address; 0 above 4 GiB. */
-// @ts-ignore
 @inline export function physEntry(pa: u64): u32 {
   return pa >> 32 ? 0 : load<u32>(PHYS_MAP + (<usize>(pa >> 12) << 2));
 }
-// @ts-ignore
 @inline export function frameOf(offset: usize): usize { return (offset - RAM) >> 12; }
 
-// @ts-ignore
 @inline export function a20(pa: u64): u64 { return load<u32>(A20) ? pa : pa & ~0x100000; }
 
 export function deviceRead(pa: u64, size: u32): u64 {
@@ -62,7 +57,6 @@ export function deviceWrite(pa: u64, size: u32, value: u64): void {
   yank();
 }
 /** Mark a frame written by anything: the CPU's slow path, a device, KVM, a loader. */
-// @ts-ignore
 @inline export function markWritten(offset: usize): void {
   const f = FRAME_FLAGS + frameOf(offset);
   store<u8>(f, load<u8>(f) | <u8>FRAME_WRITTEN);
@@ -80,7 +74,6 @@ export function physRead8(pa: u64): u32 {
   const e = physEntry(pa);
   return e & 3 ? <u32>load<u8>(<usize>(e & ~0xfff) + <usize>(pa & 0xfff)) : 0xff;
 }
-// @ts-ignore
 @inline function target(pa: u64, size: u32): usize {
   const e = physEntry(pa);
   if ((e & 3) != KIND_RAM) return 0;

@@ -13,7 +13,6 @@ export function setStage2Hook(index: i32): void { hook = index; }
 
 /** @param access 1 read, 2 write, 4 fetch, 3 read-modify-write of a guest table entry; @param final false for a guest
  *  paging-structure access. STAGE2 != 0 turns it on. */
-// @ts-ignore
 @inline export function stage2(gpa: u64, access: u32, final: bool, la: u64): u64 {
   if (!load<u32>(STAGE2)) { s2Perms = P_S2W | P_S2X; s2Large = false; return gpa; }
   return call_indirect<u64>(hook, gpa, access, <u32>final, la);

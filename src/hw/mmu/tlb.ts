@@ -57,9 +57,7 @@ const SPACES = memory.data(256 * 16, 16);
 
 let currentTag: u64 = 0;
 let currentGlobalTag: u64 = ~0;
-// @ts-ignore
 @inline function slotOf(tag: u64): usize { return SPACES + (<usize>((tag ^ (tag >> 12) ^ (tag >> 24)) & 255) << 4); }
-// @ts-ignore
 @inline function globalSlotOf(tag: u64): usize { return SPACES + (<usize>((tag ^ (tag >> 12) ^ (tag >> 24) ^ 0x80) & 255) << 4); }
 /** A flush has given the current space a new id: coming back to its tag must not find the old one. */
 function renewSlot(slot: usize, tag: u64, now: u32): void {
@@ -128,7 +126,6 @@ export function flushPage(la: u64): void {
   if (load<u8>(JUMP_PAGES + (b >> 3)) & <u8>((<u32>1) << (<u32>b & 7))) flushJumps();
 }
 /** Find the entry of a page, 0 when absent. */
-// @ts-ignore
 @inline export function findEntry(la: u64): usize {
   const t = TLB + (<usize>(la >> 7) & 0x1ffe0), k = load<u64>(t), page = la & ~0xfff;
   return k == (page | <u64>id) || k == (page | <u64>globalId) ? t : 0;

@@ -27,7 +27,6 @@ export let physBits: u64 = 40;
 export function setPhysBits(n: u32): void { physBits = n; }
 
 /** Error code bits that do not depend on the entry. */
-// @ts-ignore
 @inline function codeOf(access: u32, user: bool): i32 {
   let c = user ? 4 : 0;
   if (access == WRITE) c |= 2;
@@ -81,7 +80,6 @@ export function translate(la: u64, access: u32, user: bool): usize {
   return walk(la, access, user);
 }
 /** User privilege of an ordinary data access or fetch. */
-// @ts-ignore
 @inline export function userNow(): bool { return !implicit && load<u32>(CPL) == 3; }
 
 function walk(la: u64, access: u32, user: bool): usize {

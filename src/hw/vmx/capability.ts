@@ -29,7 +29,6 @@ let cr4Known: u64 = 0x3727ff;
 export function setCr4Fixed1(v: u64): void { cr4Known = v | 0x2000; }
 export function cr4Fixed1(): u64 { return cr4Known; }
 
-// @ts-ignore
 @inline function pair(zeros: u32, ones: u32): u64 { return <u64>zeros | (<u64>ones << 32); }
 /** Value of a capability MSR (480h..491h). */
 export function vmxCapability(n: u32): u64 {

@@ -7,12 +7,9 @@ import * as F from "./fields";
 import * as S from "./state";
 
 /** All default1 bits set and no bit that may not be. */
-// @ts-ignore
 @inline export function permitted(v: u32, ones: u32, allowed: u32): bool { return (v & ones) == ones && !(v & ~allowed); }
 /** Aligned as told and within the physical-address width. */
-// @ts-ignore
 @inline export function address(pa: u64, alignment: u64): bool { return !(pa & (alignment - 1)) && !(pa >> physBits); }
-// @ts-ignore
 @inline function pointer(field: u32): bool { return address(S.r64(field), 4096); }
 function msrArea(count: u32, field: u32): bool {
   if (!count) return true;

@@ -7,13 +7,9 @@ import * as S from "./state";
 import { patValid, eferValid, cr4Valid } from "./check-host";
 
 const UNUSABLE: u32 = 0x10000;
-// @ts-ignore
 @inline function selector(s: u32): u32 { return S.r16(F.GUEST_ES_SELECTOR + s * 2); }
-// @ts-ignore
 @inline function base(s: u32): u64 { return S.r64(F.GUEST_ES_BASE + s * 2); }
-// @ts-ignore
 @inline function limit(s: u32): u32 { return S.r32(F.GUEST_ES_LIMIT + s * 2); }
-// @ts-ignore
 @inline function rights(s: u32): u32 { return S.r32(F.GUEST_ES_RIGHTS + s * 2); }
 
 export function checkGuest(): u32 {

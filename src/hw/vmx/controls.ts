@@ -16,7 +16,6 @@ import { displacement, memoryInfo, stringLinear, scan, scannedMemory, scannedSiz
 import * as F from "./fields";
 import * as S from "./state";
 
-// @ts-ignore
 @external("env", "intAck") declare function envIntAck(): i32;
 
 /** Load the CPU's intercept bits from the controls of the current VMCS. */
@@ -53,7 +52,6 @@ export function applyIntercepts(): void {
   if (s & S.S_RDSEED) b |= I.I_RDSEED;
   I.setIntercepts(b);
 }
-// @ts-ignore
 @inline function undefined(rec: usize): usize { exception(6, -1); return raise(rec); }
 /** IRET that ended NMI blocking, for "NMI unblocking due to IRET". */
 let iretRecord: usize = 0;

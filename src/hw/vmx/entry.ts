@@ -34,7 +34,6 @@ export const NO_VMCS: i32 = -1;
 /** Guest state was refused (exit reason with bit 31), or delivery of the injected event caused a VM exit. */
 export const EXITED: i32 = -2;
 
-// @ts-ignore
 @inline function note(n: u32): u32 { store<u32>(S.FAILED_CHECK, n); return n; }
 
 /** VMLAUNCH or VMRESUME. @returns ENTERED, EXITED, NO_VMCS or the VM-instruction error (VMfailValid). */

@@ -80,7 +80,6 @@ export function failEntry(reason: u32, qualification: u64): usize {
   w(F.EXIT_INTERRUPTION, 0);
   return toHost();
 }
-// @ts-ignore
 @inline function w(field: u32, v: u32): void { S.w32(field, v); }
 
 /** "Saving Guest State". */

@@ -100,7 +100,6 @@ export const HOST_RSP: u32 = 0x6c14;
 export const HOST_RIP: u32 = 0x6c16;
 
 /** Offset of a field in the VMCS region; both halves of a 64-bit field give the same. */
-// @ts-ignore
 @inline export function fieldOffset(field: u32): usize {
   const slot = <usize>(((field >> 5) & 0x60) | ((field >> 1) & 31)), width = (field >> 13) & 3;
   return width == 0 ? 0x100 + slot * 2 : width == 1 ? 0x200 + slot * 8 : width == 2 ? 0x600 + slot * 4 : 0x800 + slot * 8;
@@ -138,5 +137,4 @@ export function fieldExists(field: u64): bool {
     default: return true;
   }
 }
-// @ts-ignore
 @inline export function readOnly(field: u32): bool { return ((field >> 10) & 3) == 1; }

@@ -47,9 +47,7 @@ function exitReason(number: u32): u32 {
     default: return 53;
   }
 }
-// @ts-ignore
 @inline function undefined(rec: usize): usize { exception(6, -1); return raise(rec); }
-// @ts-ignore
 @inline function gp(rec: usize): usize { exception(13, 0); return raise(rec); }
 /** Real-address, virtual-8086 or compatibility mode. */
 function wrongMode(): bool {

@@ -15,7 +15,6 @@ import { forgetEpt, forgetVpid } from "./ept";
 import { fieldExists, readOnly, INSTRUCTION_ERROR } from "./fields";
 import * as S from "./state";
 
-// @ts-ignore
 @inline function badAddress(pa: u64): bool { return (pa & 0xfff) != 0 || (pa >> physBits) != 0; }
 
 export function setInstructionError(error: i32): void {

@@ -98,19 +98,12 @@ export function ramPage(pa: u64): usize {
   const e = physEntry(pa);
   return (e & 3) == KIND_RAM ? <usize>(e & ~0xfff) : 0;
 }
-// @ts-ignore
 @inline export function region(): usize { return <usize>load<u32>(REGION); }
-// @ts-ignore
 @inline export function r16(field: u32): u32 { return <u32>load<u16>(region() + fieldOffset(field)); }
-// @ts-ignore
 @inline export function r32(field: u32): u32 { return load<u32>(region() + fieldOffset(field)); }
-// @ts-ignore
 @inline export function r64(field: u32): u64 { return load<u64>(region() + fieldOffset(field)); }
-// @ts-ignore
 @inline export function w16(field: u32, v: u32): void { store<u16>(region() + fieldOffset(field), <u16>v); }
-// @ts-ignore
 @inline export function w32(field: u32, v: u32): void { store<u32>(region() + fieldOffset(field), v); }
-// @ts-ignore
 @inline export function w64(field: u32, v: u64): void { store<u64>(region() + fieldOffset(field), v); }
 /** The processor has written the current VMCS: mark its frame. */
 export function touchRegion(): void { if (region() >= RAM) markWritten(region()); }
