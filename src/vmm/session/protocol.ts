@@ -33,7 +33,7 @@ export interface Stats extends Counters {
   readonly virtual_ns: number;
   readonly exits: Readonly<Record<string, number>>;
   readonly exits_total: number;
-  /** Guest instructions per second of wall time, lately; idle time does not count. */
+  /** Guest clock per second of wall time over the last half second; what HLT skips counts as clock. */
   readonly speed: number;
   readonly tlb_misses: number;
   readonly walk_refs: number;

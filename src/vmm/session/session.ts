@@ -52,7 +52,7 @@ export class MachineSession {
   /** The machine's last pages are under way, or it has left: nothing may change it here. */
   #held = false;
   #leftRunning = false;
-  #speed = { instructions: 0, ms: 0, value: 0 };
+  #speed = { instructions: 0, since: 0, value: 0 };
 
   constructor(host: SessionHost) {
     this.#host = host;
@@ -343,21 +343,22 @@ export class MachineSession {
       const ms = this.#host.now() - before;
       const ran = guest.vm.clock.now() - t;
       this.#pace.took(ran, ms);
-      this.#count(ran, ms);
+      this.#count(ran);
       this.#finish(stop);
       if (this.#state !== "running") return;
     }
     this.#host.later(() => { this.#turn(mine); }, until > t ? 0 : 1);
   }
 
-  #count(instructions: number, ms: number): void {
+  /** The guest's clock against wall time; HLT moves the clock, too. */
+  #count(instructions: number): void {
     const speed = this.#speed;
     speed.instructions += instructions;
-    speed.ms += ms;
-    if (speed.ms < 100) return;
-    speed.value = (speed.instructions / speed.ms) * 1000;
+    const now = this.#host.now(), ms = now - speed.since;
+    if (ms < 500) return;
+    speed.value = (speed.instructions / ms) * 1000;
     speed.instructions = 0;
-    speed.ms = 0;
+    speed.since = now;
   }
 
   #run(untilT: number): MachineStop {
