@@ -1,37 +1,8 @@
 import * as Comlink from "comlink";
 import type { MachineHost } from "../../workers/machine.worker.ts";
 import { VitrineError } from "../base/errors.ts";
-import type { Frame, GuestConfig, MigrateOptions, MigrationProgress, Stats, Walk, Wants } from "../vmm/index.ts";
-import type { MigrationResult } from "../vmm/public.ts";
-
-/** A migration's outcome, with the hash that each side has computed. */
-export type Moved = MigrationResult & { readonly sourceHash: string; readonly targetHash: string };
-
-/** The machine as the page sees it. It runs in a worker: every answer is a promise. */
-export interface MachineClient {
-  boot(config: GuestConfig): Promise<void>;
-  pause(): Promise<void>;
-  resume(): Promise<void>;
-  step(): Promise<void>;
-  stepExit(): Promise<void>;
-  runTo(t: number): Promise<void>;
-  send(bytes: Uint8Array): Promise<void>;
-  key(code: string, down: boolean): Promise<void>;
-  serial(): Promise<string>;
-  waitForSerial(text: string): Promise<void>;
-  readPhysical(gpa: number, length: number): Promise<Uint8Array>;
-  translate(gva: bigint): Promise<Walk>;
-  dirty(): Promise<number[]>;
-  stats(): Promise<Stats>;
-  stateHash(): Promise<string>;
-  /** Moves the machine to a second worker, which then is the machine's; it stays where anything goes wrong. */
-  migrate(options: MigrateOptions, report: (p: MigrationProgress) => void): Promise<Moved>;
-  /** False when there is no migration, or it is too late to stop it. */
-  cancelMigration(): Promise<boolean>;
-  /** Asks for the next frame; `onFrame` gets it. False while the last one is still on its way. */
-  request(wants: Wants): boolean;
-  onFrame(listener: (frame: Frame) => void): void;
-}
+import type { Frame, GuestConfig, MigrateOptions, MigrationProgress } from "../vmm/index.ts";
+import type { MachineClient, Moved } from "./machine-client.ts";
 
 /** One worker. */
 class Host {

@@ -1,6 +1,7 @@
 import { create } from "zustand";
 import type { Frame, MigrateOptions, MigrationProgress, Observation, RunState, TableRequest } from "../vmm/index.ts";
-import { type Moved, startMachine } from "./client.ts";
+import { startMachine } from "./client.ts";
+import type { Moved } from "./machine-client.ts";
 import { type BootOptions, configOf, configOfFiles } from "./guests.ts";
 
 /** Views change at most about three times a second by themselves; the console is not held back. */

@@ -1,6 +1,6 @@
 import { VitrineError } from "../base/errors.ts";
 import type { MigrateOptions, Stats, Walk } from "../vmm/index.ts";
-import type { Moved } from "./client.ts";
+import type { Moved } from "./machine-client.ts";
 import type { BootOptions } from "./guests.ts";
 import { boot, machine, migrate } from "./store.ts";
 

@@ -1,13 +1,13 @@
 import { type AccelVm, type Observer, VitrineError } from "../../base/index.ts";
-import { disassembleBytes } from "../../isa/index.ts";
 import { Machine, type MachineStop } from "../machine.ts";
 import { type Channel, type MigrationResult, MigrationSource, MigrationTarget } from "../migrate/index.ts";
+import { endingOf } from "./ending.ts";
 import { Pace } from "./pace.ts";
-import { pagingMode, tableRows, type Walk, walkPages } from "./paging.ts";
-import type {
-  DisassemblyLine, Frame, GuestConfig, Luggage, MigrateOptions, MigrationProgress, Observation, RunState, Stats, Wants,
-} from "./protocol.ts";
+import { type Walk, walkPages } from "./paging.ts";
+import type { Frame, GuestConfig, Luggage, MigrateOptions, MigrationProgress, RunState, Stats, Wants } from "./protocol.ts";
 import { SerialLog } from "./seriallog.ts";
+import { Speed } from "./speed.ts";
+import { observe, type Running, running, statsOf, takeDirty } from "./view.ts";
 
 /** What a session is given by the worker that hosts it: accelerators, wall time, a turn of the event loop. */
 export interface SessionHost {
@@ -18,18 +18,6 @@ export interface SessionHost {
   later(turn: () => void, ms: number): void;
 }
 
-interface Running {
-  readonly vm: AccelVm;
-  readonly observer: Observer;
-  readonly machine: Machine;
-  /** Marks since the last dirty(), since the last look of the map, and pages ever touched. */
-  readonly forApi: Uint8Array;
-  readonly forMap: Uint8Array;
-  readonly touched: Uint8Array;
-}
-
-const CODE_LINES = 14;
-const TOUCHED = 4;
 const UNPACED_SLICE = 4_000_000;
 /** Clock ticks between two looks for an exit, and looks between two turns of the event loop. */
 const EXIT_SLICE = 200;
@@ -52,11 +40,12 @@ export class MachineSession {
   /** The machine's last pages are under way, or it has left: nothing may change it here. */
   #held = false;
   #leftRunning = false;
-  #speed = { instructions: 0, since: 0, value: 0 };
+  readonly #speed: Speed;
 
   constructor(host: SessionHost) {
     this.#host = host;
     this.#pace = new Pace(() => host.now());
+    this.#speed = new Speed(() => host.now());
   }
 
   /** Builds the machine and starts it; throws LoadError for a bad image and leaves the session empty. */
@@ -153,10 +142,8 @@ export class MachineSession {
       vgaBios: config.vgaBios?.bytes, rtcBase: config.rtcBase, onSerial: (bytes) => { this.#log.put(bytes); },
       onDebug: () => {},
     });
-    const pages = config.ramSize / 4096;
-    const marks = () => new Uint8Array(pages);
     this.#state = "paused";
-    const guest: Running = { vm, observer, machine, forApi: marks(), forMap: marks(), touched: marks() };
+    const guest = running(vm, observer, machine, config.ramSize);
     this.#guest = guest;
     return guest;
   }
@@ -241,24 +228,11 @@ export class MachineSession {
 
   /** Numbers of the pages written since the last call. */
   dirty(): number[] {
-    const guest = this.#need();
-    this.#gather(guest);
-    const pages: number[] = [];
-    guest.forApi.forEach((mark, page) => { if (mark & 1) pages.push(page); });
-    guest.forApi.fill(0);
-    return pages;
+    return takeDirty(this.#need());
   }
 
   stats(): Stats {
-    const { vm, observer } = this.#need();
-    const counters = observer.counters();
-    const exits = observer.exits()?.counts ?? [];
-    const t = vm.clock.now();
-    return {
-      ...counters, instructions: t, virtual_ns: t, speed: this.#speed.value, exits: Object.fromEntries(exits),
-      exits_total: exits.reduce((sum, [, n]) => sum + n, 0), tlb_misses: counters.tlbMisses,
-      walk_refs: counters.walkReferences,
-    };
+    return statsOf(this.#need(), this.#speed.value);
   }
 
   /** SHA-256 of the whole machine, as `npx vitrine -state-hash` prints it. */
@@ -271,64 +245,8 @@ export class MachineSession {
     const guest = this.#guest;
     return {
       state: this.#state, t: guest?.vm.clock.now() ?? 0, serial: this.#log.take(), ending: this.#ending,
-      observation: guest && wants.observe ? this.#observe(guest, wants) : undefined,
+      observation: guest && wants.observe ? observe(guest, wants, this.#speed.value) : undefined,
     };
-  }
-
-  #observe(guest: Running, wants: Wants): Observation {
-    const { vm, observer, machine } = guest;
-    const regs = vm.regs();
-    const sregs = vm.sregs();
-    const bits = sregs.cs.l && (sregs.efer >> 10n) & 1n ? 64 : sregs.cs.db ? 32 : 16;
-    let marks: Uint8Array | undefined;
-    if (wants.marks) {
-      this.#gather(guest);
-      marks = guest.forMap.map((mark, page) => mark | (guest.touched[page] ?? 0));
-      guest.forMap.fill(0);
-    }
-    return {
-      regs, sregs, cpl: observer.cpl(), paging: pagingMode(sregs), bits, marks,
-      code: this.#code(guest, sregs.cs.base + regs.rip, bits), stats: this.stats(), exits: observer.exits(),
-      tables: wants.tables.map((r) => tableRows(vm.memory, sregs, r.table, r.level, r.gva)),
-      walk: wants.address === undefined ? undefined : walkPages(vm.memory, sregs, wants.address),
-      screen: wants.screen ? machine.vga.screen() : undefined,
-    };
-  }
-
-  /** Disassembly from RIP on, as far as the code is mapped. */
-  #code({ vm }: Running, from: bigint, bits: 16 | 32 | 64): DisassemblyLine[] {
-    const sregs = vm.sregs();
-    const bytes: number[] = [];
-    for (let i = 0; i < CODE_LINES * 15; i++) {
-      const { gpa } = walkPages(vm.memory, sregs, BigInt.asUintN(64, from + BigInt(i)));
-      if (gpa === undefined) break;
-      const chunk = new Uint8Array(Math.min(4096 - Number(gpa & 4095n), CODE_LINES * 15 - i));
-      vm.memory.read(Number(gpa), chunk);
-      bytes.push(...chunk);
-      i += chunk.length - 1;
-    }
-    const all = Uint8Array.from(bytes);
-    const lines: DisassemblyLine[] = [];
-    for (let at = 0; at < all.length && lines.length < CODE_LINES; ) {
-      const address = BigInt.asUintN(64, from + BigInt(at));
-      const { text, length } = disassembleBytes(all, bits, at, address);
-      const raw = all.subarray(at, at + Math.max(length, 1));
-      lines.push({ address, text, bytes: [...raw].map((b) => b.toString(16).padStart(2, "0")).join(" ") });
-      at += Math.max(length, 1);
-    }
-    return lines;
-  }
-
-  #gather({ observer, forApi, forMap, touched }: Running): void {
-    const fresh = new Uint8Array(forApi.length);
-    observer.takeMarks(fresh);
-    for (let page = 0; page < fresh.length; page++) {
-      const mark = fresh[page] ?? 0;
-      if (mark === 0) continue;
-      forApi[page] = (forApi[page] ?? 0) | mark;
-      forMap[page] = (forMap[page] ?? 0) | mark;
-      touched[page] = TOUCHED;
-    }
   }
 
   #turn(mine: number): void {
@@ -343,22 +261,11 @@ export class MachineSession {
       const ms = this.#host.now() - before;
       const ran = guest.vm.clock.now() - t;
       this.#pace.took(ran, ms);
-      this.#count(ran);
+      this.#speed.count(ran);
       this.#finish(stop);
       if (this.#state !== "running") return;
     }
     this.#host.later(() => { this.#turn(mine); }, until > t ? 0 : 1);
-  }
-
-  /** The guest's clock against wall time; HLT moves the clock, too. */
-  #count(instructions: number): void {
-    const speed = this.#speed;
-    speed.instructions += instructions;
-    const now = this.#host.now(), ms = now - speed.since;
-    if (ms < 500) return;
-    speed.value = (speed.instructions / ms) * 1000;
-    speed.instructions = 0;
-    speed.since = now;
   }
 
   #run(untilT: number): MachineStop {
@@ -393,15 +300,5 @@ export class MachineSession {
   #paused(): Running {
     this.pause();
     return this.#need();
-  }
-}
-
-function endingOf(stop: MachineStop): string {
-  switch (stop.kind) {
-    case "halt": return "The guest halted with nothing left that could wake it.";
-    case "shutdown": return "Triple fault: the processor shut down (KVM_EXIT_SHUTDOWN). Memory and registers are kept.";
-    case "exit": return `The guest ended the machine (${stop.cause}) with status ${stop.status}.`;
-    case "error": return `Internal error: ${stop.message}. Memory is kept.`;
-    default: return "";
   }
 }

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import type { MigrationProgress, StopRule } from "../../../vmm/index.ts";
-import type { Moved } from "../../client.ts";
+import type { Moved } from "../../machine-client.ts";
 import { Exhibit } from "../../exhibit.tsx";
 import { grouped } from "../../format.ts";
 import { actions, usePage } from "../../store.ts";

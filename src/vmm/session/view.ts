@@ -1,0 +1,76 @@
+import type { AccelVm, Observer } from "../../base/index.ts";
+import type { Machine } from "../machine.ts";
+import { codeAt } from "./code.ts";
+import { pagingMode, tableRows, walkPages } from "./paging.ts";
+import type { Observation, Stats, Wants } from "./protocol.ts";
+
+/** A machine that has been built, and what views remember of it. */
+export interface Running {
+  readonly vm: AccelVm;
+  readonly observer: Observer;
+  readonly machine: Machine;
+  /** Marks since the last dirty(), since the last look of the map, and pages ever touched. */
+  readonly forApi: Uint8Array;
+  readonly forMap: Uint8Array;
+  readonly touched: Uint8Array;
+}
+
+const TOUCHED = 4;
+
+/** @param ramSize bytes. */
+export function running(vm: AccelVm, observer: Observer, machine: Machine, ramSize: number): Running {
+  const marks = () => new Uint8Array(ramSize / 4096);
+  return { vm, observer, machine, forApi: marks(), forMap: marks(), touched: marks() };
+}
+
+function gather({ observer, forApi, forMap, touched }: Running): void {
+  const fresh = new Uint8Array(forApi.length);
+  observer.takeMarks(fresh);
+  for (let page = 0; page < fresh.length; page++) {
+    const mark = fresh[page] ?? 0;
+    if (mark === 0) continue;
+    forApi[page] = (forApi[page] ?? 0) | mark;
+    forMap[page] = (forMap[page] ?? 0) | mark;
+    touched[page] = TOUCHED;
+  }
+}
+
+/** Numbers of the pages written since the last call. */
+export function takeDirty(guest: Running): number[] {
+  gather(guest);
+  const pages: number[] = [];
+  guest.forApi.forEach((mark, page) => { if (mark & 1) pages.push(page); });
+  guest.forApi.fill(0);
+  return pages;
+}
+
+export function statsOf({ vm, observer }: Running, speed: number): Stats {
+  const counters = observer.counters();
+  const exits = observer.exits()?.counts ?? [];
+  const t = vm.clock.now();
+  return {
+    ...counters, instructions: t, virtual_ns: t, speed, exits: Object.fromEntries(exits),
+    exits_total: exits.reduce((sum, [, n]) => sum + n, 0), tlb_misses: counters.tlbMisses, walk_refs: counters.walkReferences,
+  };
+}
+
+/** What the page wants to see of a machine that stands between two slices. */
+export function observe(guest: Running, wants: Wants, speed: number): Observation {
+  const { vm, observer, machine } = guest;
+  const regs = vm.regs();
+  const sregs = vm.sregs();
+  const bits = sregs.cs.l && (sregs.efer >> 10n) & 1n ? 64 : sregs.cs.db ? 32 : 16;
+  let marks: Uint8Array | undefined;
+  if (wants.marks) {
+    gather(guest);
+    marks = guest.forMap.map((mark, page) => mark | (guest.touched[page] ?? 0));
+    guest.forMap.fill(0);
+  }
+  return {
+    regs, sregs, cpl: observer.cpl(), paging: pagingMode(sregs), bits, marks,
+    code: codeAt(vm, sregs, sregs.cs.base + regs.rip, bits), stats: statsOf(guest, speed), exits: observer.exits(),
+    tables: wants.tables.map((r) => tableRows(vm.memory, sregs, r.table, r.level, r.gva)),
+    walk: wants.address === undefined ? undefined : walkPages(vm.memory, sregs, wants.address),
+    screen: wants.screen ? machine.vga.screen() : undefined,
+  };
+}
