@@ -113,7 +113,8 @@ export function loadElf32Segments(image: ImageReader, memory: GuestMemory, top: 
   const home = headers.find(
     (h) => h.type === loadable && entry >= h.virtual && entry < h.virtual + h.memorySize,
   );
-  return { entry: home ? entry - home.virtual + home.physical : entry, end };
+  const first = headers.filter((h) => h.type === loadable).reduce((low, h) => Math.min(low, h.physical), end);
+  return { entry: home ? entry - home.virtual + home.physical : entry, first, end };
 }
 
 /** The value of an ELF note, by owner and type, or undefined. */

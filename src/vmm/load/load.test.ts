@@ -164,6 +164,17 @@ test("a multiboot header with addresses loads without ELF and clears its BSS", (
   ]);
 });
 
+test("a multiboot kernel in low memory is not overwritten by its information block", () => {
+  const bytes = new Uint8Array(0x3000).fill(0x90);
+  bytes.set(multibootHeader(0x10000, 0x8000, 0x8000, 0, 0xc000, 0x8040), 0);
+  const i = input(bytes);
+  const start = loadKernel(i);
+  expect(start.regs.rbx).toBe(0xc000n);
+  expect(readBytes(i.memory, 0x8020, 0x2fe0).every((b) => b === 0x90)).toBe(true);
+  expect(readBytes(i.memory, 0xb000, 0x1000).every((b) => b === 0)).toBe(true);
+  expect(i.memory.readU32(0xc000) & 0x4d).toBe(0x4d);
+});
+
 const xenNote = (entry: number) => {
   const note = new Uint8Array(new Uint32Array([4, 4, 18, 0, entry]).buffer);
   note.set(text("Xen\0"), 12);

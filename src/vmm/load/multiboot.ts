@@ -25,6 +25,8 @@ const Info = { memory: 1, commandLine: 4, modules: 8, memoryMap: 0x40, loaderNam
 const infoAddress = 0x9000;
 /** Strings, the module list and the memory map follow the block, below the EBDA. */
 const infoLimit = 0x9f000;
+/** A kernel that begins less than this above the block's usual place gets the block behind its end. */
+const infoRoom = 0x4000;
 
 /** Offset of the multiboot header, or -1. */
 export function findMultibootHeader(bytes: Uint8Array): number {
@@ -47,12 +49,13 @@ export function loadMultiboot(input: LoadInput, header: number): StartState {
     );
   }
   const top = Math.min(topOfRam(input.e820), input.memory.size);
-  const { entry, end } =
+  const { entry, first, end } =
     flags & Flag.addresses
       ? loadByAddresses(image, input, header, top)
       : loadElf32Segments(image, input.memory, top);
-  writeInformation(input, end, top);
-  return flatStart(input.memory, "multiboot", entry, { rax: bootMagic, rbx: BigInt(infoAddress) });
+  const info = placeInformation(first, end);
+  writeInformation(input, info, end, top);
+  return flatStart(input.memory, "multiboot", entry, { rax: bootMagic, rbx: BigInt(info.at) });
 }
 
 /** The addresses in the header itself ("a.out kludge"). */
@@ -73,16 +76,28 @@ function loadByAddresses(image: ImageReader, input: LoadInput, header: number, t
   input.memory.write(loadAddress, bytes);
   if (bssEnd > loadAddress + length)
     input.memory.write(loadAddress + length, new Uint8Array(bssEnd - loadAddress - length));
-  return { entry, end };
+  return { entry, first: loadAddress, end };
 }
 
-function writeInformation(input: LoadInput, kernelEnd: number, top: number): void {
+/** Where the block goes and how far it may reach: never into the kernel, which may itself lie in low memory. */
+function placeInformation(first: number, end: number): { at: number; limit: number } {
+  if (end <= infoAddress) return { at: infoAddress, limit: infoLimit };
+  if (first >= infoAddress + infoRoom) return { at: infoAddress, limit: Math.min(first, infoLimit) };
+  return { at: end + ((4096 - (end % 4096)) % 4096), limit: infoLimit };
+}
+
+function writeInformation(
+  input: LoadInput,
+  info: { at: number; limit: number },
+  kernelEnd: number,
+  top: number,
+): void {
   const { memory } = input;
-  let next = infoAddress + 128;
+  let next = info.at + 128;
   const put = (bytes: Uint8Array): number => {
     const at = next;
-    if (at + bytes.length > infoLimit)
-      throw new LoadError("-append", "is too long", "shorten the command lines");
+    if (at + bytes.length > info.limit)
+      throw new LoadError("-append", "leaves no room below 636 KiB", "shorten the command lines, or link the kernel elsewhere");
     memory.write(at, bytes);
     next = (at + bytes.length + 3) & ~3;
     return at;
@@ -120,5 +135,5 @@ function writeInformation(input: LoadInput, kernelEnd: number, top: number): voi
   block[11] = map.byteLength;
   block[12] = put(new Uint8Array(map.buffer));
   block[16] = put(cString("vitrine"));
-  memory.write(infoAddress, new Uint8Array(block.buffer));
+  memory.write(info.at, new Uint8Array(block.buffer));
 }
