@@ -34,7 +34,7 @@ async function main(options: VitrineOptions): Promise<number> {
   let recent = "", seen = false, midLine = false;
   const machine = new Machine(vm, {
     ramSize: options.memory, kernel, initrd, modules, append: options.append, bios, nographic: options.nographic, bootMenu: options.bootMenu,
-    noReboot: options.noReboot, rtcBase: rtcSeconds(options.rtcBase),
+    noReboot: options.noReboot, debugExit: options.debugExit, pcTestdev: options.pcTestdev, rtcBase: rtcSeconds(options.rtcBase),
     onSerial: (bytes) => {
       if (options.serial === "stdio") {
         process.stdout.write(bytes);

@@ -8,6 +8,7 @@ import { DebugConsole, debugConsolePorts, DebugExit, debugExitPort } from "./dev
 import type { Device } from "./devices/device.ts";
 import { Dma8237, dmaRanges } from "./devices/dma8237.ts";
 import { I8042 } from "./devices/i8042.ts";
+import { PcTestdev, testMemory, testPorts } from "./devices/pctestdev.ts";
 import { resetControlPort, ResetPorts, systemControlPort } from "./devices/resetports.ts";
 import { Uart } from "./devices/uart.ts";
 import { VgaText } from "./devices/vga.ts";
@@ -39,6 +40,10 @@ export interface MachineOptions {
   bootMenu?: boolean;
   /** A reset ends the machine with status 0. */
   noReboot?: boolean;
+  /** Ports of isa-debug-exit; F4h to F7h unless given. */
+  debugExit?: { readonly base: number; readonly size: number } | undefined;
+  /** The device that kvm-unit-tests are written for. */
+  pcTestdev?: boolean | undefined;
   /** Time of day at t = 0, in seconds since 1970-01-01 UTC. An input of the run: hash tests fix it. */
   rtcBase?: number;
   onSerial?: (bytes: Uint8Array) => void;
@@ -173,9 +178,10 @@ export class Machine implements Persist {
     ports.map(0x60, 1, this.i8042);
     ports.map(0x64, 1, this.i8042);
     ports.map(selectorPort, 12, this.fwCfg, { width: 4 });
+    const { base: exitPort, size: exitSize } = options.debugExit ?? { base: debugExitPort, size: 4 };
     ports.map(
-      debugExitPort,
-      4,
+      exitPort,
+      exitSize,
       new DebugExit((status) => {
         this.#end(status, "debug-exit");
       }),
@@ -190,6 +196,7 @@ export class Machine implements Persist {
     for (const [base, size] of VgaText.ports) ports.map(base, size, this.vga);
     mmio.map(vgaWindow.base, vgaWindow.size, this.vga);
     mmio.map(hpetBase, 0x400, hpet, { width: 8 });
+    if (options.pcTestdev) this.#plugTestDevice(irq);
     accel.attach(this.bus);
     this.#fillFwCfg();
     this.reset();
@@ -324,6 +331,13 @@ export class Machine implements Persist {
         this.rtc.setIrqEnabled(!on);
       },
     });
+  }
+
+  #plugTestDevice(irq: (n: number) => IrqLine): void {
+    const device = new PcTestdev(Array.from({ length: 16 }, (_, n) => irq(n)));
+    for (const [base, size, width] of testPorts) this.bus.ports.map(base, size, device, { width });
+    this.bus.mmio.map(testMemory.base, testMemory.size, device, { width: 8 });
+    this.#devices.push(device);
   }
 
   #acpi() {

@@ -103,7 +103,10 @@ test.each<[string[], string]>([
   [["-host", "arm"], '-host: "arm"; choose intel or amd'],
   [["-serial", "tcp:1"], '-serial: "tcp:1"; choose stdio or none'],
   [["-until", ""], "-until: is empty; give the text to wait for"],
-  [["-device", "e1000"], '-device: "e1000"; known is isa-debug-exit'],
+  [["-device", "e1000"], '-device: "e1000"; known are isa-debug-exit and pc-testdev'],
+  [["-device", "pc-testdev,x=1"], '-device: "pc-testdev,x=1"; known are isa-debug-exit and pc-testdev'],
+  [["-device", "isa-debug-exit,iobase=0x10000"], '"iobase=0x10000"; write iobase=0xf4,iosize=4'],
+  [["-device", "isa-debug-exit,iosize=3"], '"iosize=3"; write iobase=0xf4,iosize=4'],
   [["-rtc", "base=now"], '-rtc: "base=now"; write base=utc, base=localtime or base=2026-01-31T12:00:00'],
   [["-boot", "menu=yes"], '-boot menu: "yes"; choose on or off'],
 ])("%j is refused in one line", (args, message) => {
@@ -118,6 +121,14 @@ test.each(["\n\n", "-\u0000", "-constructor", "-__proto__", "--", "-", "-x".repe
     expect(() => parseOptions([bad])).toThrow(/^[\x20-\x7e]{1,200}$/);
   },
 );
+
+test("-device places isa-debug-exit as QEMU does and plugs pc-testdev", () => {
+  const plain = parseOptions([]);
+  expect([plain.debugExit, plain.pcTestdev]).toEqual([{ base: 0xf4, size: 4 }, false]);
+  const o = parseOptions(["-device", "pc-testdev", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"]);
+  expect([o.debugExit, o.pcTestdev]).toEqual([{ base: 0xf4, size: 4 }, true]);
+  expect(parseOptions(["-device", "isa-debug-exit"]).debugExit).toEqual({ base: 0x501, size: 2 });
+});
 
 test("multiboot modules have words of their own, and a doubled comma is one", () => {
   expect(parseModules("env a b,second")).toEqual([

@@ -8,6 +8,11 @@ export interface ModuleFile {
   readonly commandLine: string;
 }
 
+export interface PortRange {
+  readonly base: number;
+  readonly size: number;
+}
+
 /** The command line, understood. */
 export interface VitrineOptions {
   /** Bytes. */
@@ -25,7 +30,10 @@ export interface VitrineOptions {
   cpu: CpuModel;
   bootMenu: boolean;
   rtcBase: "utc" | "localtime" | string;
-  isaDebugExit: boolean;
+  /** Where isa-debug-exit answers. */
+  debugExit: PortRange;
+  /** -device pc-testdev: what kvm-unit-tests are written for. */
+  pcTestdev: boolean;
   host: "intel" | "amd";
   /** module.parameter -> value. */
   modprobe: Map<string, string>;
@@ -52,7 +60,8 @@ export function defaultOptions(): VitrineOptions {
     cpu: parseModel("qemu64"),
     bootMenu: false,
     rtcBase: "utc",
-    isaDebugExit: true,
+    debugExit: { base: 0xf4, size: 4 },
+    pcTestdev: false,
     host: "intel",
     modprobe: new Map(),
     until: undefined,
@@ -268,14 +277,22 @@ function parseRtc(v: string): string {
 }
 
 function parseDevice(o: VitrineOptions, v: string): void {
-  if (v.split(",")[0] !== "isa-debug-exit")
-    throw new OptionError("-device", quote(v), "known is isa-debug-exit");
-  for (const part of v.split(",").slice(1)) {
-    const [key, value] = split(part);
-    const fixed = (key === "iobase" && Number(value) === 0xf4) || (key === "iosize" && Number(value) === 4);
-    if (!fixed) throw new OptionError("-device isa-debug-exit", quote(part), "it is at iobase=0xf4,iosize=4");
+  const [name, ...parts] = v.split(",");
+  if (name === "pc-testdev" && parts.length === 0) o.pcTestdev = true;
+  else if (name === "isa-debug-exit") o.debugExit = parseDebugExit(parts);
+  else throw new OptionError("-device", quote(v), "known are isa-debug-exit and pc-testdev");
+}
+
+/** QEMU's defaults differ from where kvm-unit-tests expect it: they give both properties. */
+function parseDebugExit(parts: readonly string[]): PortRange {
+  const range = { base: 0x501, size: 2 };
+  for (const part of parts) {
+    const [key, value = ""] = split(part), n = /^(0x[\da-f]+|\d+)$/i.test(value) ? Number(value) : -1;
+    if (key === "iobase" && n >= 0 && n <= 0xfffc) range.base = n;
+    else if (key === "iosize" && (n === 1 || n === 2 || n === 4)) range.size = n;
+    else throw new OptionError("-device isa-debug-exit", quote(part), "write iobase=0xf4,iosize=4");
   }
-  o.isaDebugExit = true;
+  return range;
 }
 
 function parseModprobe(o: VitrineOptions, v: string): void {
