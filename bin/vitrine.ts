@@ -5,6 +5,7 @@ import { TcgVm } from "../src/tcg/index.ts";
 import { KvmAccel, type LabPlaces, LoadError, Machine, type MachineStop, type NamedImage, OptionError, parseModules, parseOptions, userMemorySize, type VitrineOptions } from "../src/vmm/public.ts";
 import { VitrineError } from "../src/base/index.ts";
 import { labCommand } from "./lab.ts";
+import { UndefinedLog } from "./undefined-log.ts";
 
 /** Guest instructions between looks at the outside world. */
 const SLICE = 20_000_000;
@@ -60,9 +61,11 @@ async function loop(machine: Machine, vm: TcgVm | KvmAccel, options: VitrineOpti
     process.stdin.on("data", (chunk: Buffer) => input.push(new Uint8Array(chunk)));
     (process.stdin as { unref?: () => void }).unref?.();
   }
+  const log = options.logUnimplemented ? new UndefinedLog(() => vm.undefinedInstructions(), (line) => complain(line)) : undefined;
   for (;;) {
     const now = vm.clock.now();
     const stop = machine.run(Math.min(now + SLICE, options.maxInsns));
+    log?.write();
     if (seen() || stop.kind !== "budget" || vm.clock.now() >= options.maxInsns) return stop;
     // Let standard input and signals in.
     await new Promise((resolve) => setImmediate(resolve));

@@ -29,6 +29,23 @@ export interface Counters {
   readonly blocksDecoded: number;
 }
 
+/** An opcode that the processor does not know, or that its CPUID does not offer: it raised #UD. */
+export interface UndefinedInstruction {
+  /** Clock when it was met. */
+  readonly t: number;
+  /** Linear address. */
+  readonly linear: bigint;
+  /** What lies there, at most 15 bytes and none of the next page. */
+  readonly bytes: Uint8Array;
+}
+
+export interface UndefinedInstructions {
+  /** Since the start. */
+  readonly count: number;
+  /** Oldest first, at most 16. */
+  readonly latest: readonly UndefinedInstruction[];
+}
+
 /** What a view may learn from an accelerator without disturbing it. */
 export interface Observer {
   /** Ors the marks of each page of RAM into `into` (Mark) and clears the accelerator's own. */
@@ -37,4 +54,5 @@ export interface Observer {
   /** undefined: there is no hypervisor below this guest. */
   exits(): ExitView | undefined;
   cpl(): number;
+  undefinedInstructions(): UndefinedInstructions;
 }

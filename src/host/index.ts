@@ -3,4 +3,4 @@ export { type ComputerOptions, type DeviceOpen, HostComputer, type Task } from "
 export { FrameAllocator, HUGE, PAGE } from "./frames.ts";
 export { HostMemory } from "./memory.ts";
 export { AddressSpace, type HostPage, type Mapping, type MmuNotifier } from "./mm.ts";
-export { endTakingMarks, processorCounters, takeFrameMarks } from "./marks.ts";
+export { endTakingMarks, processorCounters, takeFrameMarks, undefinedInstructions } from "./marks.ts";

@@ -1,4 +1,5 @@
-import { layout } from "../hw/index.ts";
+import type { UndefinedInstructions } from "../base/index.ts";
+import { layout, readUndefined } from "../hw/index.ts";
 import type { HostComputer } from "./computer.ts";
 
 /** Frame flags of the core that belong to an observer: written, touched (src/hw/mmu/phys.ts). */
@@ -28,4 +29,9 @@ export function processorCounters(host: HostComputer) {
     tlbFlushes: at(layout.N_FLUSH),
     blocksDecoded: at(layout.N_DECODED),
   };
+}
+
+/** The latest opcodes that the emulated processor did not know. */
+export function undefinedInstructions(host: HostComputer): UndefinedInstructions {
+  return readUndefined(host.core);
 }

@@ -1,4 +1,4 @@
-import { layout } from "../hw/index.ts";
+import { layout, readUndefined } from "../hw/index.ts";
 import type { Observer } from "../base/observer.ts";
 import type { TcgVm } from "./vm.ts";
 
@@ -35,6 +35,7 @@ export function observeTcg(vm: TcgVm, ramSize: number): Observer {
       blocksDecoded: counter(layout.N_DECODED),
     }),
     exits: () => undefined,
+    undefinedInstructions: () => readUndefined(core),
     cpl: () => core.u32[layout.CPL / 4] ?? 0,
   };
 }

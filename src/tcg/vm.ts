@@ -1,6 +1,6 @@
 import {
   type AccelVm, restoreCpu, saveCpu, SavedRecord, type UserMemory, BytewiseMemory, type DebugRegs, type GuestMemory, type IoBus, type Regs, type RegionFlags, type Saved, type Sregs, type Stop,
-  StateError, VirtualClock, VitrineError,
+  StateError, type UndefinedInstructions, VirtualClock, VitrineError,
 } from "../base/index.ts";
 import { I8254, I8259, Irqchip } from "../chips/index.ts";
 import * as hw from "../hw/index.ts";
@@ -235,6 +235,8 @@ export class TcgVm implements AccelVm {
     const at = (a: number): number => Number(this.core.u64[a / 8] ?? 0n);
     return { tlbMisses: at(layout.N_TLB_MISS), walkRefs: at(layout.N_WALK_REFS) };
   }
+
+  undefinedInstructions(): UndefinedInstructions { return hw.readUndefined(this.core); }
 
   events(): Saved { return readEvents(this.core); }
   setEvents(events: Saved): void { writeEvents(this.core, events); }

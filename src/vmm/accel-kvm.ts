@@ -5,6 +5,7 @@ import {
   type IoBus,
   type Regs,
   type RegionFlags,
+  type UndefinedInstructions,
   restoreCpu,
   type Saved,
   saveCpu,
@@ -16,7 +17,7 @@ import {
   type VirtualClock,
   VitrineError,
 } from "../base/index.ts";
-import { HostComputer, type Task } from "../host/index.ts";
+import { HostComputer, type Task, undefinedInstructions } from "../host/index.ts";
 import type { CpuModel } from "../isa/index.ts";
 import { MappedMemory, ProcessMemory } from "./process-memory.ts";
 import {
@@ -182,6 +183,10 @@ export class KvmAccel implements AccelVm {
   }
 
   /** Architectural TLB misses and paging-structure reads so far, both stages. */
+  undefinedInstructions(): UndefinedInstructions {
+    return undefinedInstructions(this.host);
+  }
+
   counters(): { tlbMisses: number; walkRefs: number } {
     return this.host.counters();
   }

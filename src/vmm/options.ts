@@ -34,6 +34,8 @@ export interface VitrineOptions {
   debugExit: PortRange;
   /** -device pc-testdev: what kvm-unit-tests are written for. */
   pcTestdev: boolean;
+  /** -d unimp: log opcodes that the processor does not know to standard error. */
+  logUnimplemented: boolean;
   host: "intel" | "amd";
   /** module.parameter -> value. */
   modprobe: Map<string, string>;
@@ -69,6 +71,7 @@ export function defaultOptions(): VitrineOptions {
     stats: undefined,
     stateHash: false,
     clock: "plain",
+    logUnimplemented: false,
     help: false,
   };
 }
@@ -152,6 +155,10 @@ const valued: { readonly [name: string]: Apply } = {
   },
   rtc: (o, v) => {
     o.rtcBase = parseRtc(v);
+  },
+  d: (o, v) => {
+    for (const item of v.split(",")) oneOf("-d", item, ["unimp"]);
+    o.logUnimplemented = true;
   },
   device: (o, v) => {
     parseDevice(o, v);

@@ -123,7 +123,7 @@ function stray(rec: usize): usize {
   if (sideExit(rec)) setLeft(left - <i32>load<u8>(rec, 4));
   return raise(rec);
 }
-export function undefined(rec: usize): usize { exception(6, -1); return raise(rec); }
+export function invalidOpcode(rec: usize): usize { exception(6, -1); return raise(rec); }
 export function tooLong(rec: usize): usize { exception(13, 0); return raise(rec); }
 /** Take the link of a branch or NEXT record: the target is imm bytes from the page base. */
 export function link(rec: usize): usize {

@@ -105,6 +105,7 @@ export const N_DECODED: usize = 0x900;
 export const N_EXCEPTION: usize = 0x908;
 export const N_INTERRUPT: usize = 0x910;
 export const N_FLUSH: usize = 0x918;
+export const N_UNDEFINED: usize = 0x920; // opcodes that the processor does not know, see undefined.ts
 
 export const VMX: usize = 0xa00; // state of VMX operation, see src/hw/vmx/state.ts
 export const CPUID_TABLE: usize = 0x2000; // 127 entries {leaf, subleaf, eax, ebx, ecx, edx, flags, 0}, u32 each
@@ -115,6 +116,8 @@ export const ALONE_BLOCK: usize = 0x3700; // header, one record, its NEXT
 export const STRADDLE_BLOCK: usize = 0x3800; // the one block of an instruction that crosses a page
 export const STOP: usize = 0x3f00; // record: leave run()
 export const RESUME: usize = 0x3f10; // record: look for interrupts, then continue at RIP
+export const UNDEFINED: usize = 0x8000; // 16 records of 32 bytes
+export const LAST_UNDEFINED: u32 = 15;
 
 export const FAST_TLB: usize = 0x10000;
 export const JUMP_CACHE: usize = 0x20000;

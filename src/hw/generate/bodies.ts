@@ -16,7 +16,7 @@ const body = (kind: Body["kind"]) => (module: string, args = "pc", name?: string
 const flow = body("flow"), rec = body("rec"), val = body("val");
 
 export const bodies: Readonly<Record<string, Body>> = {
-  ud: flow("flow", "pc", "undefined"),
+  ud: flow("flow", "pc", "invalidOpcode"),
   // segment.ts
   mov_to_seg: flow("segment", "pc a e16"),
   mov_from_seg: val("segment", "a", "selectorValue"),

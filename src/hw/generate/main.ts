@@ -42,7 +42,8 @@ export function generate(): Generated {
     imports.set(module, set);
   };
   use("state", "fault", "get", "put", "setLeft", "left");
-  use("flow", "raise", "boundary", "follow", "undefined", "tooLong");
+  use("flow", "raise", "boundary", "follow", "tooLong");
+  use("undefined", "undefined");
   use("record", "A", "B", "imm", "imm64", "disp", "eaIn", "eaOut", "eaBytes", "moffs");
   for (const row of rows) {
     const slots: (Case | undefined)[] = Array.from({ length: 6 });

@@ -1,5 +1,5 @@
 import type { ExitRecord, Observer } from "../../base/index.ts";
-import { endTakingMarks, processorCounters, takeFrameMarks } from "../../host/index.ts";
+import { endTakingMarks, processorCounters, takeFrameMarks, undefinedInstructions } from "../../host/index.ts";
 import { exitQualification, exitReasonName } from "../../isa/index.ts";
 import type { KvmAccel } from "../accel-kvm.ts";
 
@@ -37,6 +37,7 @@ export function observeKvm(accel: KvmAccel, ramSize: number): Observer {
     },
     counters: () => processorCounters(host),
     exits: () => ({ counts: Object.entries(stats.byReason()), records: latest() }),
+    undefinedInstructions: () => undefinedInstructions(host),
     cpl: () => accel.sregs().ss.dpl,
   };
 
