@@ -1,13 +1,11 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { UndefinedLog } from "../../bin/undefined-log.ts";
-import { parseCpu } from "../isa/index.ts";
-import { TcgVm } from "../tcg/index.ts";
-import { KvmAccel } from "./accel-kvm.ts";
-import { userMemorySize } from "./layout.ts";
-import { Machine } from "./machine.ts";
+import { UndefinedLog } from "./undefined-log.ts";
+import { parseCpu } from "../src/isa/index.ts";
+import { TcgVm } from "../src/tcg/index.ts";
+import { KvmAccel, Machine, userMemorySize } from "../src/vmm/public.ts";
 
-const wasm = new WebAssembly.Module(readFileSync(new URL("../../build/core.wasm", import.meta.url)));
+const wasm = new WebAssembly.Module(readFileSync(new URL("../build/core.wasm", import.meta.url)));
 const ramSize = 2 << 20;
 
 /** NOP; UD2, which is meant; or 0F 04, which no processor knows; both end in a triple fault, as there is no IDT. */
