@@ -228,35 +228,35 @@ function dispose(rec: usize): usize {
   if (kind == FAULT_VMEXIT) return intercept(I_STACK2, rec, 0, 0);
   return deliver(faultVector, faultCode, 3, load<u64>(RIP));
 }
+/** Clock after the instruction that MOV SS or POP SS shields: VM entry is refused to it. */
+export let movSsUntil: i64 = -1;
 /** The boundary between two instructions: "Relative Priority of Faults and VM Exits", then on at RIP. */
 export function boundary(): usize {
   unyank();
   if (stepping) { stepping = false; store<u32>(DB_PENDING, load<u32>(DB_PENDING) | 0x4000); }
   // A checkpoint lies before any event of its instant is taken, however the slices are cut.
   if (left <= 0) return stop(STOP_BUDGET);
-  if (intercepts & I_BOUNDARY) { const pc = intercept(I_BOUNDARY, 0, 0, 0); if (pc) return pc; }
   const shadow = load<u32>(SHADOW);
   if (load<u32>(INIT)) {
     if (intercepts & I_INIT) { const pc = intercept(I_INIT, 0, 0, 0); if (pc) return pc; }
     else return stop(STOP_INIT);
   }
+  if (intercepts & I_BOUNDARY) { const pc = intercept(I_BOUNDARY, 0, 0, 0); if (pc) return pc; }
+  if (shadow == 2) movSsUntil = clockNow() + 1;
   const activity = load<u32>(ACTIVITY);
   if (activity == 3) {
     if (load<u32>(SIPI) && (intercepts & I_SIPI)) { const pc = intercept(I_SIPI, 0, load<u32>(SIPI) - 1, 0); if (pc) return pc; }
     return stop(STOP_WAIT_SIPI);
   }
-  if (activity == 2) return stop(STOP_SHUTDOWN);
-  if (load<u32>(DB_PENDING) && shadow != 2) {
-    store<u32>(ACTIVITY, 0);
-    return deliverDebugTrap();
-  }
+  if (load<u32>(DB_PENDING) && shadow != 2 && activity != 2) return deliverDebugTrap();
+  if (intercepts & I_BOUNDARY) { const pc = intercept(I_BOUNDARY, 0, 1, 0); if (pc) return pc; }
   if (load<u32>(NMI) && !load<u32>(NMI_BLOCKED) && shadow != 2) {
-    store<u32>(ACTIVITY, 0);
     if (intercepts & I_NMI) { const pc = intercept(I_NMI, 0, 0, 0); if (pc) return pc; }
     store<u32>(NMI, 0);
     store<u32>(NMI_BLOCKED, 1);
     return deliver(2, -1, 2, load<u64>(RIP));
   }
+  if (activity == 2) return stop(STOP_SHUTDOWN);
   if ((intercepts & I_NMI_WINDOW) && !load<u32>(NMI_BLOCKED) && !shadow) {
     const pc = intercept(I_NMI_WINDOW, 0, 0, 0);
     if (pc) return pc;
@@ -272,7 +272,6 @@ export function boundary(): usize {
       else if (open) {
         const vector = envIntAck();
         if (vector >= 0) {
-          store<u32>(ACTIVITY, 0);
           store<u64>(N_INTERRUPT, load<u64>(N_INTERRUPT) + 1);
           return deliver(vector, -1, 0, load<u64>(RIP));
         }

@@ -91,6 +91,7 @@ export function deliver(vector: i32, code: i32, kind: i32, rip: u64): usize {
     if (pc) return pc;
     commitException(vector);
   }
+  store<u32>(ACTIVITY, 0); // an event that exits leaves HLT only behind the exit
   record(vector, code, kind, 0);
   return run(vector, code, kind, rip, rip);
 }

@@ -84,7 +84,8 @@ export function updateMode(): void {
     if (!flat(ES, real) || !flat(DS, real) || !flat(SS, real)) mode |= MODE_NONFLAT;
     store<u64>(AMASK, 0xffffffff);
     store<u64>(SPMASK, mode & MODE_SSB ? 0xffffffff : 0xffff);
-    store<u64>(RIPMASK, mode & MODE_D ? 0xffffffff : 0xffff);
+    // EIP runs past FFFFh in a 16-bit segment that is larger; branches with 16-bit operands cut it, sequence does not.
+    store<u64>(RIPMASK, mode & MODE_D || limitOf(CS) > 0xffff ? 0xffffffff : 0xffff);
     store<u64>(SEG_EBASE, load<u64>(SEG_BASE));
     store<u64>(SEG_EBASE, load<u64>(SEG_BASE, 8), 8);
     store<u64>(SEG_EBASE, load<u64>(SEG_BASE, 16), 16);

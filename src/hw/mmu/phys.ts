@@ -5,6 +5,7 @@
 //               | linear memory          |
 import { PHYS_MAP, FRAME_FLAGS, CODE_PAGES, RAM, MAILBOX, A20, T_END, left, setLeft } from "../cpu/state";
 import { invalidateCode } from "../cpu/blocks";
+import { CLAIMED, claimedAccess } from "./stage2";
 
 export const KIND_DEVICE: u32 = 0;
 export const KIND_RAM: u32 = 1;
@@ -43,6 +44,7 @@ export function setInflight(v: i32): void { inflight = v; }
 @inline export function a20(pa: u64): u64 { return load<u32>(A20) ? pa : pa & ~0x100000; }
 
 export function deviceRead(pa: u64, size: u32): u64 {
+  if (pa >= CLAIMED) return claimedAccess(pa, size, 0, 0);
   inflight = 1;
   envMmioRead(<u32>pa, <u32>(pa >> 32), size);
   inflight = 0;
@@ -50,6 +52,7 @@ export function deviceRead(pa: u64, size: u32): u64 {
   return load<u64>(MAILBOX);
 }
 export function deviceWrite(pa: u64, size: u32, value: u64): void {
+  if (pa >= CLAIMED) { claimedAccess(pa, size, 1, value); yank(); return; }
   store<u64>(MAILBOX, value);
   inflight = 1;
   envMmioWrite(<u32>pa, <u32>(pa >> 32), size);

@@ -21,7 +21,7 @@ export function checkExecutionControls(): u32 {
   const pin = S.r32(F.PIN_CONTROLS), proc = S.r32(F.PROC_CONTROLS), proc2 = S.secondary();
   if (!permitted(pin, C.PIN_ONES, C.PIN_ALLOWED)) return 101;
   if (!permitted(proc, C.PROC_TRUE_ONES, C.PROC_ALLOWED)) return 102;
-  if (proc2 & ~C.PROC2_ALLOWED) return 103;
+  if (proc2 & ~C.secondaryAllowed()) return 103;
   if (S.r32(F.CR3_TARGET_COUNT) > 4) return 104;
   if ((proc & S.P_IO_BITMAPS) && !(pointer(F.IO_BITMAP_A) && pointer(F.IO_BITMAP_B))) return 105;
   if ((proc & S.P_MSR_BITMAPS) && !pointer(F.MSR_BITMAP)) return 106;

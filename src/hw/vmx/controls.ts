@@ -83,7 +83,7 @@ export function nonRootIntercept(kind: u64, rec: usize, info: u64, extra: u64): 
   if (kind == I.I_EXCEPTION) return exceptionExit(rec, <u32>info, <i32>extra);
   if (kind == I.I_STACK2) return memoryExit(rec);
   if (kind == I.I_INTR) return externalInterrupt();
-  if (kind == I.I_BOUNDARY) return boundaryExit();
+  if (kind == I.I_BOUNDARY) return info ? timerExit() : trapExit();
   if (kind == I.I_INTR_WINDOW) return windowExit(7);
   if (kind == I.I_NMI_WINDOW) {
     return (load<u32>(S.PIN) & S.PIN_VNMI) && load<u32>(S.VIRTUAL_NMI_BLOCKED) ? 0 : windowExit(8);
@@ -170,12 +170,8 @@ function externalInterrupt(): usize {
 /** An interrupt or NMI window is open: it also ends HLT, and the activity state saved is still HLT. */
 function windowExit(reason: u32): usize { return vmExit(reason, 0, 0); }
 
-/** Before every instruction that follows a boundary: TPR threshold at entry, monitor trap flag, preemption timer. */
-function boundaryExit(): usize {
-  if (load<u32>(S.TPR_DUE)) {
-    store<u32>(S.TPR_DUE, 0);
-    return vmExit(43, 0, 0);
-  }
+/** Before debug traps: the TPR is below its threshold, the monitor trap flag. */
+function trapExit(): usize {
   const state = load<u32>(S.MTF_STATE), t = clockNow();
   if (state == 3) return vmExit(37, 0, 0);
   if (state == 1) {
@@ -183,10 +179,15 @@ function boundaryExit(): usize {
     store<i64>(S.MTF_T, t);
     store<u64>(S.MTF_RIP, load<u64>(RIP));
   } else if (state == 2 && (load<i64>(S.MTF_T) != t || load<u64>(S.MTF_RIP) != load<u64>(RIP))) return vmExit(37, 0, 0);
-  if (load<u32>(S.PIN) & S.PIN_TIMER) {
-    if (t >= load<i64>(S.DEADLINE) && load<u32>(ACTIVITY) != 3) return vmExit(52, 0, 0);
-    boundSlice();
-  }
+  if (!load<u32>(S.TPR_DUE)) return 0;
+  store<u32>(S.TPR_DUE, 0);
+  return vmExit(43, 0, 0);
+}
+/** Behind debug traps, before NMIs: the preemption timer ("VM Exits Caused by the VMX-Preemption Timer"). */
+function timerExit(): usize {
+  if (!(load<u32>(S.PIN) & S.PIN_TIMER)) return 0;
+  if (clockNow() >= load<i64>(S.DEADLINE)) return vmExit(52, 0, 0);
+  boundSlice();
   return 0;
 }
 function crWrite(rec: usize, cr: u32, reg: u64, value: u64): usize {

@@ -16,6 +16,7 @@ import { setSpaceTag, globalTag, setFixedBits } from "../cpu/control";
 import { switchSpace, flushAll } from "../mmu/tlb";
 import { physRead64, physRead32, physRead8, shortenBy, yank } from "../mmu/phys";
 import { CR0_FIXED0, CR4_FIXED0 } from "./capability";
+import * as C from "./capability";
 import { checkExecutionControls, checkExitControls, checkEntryControls } from "./check-controls";
 import { checkHost } from "./check-host";
 import { checkGuest } from "./check-guest";
@@ -40,7 +41,6 @@ export const EXITED: i32 = -2;
 export function enter(launch: bool): i32 {
   note(0);
   if (load<u64>(S.CURRENT) == ~0) return NO_VMCS;
-  if (load<u32>(SHADOW) == 2) return 26;
   const state = load<u32>(S.region(), 8);
   if (launch && state != 0) return 4;
   if (!launch && state != 1) return 5;
@@ -62,6 +62,7 @@ export function enter(launch: bool): i32 {
     entryPc = failEntry(34, failed);
     return EXITED;
   }
+  startClocks();
   if (launch) store<u32>(S.region(), 1, 8);
   S.touchRegion();
   store<u32>(S.OPERATION, S.NON_ROOT);
@@ -71,10 +72,11 @@ export function enter(launch: bool): i32 {
 }
 /** Load MSRs from an area ("Loading MSRs"). @returns 0, or the number (from 1) of the entry that cannot be loaded */
 export function loadMsrs(field: u32, countField: u32): u64 {
-  const count = min<u32>(S.r32(countField), 512);
+  const count = S.r32(countField);
   setHostInitiated(0);
   let at = S.r64(field);
   for (let i: u32 = 1; i <= count; i++, at += 16) {
+    if (i > C.MAX_MSR_COUNT) return <u64>i;
     const n = physRead32(at);
     if (physRead32(at + 4) || n == 0xc0000100 || n == 0xc0000101 || n >> 8 == 8 || n == 0x9e || n == 0x9b) return <u64>i;
     writeMsr(n, physRead64(at + 8));
@@ -141,15 +143,23 @@ function loadGuest(): void {
   setFixedBits(proc2 & S.S_UNRESTRICTED ? CR0_FIXED0 & ~0x80000001 : CR0_FIXED0, CR4_FIXED0);
   updateMode();
   updateDebug();
-  const added: u64 = proc & S.P_TSC_OFFSET ? S.r64(F.TSC_OFFSET_FIELD) : 0;
-  store<u64>(S.TSC_ADDED, added);
-  store<u64>(TSC_OFFSET, load<u64>(TSC_OFFSET) + added);
-  const now = clockNow();
-  store<i64>(S.DEADLINE, pin & S.PIN_TIMER ? now + (<i64>S.r32(F.PREEMPTION_TIMER) << 5) : i64.MAX_VALUE);
   store<u32>(S.MTF_STATE, proc & S.P_MTF ? 1 : 0);
   store<u32>(BREAK_ON, (load<u32>(BREAK_ON) & ~0x100) | (proc & S.P_MTF ? 0x100 : 0));
   store<u32>(S.TPR_DUE, (proc & S.P_TPR_SHADOW) && (proc2 & S.S_APIC_ACCESS)
     && S.r32(F.TPR_THRESHOLD) > physRead8(S.r64(F.VIRTUAL_APIC) + 0x80) >> 4 ? 1 : 0);
+}
+/** TSC offset and preemption timer, after the MSR area, which may set the TSC. */
+function startClocks(): void {
+  const added: u64 = load<u32>(S.PROC) & S.P_TSC_OFFSET ? S.r64(F.TSC_OFFSET_FIELD) : 0;
+  store<i64>(S.DEADLINE, load<u32>(S.PIN) & S.PIN_TIMER ? deadline(<i64>S.r32(F.PREEMPTION_TIMER)) : i64.MAX_VALUE);
+  store<u64>(S.TSC_ADDED, added);
+  store<u64>(TSC_OFFSET, load<u64>(TSC_OFFSET) + added);
+}
+/** The preemption timer counts changes of bit 5 of the host's TSC, which is t plus this. */
+export function hostTscOffset(): i64 { return load<i64>(TSC_OFFSET) - load<i64>(S.TSC_ADDED); }
+function deadline(count: i64): i64 {
+  const offset = hostTscOffset();
+  return ((((clockNow() + offset) >> C.TIMER_RATE) + count) << C.TIMER_RATE) - offset;
 }
 /** Choose the tags of cached translations: those of (EPTP, VPID), or new ones when VPID is off. */
 function enterSpace(eptp: u64, proc2: u32): void {

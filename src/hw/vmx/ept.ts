@@ -7,14 +7,15 @@ import { physBits } from "../mmu/walk";
 import { P_S2NR, P_S2W, P_S2X, flushAll } from "../mmu/tlb";
 import { setStage2Result } from "../mmu/stage2";
 import { secondStageFault } from "../cpu/intercept";
-import { vectoring } from "../cpu/interrupt";
+import { apicAccess } from "./apic";
 import {
-  EPTP, APIC_PAGE, PENDING_REASON, PENDING_QUALIFICATION, PENDING_GPA, PENDING_LINEAR, SPACE_TABLE, SPACES, NEXT_SPACE,
+  EPTP, PENDING_REASON, PENDING_QUALIFICATION, PENDING_GPA, PENDING_LINEAR, SPACE_TABLE, SPACES, NEXT_SPACE,
 } from "./state";
 
 const ADDRESS: u64 = 0x000ffffffffff000;
 
-function record(reason: u32, qualification: u64, gpa: u64, la: u64): u64 {
+/** Abandon the access in hand for a VM exit. */
+export function record(reason: u32, qualification: u64, gpa: u64, la: u64): u64 {
   if (fault) return 0;
   store<u32>(PENDING_REASON, reason);
   store<u64>(PENDING_QUALIFICATION, qualification);
@@ -87,14 +88,6 @@ export function translateGuestPhysical(gpa: u64, access: u32, final: u32, la: u6
   // Cached translations are of 4 KiB whatever the EPT page: INVLPG needs to drop one, INVEPT drops them all.
   setStage2Result((perms & 2 && dirty ? P_S2W : 0) | (perms & 4 ? P_S2X : 0) | (perms & 1 ? 0 : P_S2NR), false);
   return apicAccess(pa, gpa, access, final != 0, la);
-}
-/** Every access to the APIC-access page exits; none is virtualized ("Virtualizing Memory-Mapped APIC Accesses"). */
-function apicAccess(pa: u64, gpa: u64, access: u32, final: bool, la: u64): u64 {
-  if ((pa & ~0xfff) != load<u64>(APIC_PAGE)) return pa;
-  let type: u64 = access & 2 ? 1 : access & 4 ? 2 : 0;
-  if (vectoring) type = final ? 3 : 10;
-  else if (!final) type = 15;
-  return record(44, (final ? pa & 0xfff : 0) | (type << 12), gpa, la);
 }
 /** What translating a guest-physical address would give, without exits, accessed bits or counters; ~0 when it faults.
  *  For the processor's own use of guest memory outside an instruction. */

@@ -19,8 +19,8 @@ import { setImplicit } from "../mmu/walk";
 import { switchSpace } from "../mmu/tlb";
 import { physRead32, physRead64, physWrite32, physWrite64 } from "../mmu/phys";
 import { physBits } from "../mmu/walk";
-import { CR0_FIXED0, CR4_FIXED0 } from "./capability";
-import { loadMsrs, translationKey } from "./entry";
+import { CR0_FIXED0, CR4_FIXED0, TIMER_RATE, MAX_MSR_COUNT } from "./capability";
+import { loadMsrs, translationKey, hostTscOffset } from "./entry";
 import * as F from "./fields";
 import * as S from "./state";
 
@@ -68,6 +68,7 @@ export function vmExit(reason: u32, qualification: u64, rec: usize): usize {
   S.w64(F.GUEST_PHYSICAL, physical);
   interruption = 0; errorCode = 0; instruction = 0; linear = 0; physical = 0; explicitLength = 0;
   saveGuest();
+  dropTscOffset();
   w(F.ENTRY_INTERRUPTION, S.r32(F.ENTRY_INTERRUPTION) & 0x7fffffff);
   if (!storeMsrs()) return abort(1);
   return toHost();
@@ -124,13 +125,20 @@ function saveGuest(): void {
     for (let i = 0; i < 4; i++) S.w64(F.GUEST_PDPTE0 + i * 2, load<u64>(PDPTE + i * 8));
   }
   if (exit & S.X_SAVE_TIMER) {
-    const left = load<i64>(S.DEADLINE) - clockNow();
-    w(F.PREEMPTION_TIMER, left <= 0 ? 0 : <u32>(left >> 5));
+    const offset = hostTscOffset();
+    const left = ((load<i64>(S.DEADLINE) + offset) >> TIMER_RATE) - ((clockNow() + offset) >> TIMER_RATE);
+    w(F.PREEMPTION_TIMER, left <= 0 ? 0 : <u32>left);
   }
+}
+/** The TSC is the host's again, also in the MSR-store area. */
+function dropTscOffset(): void {
+  store<u64>(TSC_OFFSET, load<u64>(TSC_OFFSET) - load<u64>(S.TSC_ADDED));
+  store<u64>(S.TSC_ADDED, 0);
 }
 /** "Saving MSRs": false when one cannot be read. */
 function storeMsrs(): bool {
-  const count = min<u32>(S.r32(F.EXIT_MSR_STORE_COUNT), 512);
+  const count = S.r32(F.EXIT_MSR_STORE_COUNT);
+  if (count > MAX_MSR_COUNT) return false;
   let at = S.r64(F.EXIT_MSR_STORE);
   setHostInitiated(0);
   for (let i: u32 = 0; i < count; i++, at += 16) {
@@ -157,8 +165,7 @@ function toHost(): usize {
   store<u64>(STAGE2, 0, 8);
   store<u64>(S.EPTP, 0);
   store<u64>(S.APIC_PAGE, ~0);
-  store<u64>(TSC_OFFSET, load<u64>(TSC_OFFSET) - load<u64>(S.TSC_ADDED));
-  store<u64>(S.TSC_ADDED, 0);
+  dropTscOffset();
   store<u32>(S.MTF_STATE, 0);
   store<i64>(S.DEADLINE, i64.MAX_VALUE);
   if (wasGuest && (load<u32>(S.PIN) & S.PIN_VNMI)) store<u32>(NMI_BLOCKED, 0);

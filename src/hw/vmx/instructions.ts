@@ -4,7 +4,7 @@ import {
   REGS, RAX, CR0, CR4, CPL, EFER, EFLAGS, FEATURE_CONTROL, MODE, MODE_L, PMODE, VM86, REAL, LONG, fault, exception,
 } from "../cpu/state";
 import { setArithmeticFlags, VM } from "../cpu/flags";
-import { next, raise } from "../cpu/flow";
+import { clockNow, movSsUntil, next, raise } from "../cpu/flow";
 import { A, B, ea } from "../cpu/record";
 import { rd, wr, wrSlow } from "../mmu/access";
 import { canonical } from "../mmu/access";
@@ -115,6 +115,7 @@ export function virtualInstruction(number: u32, rec: usize, operand: u64): usize
   return conclude(rec, number == VMPTRLD ? vmPtrld(pa) : vmClear(pa));
 }
 function launch(rec: usize, first: bool): usize {
+  if (clockNow() == movSsUntil) return conclude(rec, load<u64>(S.CURRENT) == ~0 ? NO_VMCS : 26);
   const r = enter(first);
   return r == ENTERED || r == EXITED ? entryPc : conclude(rec, r);
 }

@@ -1,12 +1,13 @@
 // The door of vmx: registration of its hooks, the embedder's VMX instructions, and what observers may ask.
 import { setInterceptHook, setVirtualInstructionHook } from "../cpu/intercept";
 import { setIntercepts, I_INIT, I_SIPI } from "../cpu/intercept";
-import { setStage2Hook } from "../mmu/stage2";
+import { setStage2Hook, setClaimHook } from "../mmu/stage2";
 import { setVmxMsrHook } from "../cpu/msr";
 import { setFixedBits, setSpaceTag, globalTag, cr4Mask } from "../cpu/control";
 import { CR3, CR4 } from "../cpu/state";
 import { switchSpace } from "../mmu/tlb";
 import { CR0_FIXED0, CR4_FIXED0, setCr4Fixed1, vmxCapability } from "./capability";
+import { claimedTpr } from "./apic";
 import { translateGuestPhysical } from "./ept";
 import { nonRootIntercept, applyIntercepts } from "./controls";
 import { virtualInstruction } from "./instructions";
@@ -20,6 +21,7 @@ export function vmxInit(): void {
   setInterceptHook(nonRootIntercept.index);
   setVirtualInstructionHook(virtualInstruction.index);
   setStage2Hook(translateGuestPhysical.index);
+  setClaimHook(claimedTpr.index);
   setVmxMsrHook(vmxCapability.index);
   vmxReset();
 }
