@@ -1,5 +1,5 @@
 import { VitrineError } from "../base/index.ts";
-import { Core, FrameDigests, installCpuid, layout, MAX_RAM, PageKind, sha256 } from "../hw/index.ts";
+import { Core, type Environment, FrameDigests, installCpuid, layout, MAX_RAM, PageKind, sha256 } from "../hw/index.ts";
 import { type CpuModel, cpuidFeature } from "../isa/index.ts";
 import { FrameAllocator } from "./frames.ts";
 import { HostMemory } from "./memory.ts";
@@ -35,8 +35,11 @@ export class HostComputer {
   readonly digests: FrameDigests;
   readonly #devices = new Map<string, DeviceOpen>();
 
-  private constructor(core: Core) {
+  readonly #options: ComputerOptions;
+
+  private constructor(core: Core, options: ComputerOptions) {
     this.core = core;
+    this.#options = options;
     this.memory = new HostMemory(core);
     this.frames = new FrameAllocator(core.ramBytes, (pa, length) => this.memory.clear(pa, length));
     this.digests = new FrameDigests(core);
@@ -66,12 +69,19 @@ export class HostComputer {
     core.map(0, bytes, PageKind.Ram);
     installCpuid(core, withVmx(options.cpu));
     core.u64[layout.SEED / 8] = options.seed ?? 0x9e3779b97f4a7c15n;
-    return new HostComputer(core);
+    return new HostComputer(core, options);
   }
 
   /** Physical memory that a computer needs to give a process this much: its page tables and the second stage besides. */
   static memoryFor(userMemory: number): number {
     return userMemory + Math.ceil(userMemory / 128 / 65536) * 65536 + 0x600000;
+  }
+
+  /** A processor in software, of the model and with the instructions of the real one: its memory is what `environment` says. */
+  emulatedProcessor(environment: Environment): Core {
+    const core = Core.withImportedMemory(this.#options.module, environment);
+    installCpuid(core, this.#options.cpu);
+    return core;
   }
 
   /** Counters of the processor. */

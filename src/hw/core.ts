@@ -1,5 +1,5 @@
 // The compiled core: what the embedder (src/hw/index.ts) may call. Everything else it reads and writes in memory.
-import { STOP_REASON, T_END, REGS, ZERO_OFF, A20, EFLAGS, setLeft } from "./cpu/state";
+import { STOP_REASON, T_END, REGS, ZERO_OFF, A20, EFLAGS, setLeft, faultVector, faultCode, faultAddress } from "./cpu/state";
 import { interpret } from "./cpu/generated/run";
 import { boundary, clockNow, prepareFixedRecords } from "./cpu/flow";
 import { flushCode as dropCode, arenaUsed } from "./cpu/blocks";
@@ -13,8 +13,11 @@ import { updateDebug as followDebug } from "./cpu/debug";
 import { zeroPage, hashPage, startHash, addToHash, endHash, HASH_OUT, HASH_BUFFER } from "./mmu/digest";
 import { readMsr as readRegister, writeMsr as writeRegister, msrFault as registerFault, setHostInitiated } from "./cpu/msr";
 
+export { step, deliverEvent } from "./cpu/imported";
+export { importMemory } from "./mmu/imported";
 export * from "./vmx/public";
 import { vmxInit } from "./vmx/public";
+import { STEP_BYTES } from "./cpu/imported";
 
 /** Once after instantiation. */
 export function init(): void {
@@ -89,5 +92,11 @@ export function writeMsr(n: u32, v: u64, host: i32): void {
   writeRegister(n, v);
   setHostInitiated(0);
 }
+/** Where step() finds the instruction, 15 bytes at most. */
+export function stepBytes(): usize { return STEP_BYTES; }
+/** The exception that a step ended with (STOP_FAULT): vector, error code or -1, and CR2 of a page fault. */
+export function stepVector(): i32 { return faultVector; }
+export function stepCode(): i32 { return faultCode; }
+export function stepAddress(): u64 { return faultAddress; }
 /** Did the last readMsr() or writeMsr() meet what RDMSR or WRMSR answers with #GP? */
 export function msrFault(): i32 { return registerFault(); }

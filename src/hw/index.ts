@@ -21,6 +21,11 @@ export interface Environment {
   msrWrite(index: number, value: bigint): boolean;
   tprRead(): number;
   tprWrite(value: number): void;
+  /**
+   * Only with Core.withImportedMemory: the physical address of a linear one, or -1 - error code of the page fault.
+   * @param how access (0 read, 1 write) | user << 2 | implicit supervisor access << 3
+   */
+  translate?(low: number, high: number, how: number): number;
 }
 
 /** Why run() came back; the numbers are STOP_* of the core. */
@@ -33,6 +38,7 @@ export const Stop = {
   Request: layout.STOP_REQUEST,
   Assert: layout.STOP_ASSERT,
   Init: layout.STOP_INIT,
+  Fault: layout.STOP_FAULT,
 } as const;
 
 /** Kinds of a page in the physical map. */
@@ -59,6 +65,14 @@ export interface CoreExports {
   readMsr(index: number, host: number): bigint;
   writeMsr(index: number, value: bigint, host: number): void;
   msrFault(): number;
+  // Imported memory (src/hw/cpu/imported.ts)
+  importMemory(): void;
+  stepBytes(): number;
+  step(length: number): number;
+  deliverEvent(vector: number, code: number, kind: number, length: number): number;
+  stepVector(): number;
+  stepCode(): number;
+  stepAddress(): bigint;
   isZeroPage(at: number): number;
   digestPage(at: number): void;
   digestOut(): number;
@@ -75,6 +89,8 @@ export interface CoreExports {
   vmxFailedCheck(): number;
   vmxDeadline(): number;
   vmxOffset(field: number): number;
+  vmxGuestImage(): number;
+  vmxSetGuestImage(): void;
   vmxCapability(msr: number): bigint;
   vmOn(pa: bigint): number;
   vmxOff(): number;
@@ -90,8 +106,39 @@ export interface CoreExports {
 }
 
 const WASM_PAGE = 65536;
+/** State, caches and the (empty) physical map: all that a processor without memory touches. */
+const IMPORTED_PAGES = layout.FRAME_FLAGS / WASM_PAGE;
 /** RAM of one emulated computer at most: wasm32 addresses 4 GiB, and the core needs 64 MiB of them. */
 export const MAX_RAM = 3136 * 1024 * 1024;
+
+/** What the module imports, from an environment; 64-bit values pass through the mailbox. */
+function imports(memory: WebAssembly.Memory, environment: Environment): WebAssembly.ModuleImports {
+  const mail = new BigUint64Array(memory.buffer, layout.MAILBOX, 1);
+  return {
+    memory,
+    abort: (): never => {
+      throw new Error("core: internal assertion");
+    },
+    portRead: (port: number, size: number) => environment.portRead(port, size),
+    portWrite: (port: number, size: number, value: number) => environment.portWrite(port, size, value >>> 0),
+    mmioRead: (low: number, high: number, size: number) => {
+      mail[0] = environment.mmioRead((low >>> 0) + (high >>> 0) * 0x100000000, size);
+    },
+    mmioWrite: (low: number, high: number, size: number) => {
+      environment.mmioWrite((low >>> 0) + (high >>> 0) * 0x100000000, size, BigInt.asUintN(size * 8, mail[0] ?? 0n));
+    },
+    intAck: () => environment.intAck(),
+    msrRead: (index: number) => {
+      const value = environment.msrRead(index >>> 0);
+      mail[0] = value ?? 0n;
+      return value === undefined ? 1 : 0;
+    },
+    msrWrite: (index: number) => (environment.msrWrite(index >>> 0, mail[0] ?? 0n) ? 0 : 1),
+    tprRead: () => environment.tprRead(),
+    tprWrite: (value: number) => environment.tprWrite(value),
+    translate: (low: number, high: number, how: number) => environment.translate?.(low >>> 0, high >>> 0, how) ?? -1,
+  };
+}
 
 export class Core {
   readonly memory: WebAssembly.Memory;
@@ -116,31 +163,21 @@ export class Core {
   static async create(module: WebAssembly.Module, ramBytes: number, environment: Environment): Promise<Core> {
     const pages = (layout.RAM + ramBytes) / WASM_PAGE;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    const mail = new BigUint64Array(memory.buffer, layout.MAILBOX, 1);
-    const imports = {
-      memory,
-      abort: (): never => {
-        throw new Error("core: internal assertion");
-      },
-      portRead: (port: number, size: number) => environment.portRead(port, size),
-      portWrite: (port: number, size: number, value: number) => environment.portWrite(port, size, value >>> 0),
-      mmioRead: (low: number, high: number, size: number) => {
-        mail[0] = environment.mmioRead((low >>> 0) + (high >>> 0) * 0x100000000, size);
-      },
-      mmioWrite: (low: number, high: number, size: number) => {
-        environment.mmioWrite((low >>> 0) + (high >>> 0) * 0x100000000, size, BigInt.asUintN(size * 8, mail[0] ?? 0n));
-      },
-      intAck: () => environment.intAck(),
-      msrRead: (index: number) => {
-        const value = environment.msrRead(index >>> 0);
-        mail[0] = value ?? 0n;
-        return value === undefined ? 1 : 0;
-      },
-      msrWrite: (index: number) => (environment.msrWrite(index >>> 0, mail[0] ?? 0n) ? 0 : 1),
-      tprRead: () => environment.tprRead(),
-      tprWrite: (value: number) => environment.tprWrite(value),
-    };
-    const instance = await WebAssembly.instantiate(module, { env: imports });
+    return Core.#start(await WebAssembly.instantiate(module, { env: imports(memory, environment) }), memory, ramBytes);
+  }
+
+  /**
+   * A second processor of the same module that has no memory: it runs step() and deliverEvent(), asks `environment` to
+   * translate, and sees every physical address as a device.
+   */
+  static withImportedMemory(module: WebAssembly.Module, environment: Environment): Core {
+    const memory = new WebAssembly.Memory({ initial: IMPORTED_PAGES, maximum: IMPORTED_PAGES });
+    const core = Core.#start(new WebAssembly.Instance(module, { env: imports(memory, environment) }), memory, 0);
+    core.exports.importMemory();
+    return core;
+  }
+
+  static #start(instance: WebAssembly.Instance, memory: WebAssembly.Memory, ramBytes: number): Core {
     const core = new Core(memory, instance.exports as unknown as CoreExports, ramBytes);
     core.exports.init();
     return core;

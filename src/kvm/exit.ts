@@ -22,7 +22,7 @@ export class KvmRun {
   readonly io = { write: false, port: 0, size: 1 as 1 | 2 | 4, data: 0 };
   /** KVM_EXIT_MMIO: for a read, user space puts the value into `data`. */
   readonly mmio = { write: false, physAddr: 0, size: 1 as 1 | 2 | 4 | 8, data: 0n };
-  readonly internal: { message: string; bytes: Uint8Array } = { message: "", bytes: new Uint8Array(0) };
+  readonly internal: { message: string } = { message: "" };
   /** KVM_EXIT_FAIL_ENTRY: VM-instruction error or failed check. */
   readonly failEntry = { reason: 0, check: 0 };
 }

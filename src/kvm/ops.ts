@@ -24,6 +24,19 @@ export interface PendingState {
   debug: number;
 }
 
+/** An event whose delivery an exit has interrupted. */
+export interface InterruptedEvent {
+  readonly vector: number;
+  /** Type in VMX numbering: 0 external, 2 NMI, 3 exception, 4 and up software. */
+  readonly kind: number;
+  /** -1: none. */
+  readonly code: number;
+  /** Of the instruction of a software interrupt. */
+  readonly length: number;
+  /** That instruction counts in t already. */
+  readonly counted: boolean;
+}
+
 /**
  * The vector of operations behind which Intel's and AMD's virtualization lie (kvm_x86_ops): one object a vCPU.
  * Nothing above knows a VMCS or a VMCB.
@@ -65,12 +78,18 @@ export interface ArchVcpu {
   setPending(p: PendingState): void;
   /** Finish the instruction that exited: RIP behind it, interrupt shadow gone. */
   skip(): void;
-  /** An instruction, or an iteration of one, has been completed: the interrupt shadow ends, a single step traps. */
-  retired(): void;
+  /**
+   * Guest state as one register block in the host processor's memory, laid out as the processor's own (src/hw/cpu/state.ts);
+   * the offset stays the same. setImage() takes the block back: an instruction, or the delivery of an event, has been completed in it.
+   */
+  image(): number;
+  setImage(event: boolean): void;
   interruptAllowed(): boolean;
   nmiAllowed(): boolean;
   /** An event that an exit has interrupted waits to be delivered again. */
   readonly eventPending: boolean;
+  /** That event; it is somebody else's to deliver now. */
+  takeEvent(): InterruptedEvent | undefined;
   injectInterrupt(vector: number): void;
   injectNmi(): void;
   injectException(vector: number, code: number): void;

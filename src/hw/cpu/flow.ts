@@ -7,7 +7,7 @@ import {
   STRADDLE_BLOCK, STOP, RESUME, STOP_REASON, STOP_BUDGET, STOP_REQUEST, STOP_HALT, STOP_SHUTDOWN, STOP_WAIT_SIPI, STOP_INIT, ACTIVITY, SHADOW, INTR, NMI,
   NMI_BLOCKED, DB_PENDING, BREAK_ON, INIT, SIPI, T_END, N_INTERRUPT,
   left, setLeft, block, setBlock, fault, clearFault, faultVector, faultCode, faultAddress, exception,
-  FAULT_ALONE, FAULT_VMEXIT,
+  FAULT_ALONE, FAULT_VMEXIT, FAULT_FETCH, STOP_FAULT,
 } from "./state";
 import { IF, TF, RF } from "./flags";
 import { findBlock, makeBlock, finish, DEAD } from "./blocks";
@@ -17,6 +17,7 @@ import { ripOf, ripAfter, pageOffset, length } from "./record";
 import { yanked, yank, unyank, inflight, setInflight, physEntry } from "../mmu/phys";
 import { context, noteJump } from "../mmu/tlb";
 import { translate, FETCH, setImplicit } from "../mmu/walk";
+import { imported } from "../mmu/imported";
 import { canonical } from "../mmu/access";
 import { intercepts, intercept, I_BOUNDARY, I_INTR, I_NMI, I_INTR_WINDOW, I_NMI_WINDOW, I_INIT, I_SIPI, I_STACK2 } from "./intercept";
 import { deliver, deliverDebugTrap } from "./interrupt";
@@ -220,6 +221,7 @@ function dispose(rec: usize): usize {
   clearFault();
   setImplicit(false);
   setInflight(0);
+  if (imported) return stop(kind == FAULT_FETCH ? STOP_BUDGET : STOP_FAULT);
   if (kind == FAULT_ALONE) return runAlone();
   stepping = false;
   const t = clockNow();

@@ -168,6 +168,7 @@ export const STOP_WAIT_SIPI: u32 = 5;
 export const STOP_REQUEST: u32 = 6;
 export const STOP_ASSERT: u32 = 7;
 export const STOP_INIT: u32 = 8;
+export const STOP_FAULT: u32 = 9; // imported memory: the instruction raised an exception, which is not delivered
 
 /** Instructions left in this slice after the current block; below 0 never at a block start. */
 export let left: i32 = 0;
@@ -185,6 +186,7 @@ export const FAULT_NONE: i32 = 0;
 export const FAULT_EXCEPTION: i32 = 1;
 export const FAULT_ALONE: i32 = 2; // run this instruction again in a block of its own (device access, own code)
 export const FAULT_VMEXIT: i32 = 3; // an EPT violation or another exit that the access caused
+export const FAULT_FETCH: i32 = 4; // imported memory: the instruction is done, the next one would be fetched
 /** 1 while a single instruction runs in a block of its own: device access and code writes are allowed. */
 export let alone: i32 = 0;
 export function setAlone(v: i32): void { alone = v; }

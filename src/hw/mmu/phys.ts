@@ -6,6 +6,7 @@
 import { PHYS_MAP, FRAME_FLAGS, CODE_PAGES, RAM, MAILBOX, A20, T_END, left, setLeft } from "../cpu/state";
 import { invalidateCode } from "../cpu/blocks";
 import { CLAIMED, claimedAccess } from "./stage2";
+import { imported } from "./imported";
 
 export const KIND_DEVICE: u32 = 0;
 export const KIND_RAM: u32 = 1;
@@ -67,7 +68,8 @@ export function deviceWrite(pa: u64, size: u32, value: u64): void {
 /** Read a table entry or structure field; device memory reads as all ones. No page crossing. */
 export function physRead64(pa: u64): u64 {
   const e = physEntry(pa);
-  return e & 3 ? load<u64>(<usize>(e & ~0xfff) + <usize>(pa & 0xfff)) : ~0;
+  if (e & 3) return load<u64>(<usize>(e & ~0xfff) + <usize>(pa & 0xfff));
+  return imported ? deviceRead(pa, 8) : ~0;
 }
 export function physRead32(pa: u64): u32 {
   const e = physEntry(pa);

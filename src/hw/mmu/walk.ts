@@ -7,6 +7,7 @@ import { AC } from "../cpu/flags";
 import { physRead32, physRead64, physWrite32, physWrite64, a20 } from "./phys";
 import { findEntry, enterEntry, P_D, P_G, P_HUGE, P_LARGE, P_S2NR, P_S2W, P_S2X, P_U, P_W, P_X } from "./tlb";
 import { stage2, s2Perms, s2Large } from "./stage2";
+import { imported, translateOutside } from "./imported";
 
 export const READ: u32 = 0;
 export const WRITE: u32 = 1;
@@ -83,6 +84,7 @@ export function translate(la: u64, access: u32, user: bool): usize {
 @inline export function userNow(): bool { return !implicit && load<u32>(CPL) == 3; }
 
 function walk(la: u64, access: u32, user: bool): usize {
+  if (imported) return translateOutside(la, access, user, implicit);
   store<u64>(N_TLB_MISS, load<u64>(N_TLB_MISS) + 1);
   const s2access: u32 = access == WRITE ? 2 : access == FETCH ? 4 : 1;
   if (!(load<u64>(CR0) >> 31)) {

@@ -14,6 +14,7 @@ import { virtualInstruction } from "./instructions";
 import * as S from "./state";
 export { vmOn, vmxOff, vmClear, vmPtrld, vmPtrst, vmRead, vmWrite, vmLaunch, vmResume, invEpt, invVpid } from "./operations";
 export { vmxBecomeHost, vmxHostFields } from "./embedder";
+export { vmxGuestImage, vmxSetGuestImage } from "./image";
 export { vmxCapability } from "./capability";
 
 /** Once after instantiation, when the CPU has VMX: register the hooks. */

@@ -1,106 +1,182 @@
 /*
  * The guest's own page tables, walked in software for the instruction emulator ("Paging" in the SDM): 2-level, PAE and
- * 4-level. Accessed and dirty bits are set as the processor would set them.
+ * 4-level. Accessed and dirty bits are set as the processor would set them. Entries are two words, low and high: this
+ * runs for every access that is emulated, and BigInt would be most of its time.
  */
 export interface PagingState {
-  readonly cr0: bigint;
-  readonly cr3: bigint;
-  readonly cr4: bigint;
-  readonly efer: bigint;
-  readonly rflags: bigint;
-  readonly user: boolean;
-  /** Asked only in PAE paging outside long mode. */
-  readonly pdptes: () => readonly bigint[];
-  readonly physBits: number;
+  cr0: number;
+  cr3Low: number;
+  cr3High: number;
+  cr4: number;
+  efer: number;
+  rflags: number;
+  /** The four PDPTE registers, low and high words; of use in PAE paging outside long mode. */
+  pdptes: Uint32Array;
+  /** Above 32. */
+  physBits: number;
 }
 
 /** Guest-physical memory as the walker needs it; addresses that are no memory read as ones. */
 export interface GuestTables {
-  read64(gpa: number): bigint;
   read32(gpa: number): number;
-  write64(gpa: number, value: bigint): void;
   write32(gpa: number, value: number): void;
 }
 
-export type Access = "read" | "write" | "fetch";
-/** A guest-physical address, or the error code of the page fault. */
-export type Walked = { readonly gpa: number; readonly fault?: undefined } | { readonly fault: number };
+export const Access = { Read: 0, Write: 1, Fetch: 2 } as const;
 
-const P = 1n,
-  W = 2n,
-  U = 4n,
-  A = 0x20n,
-  D = 0x40n,
-  PS = 0x80n,
-  NX = 1n << 63n;
-const ADDRESS = 0xffffffffff000n;
+const P = 1,
+  W = 2,
+  U = 4,
+  A = 0x20,
+  D = 0x40,
+  PS = 0x80,
+  NX = 0x80000000;
+const [CR0_WP, CR4_PSE, CR4_PAE, CR4_SMEP, CR4_SMAP] = [0x10000, 0x10, 0x20, 0x100000, 0x200000];
+const [EFER_LME, EFER_NXE] = [0x400, 0x800];
+const AC = 0x40000;
+const WORD = 0x100000000;
 
-export function walk(tables: GuestTables, s: PagingState, la: bigint, access: Access): Walked {
-  if (s.cr0 >> 31n === 0n) return { gpa: Number(la) };
-  const wide = (s.cr4 & 0x20n) !== 0n,
-    long = (s.efer & 0x400n) !== 0n,
-    nxe = (s.efer & 0x800n) !== 0n;
-  const code =
-    (s.user ? 4 : 0) |
-    (access === "write" ? 2 : 0) |
-    (access === "fetch" && ((s.cr4 & 0x100000n) !== 0n || (nxe && wide)) ? 16 : 0);
-  let level = wide ? (long ? 4 : 3) : 2;
-  let table = s.cr3 & (wide ? (long ? ADDRESS : 0xffffffe0n) : 0xfffff000n);
-  let reserved = 0n;
-  if (wide)
-    reserved =
-      (ADDRESS & ~((1n << BigInt(s.physBits)) - 1n)) | (nxe ? 0n : NX) | (long ? 0n : 0x7ff0000000000000n);
-  if (level === 3) {
-    const e = s.pdptes()[Number((la >> 30n) & 3n)] ?? 0n;
-    if ((e & P) === 0n) return { fault: code };
-    table = e & ADDRESS;
+// The entries of the walk in hand: where they lie and their low words.
+const at = new Float64Array(4),
+  low32 = new Uint32Array(4);
+
+/**
+ * Translates a linear address, given as two words.
+ * @param user the access has user privilege
+ * @param implicit the processor's own access to a system structure: SMAP holds whatever RFLAGS.AC says
+ * @returns the guest-physical address, or -1 - error code of the page fault
+ */
+export function walk(
+  tables: GuestTables,
+  s: PagingState,
+  low: number,
+  high: number,
+  access: number,
+  user: boolean,
+  implicit: boolean,
+): number {
+  if ((s.cr0 & 0x80000000) === 0) return low;
+  const pae = (s.cr4 & CR4_PAE) !== 0,
+    nxe = (s.efer & EFER_NXE) !== 0;
+  let code = (user ? 4 : 0) | (access === Access.Write ? 2 : 0);
+  if (access === Access.Fetch && ((s.cr4 & CR4_SMEP) !== 0 || (nxe && pae))) code |= 16;
+  return pae
+    ? walkWide(tables, s, low, high, access, user, implicit, code, nxe)
+    : walkNarrow(tables, s, low, access, user, implicit, code);
+}
+
+/** 32-bit paging: two levels of 4-byte entries. */
+function walkNarrow(
+  tables: GuestTables,
+  s: PagingState,
+  low: number,
+  access: number,
+  user: boolean,
+  implicit: boolean,
+  code: number,
+): number {
+  const where = (s.cr3Low & 0xfffff000) >>> 0;
+  at[0] = where + (low >>> 22) * 4;
+  const directory = tables.read32(at[0]);
+  low32[0] = directory;
+  if ((directory & P) === 0) return -1 - code;
+  if ((directory & PS) !== 0 && (s.cr4 & CR4_PSE) !== 0) {
+    if ((directory & 0x200000) !== 0) return -1 - (code | 9);
+    if (!allowed(s, directory & (W | U), true, access, user, implicit)) return -1 - (code | 1);
+    mark(tables, 1, access);
+    return ((directory >>> 13) & 0xff) * WORD + ((directory & 0xffc00000) >>> 0) + (low & 0x3fffff);
+  }
+  at[1] = ((directory & 0xfffff000) >>> 0) + ((low >>> 12) & 1023) * 4;
+  const entry = tables.read32(at[1]);
+  low32[1] = entry;
+  if ((entry & P) === 0) return -1 - code;
+  if (!allowed(s, directory & entry & (W | U), true, access, user, implicit)) return -1 - (code | 1);
+  mark(tables, 2, access);
+  return ((entry & 0xfffff000) >>> 0) + (low & 0xfff);
+}
+
+/** PAE and 4-level paging: 8-byte entries. */
+function walkWide(
+  tables: GuestTables,
+  s: PagingState,
+  low: number,
+  high: number,
+  access: number,
+  user: boolean,
+  implicit: boolean,
+  code: number,
+  nxe: boolean,
+): number {
+  const long = (s.efer & EFER_LME) !== 0;
+  let level = 4,
+    table = (s.cr3High & 0xfffff) * WORD + ((s.cr3Low & 0xfffff000) >>> 0);
+  if (!long) {
+    const i = low >>> 30,
+      e = s.pdptes[2 * i] ?? 0;
+    if ((e & P) === 0) return -1 - code;
+    table = ((s.pdptes[2 * i + 1] ?? 0) & 0xfffff) * WORD + ((e & 0xfffff000) >>> 0);
     level = 2;
   }
+  const reserved = (0xfffff & ~(2 ** (s.physBits - 32) - 1)) | (nxe ? 0 : NX) | (long ? 0 : 0x7ff00000);
   let rights = W | U,
     executable = true;
-  const trail: { at: number; entry: bigint }[] = [];
-  for (;;) {
-    const shift = BigInt(wide ? 12 + 9 * (level - 1) : 12 + 10 * (level - 1));
-    const at = Number(table) + (wide ? Number((la >> shift) & 511n) * 8 : Number((la >> shift) & 1023n) * 4);
-    const e = wide ? tables.read64(at) : BigInt(tables.read32(at) >>> 0);
-    if ((e & P) === 0n) return { fault: code };
-    trail.push({ at, entry: e });
+  for (let depth = 0; ; depth++, level--) {
+    const entry = table + index(low, high, level) * 8,
+      e = tables.read32(entry),
+      eHigh = tables.read32(entry + 4);
+    if ((e & P) === 0) return -1 - code;
+    at[depth] = entry;
+    low32[depth] = e;
     rights &= e;
-    if (wide && nxe && (e & NX) !== 0n) executable = false;
-    const size = 1n << shift,
-      large = level > 1 && (e & PS) !== 0n && (wide || (s.cr4 & 0x10n) !== 0n);
-    let bad = (e & reserved) !== 0n || (wide && level === 4 && (e & PS) !== 0n);
-    if (large) bad ||= wide ? (e & (size - 1n) & ~0x1fffn) !== 0n : (e & 0x200000n) !== 0n;
-    if (bad) return { fault: code | 9 };
-    if (level > 1 && !large) {
-      table = e & (wide ? ADDRESS : 0xfffff000n);
-      level--;
-      continue;
-    }
-    if (!allowed(s, rights, executable, access)) return { fault: code | 1 };
-    for (let i = 0; i < trail.length; i++) {
-      const { at: where, entry } = trail[i] as { at: number; entry: bigint },
-        bits = i === trail.length - 1 && access === "write" ? A | D : A;
-      if ((entry & bits) === bits) continue;
-      if (wide) tables.write64(where, entry | bits);
-      else tables.write32(where, Number(entry | bits));
-    }
-    if (!large) return { gpa: Number((e & (wide ? ADDRESS : 0xfffff000n)) | (la & 0xfffn)) };
-    if (wide) return { gpa: Number((e & ADDRESS & ~(size - 1n)) | (la & (size - 1n))) };
-    return { gpa: Number((e & 0xffc00000n) | ((e & 0x1fe000n) << 19n) | (la & 0x3fffffn)) };
+    if (nxe && (eHigh & NX) !== 0) executable = false;
+    const large = level > 1 && (e & PS) !== 0;
+    const misaligned = level === 3 ? 0x3fffe000 : 0x1fe000;
+    if ((eHigh & reserved) !== 0 || (large && (level === 4 || (e & misaligned) !== 0))) return -1 - (code | 9);
+    table = (eHigh & 0xfffff) * WORD + ((e & 0xfffff000) >>> 0);
+    if (level > 1 && !large) continue;
+    if (!allowed(s, rights, executable, access, user, implicit)) return -1 - (code | 1);
+    mark(tables, depth + 1, access);
+    const inside = level === 1 ? 0xfff : level === 2 ? 0x1fffff : 0x3fffffff;
+    // Bit 12 of a large leaf is PAT.
+    return table - (level === 1 ? 0 : e & inside & 0xfffff000) + (low & inside);
+  }
+}
+
+/** Nine bits of the linear address that choose the entry at a level. */
+function index(low: number, high: number, level: number): number {
+  if (level === 1) return (low >>> 12) & 511;
+  if (level === 2) return (low >>> 21) & 511;
+  if (level === 3) return ((low >>> 30) | (high << 2)) & 511;
+  return (high >>> 7) & 511;
+}
+
+/** Accessed bits of `depth` entries, the dirty bit of the last on a write. */
+function mark(tables: GuestTables, depth: number, access: number): void {
+  for (let i = 0; i < depth; i++) {
+    const e = low32[i] ?? 0,
+      bits = i === depth - 1 && access === Access.Write ? A | D : A;
+    if ((e & bits) !== bits) tables.write32(at[i] ?? 0, (e | bits) >>> 0);
   }
 }
 
 /** "Determination of Access Rights". */
-function allowed(s: PagingState, rights: bigint, executable: boolean, access: Access): boolean {
-  const user = (rights & U) !== 0n,
-    writable = (rights & W) !== 0n;
-  if (s.user) {
-    if (!user) return false;
-    return access === "write" ? writable : access === "read" || executable;
+function allowed(
+  s: PagingState,
+  rights: number,
+  executable: boolean,
+  access: number,
+  user: boolean,
+  implicit: boolean,
+): boolean {
+  const userPage = (rights & U) !== 0,
+    writable = (rights & W) !== 0;
+  if (user) {
+    if (!userPage) return false;
+    return access === Access.Write ? writable : access === Access.Read || executable;
   }
-  if (user && access === "fetch" && (s.cr4 & 0x100000n) !== 0n) return false;
-  if (user && access !== "fetch" && (s.cr4 & 0x200000n) !== 0n && (s.rflags & 0x40000n) === 0n) return false;
-  if (access === "write") return writable || (s.cr0 & 0x10000n) === 0n;
-  return access === "read" || executable;
+  if (userPage && access === Access.Fetch && (s.cr4 & CR4_SMEP) !== 0) return false;
+  if (userPage && access !== Access.Fetch && (s.cr4 & CR4_SMAP) !== 0 && (implicit || (s.rflags & AC) === 0))
+    return false;
+  if (access === Access.Write) return writable || (s.cr0 & CR0_WP) === 0;
+  return access === Access.Read || executable;
 }

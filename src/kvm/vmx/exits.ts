@@ -7,11 +7,6 @@ export interface PortAccess {
   readonly size: 1 | 2 | 4;
   readonly write: boolean;
   readonly string: boolean;
-  readonly repeated: boolean;
-  /** Linear address of a string element. */
-  readonly linear: bigint;
-  /** Address size of a string instruction, 2, 4 or 8 bytes. */
-  readonly addressSize: number;
 }
 
 /** An EPT violation. `final`: the access itself, and no walk of the guest's tables, has met it; then `linear` is its address. */
@@ -24,15 +19,22 @@ export interface SecondStageFault {
   readonly code: number;
 }
 
-/** What the handlers of exits need from the vCPU above them; the names are the kernel's where it has one. */
-export interface VmxHandlers {
+/** Instructions that always exit and are completed above. */
+export interface VmxInstructions {
   cpuid(): void;
   halt(): void;
-  portIo(access: PortAccess): Handled;
   readMsr(): void;
   writeMsr(): void;
   setXcr(): void;
   cr8(write: boolean, register: number): void;
+}
+
+/** What the handlers of exits need from the vCPU above them; the names are the kernel's where it has one. */
+export interface VmxHandlers {
+  readonly instructions: VmxInstructions;
+  portIo(access: PortAccess): Handled;
+  /** A task switch, by an instruction or by an event that arch.takeEvent() gives. */
+  taskSwitch(): Handled;
   /** Second-stage fault at a guest-physical address. */
   pageFault(fault: SecondStageFault): Handled;
   /** The instruction exited and faults after all: it has not retired. */
@@ -57,16 +59,12 @@ const again =
 /** "I/O Instructions" in the table of exit qualifications. */
 function io(v: VmxVcpu, h: VmxHandlers): Handled {
   const q = v.vmcs.number(F.QUALIFICATION),
-    string = (q & 16) !== 0,
     size = (q & 7) + 1;
   return h.portIo({
     port: (q >>> 16) & 0xffff,
     size: size === 1 ? 1 : size === 2 ? 2 : 4,
     write: (q & 8) === 0,
-    string,
-    repeated: (q & 32) !== 0,
-    linear: string ? v.vmcs.read(F.GUEST_LINEAR) : 0n,
-    addressSize: string ? 2 << ((v.vmcs.number(F.EXIT_INSTRUCTION) >> 7) & 7) : 0,
+    string: (q & 16) !== 0,
   });
 }
 
@@ -78,7 +76,7 @@ function crAccess(v: VmxVcpu, h: VmxHandlers): void {
     register = (q >> 8) & 15;
   const value = v.register(register);
   h.trace(cr, kind !== 1, value);
-  if (cr === 8) h.cr8(kind === 0, register);
+  if (cr === 8) h.instructions.cr8(kind === 0, register);
   else if (cr === 0 && kind === 0) {
     // The shadow takes the guest's NE, and the instruction runs again: now nothing differs that KVM owns.
     v.vmcs.write(F.CR0_SHADOW, (v.vmcs.read(F.CR0_SHADOW) & ~0x20n) | (value & 0x20n));
@@ -105,16 +103,17 @@ const handlers: Readonly<Record<number, Handler>> = {
   3: again((_, h) => h.initSignal()),
   7: again((v) => v.interruptWindow(false)),
   8: again((v) => v.nmiWindow(false)),
-  10: again((_, h) => h.cpuid()),
-  12: again((_, h) => h.halt()),
+  9: (_, h) => h.taskSwitch(),
+  10: again((_, h) => h.instructions.cpuid()),
+  12: again((_, h) => h.instructions.halt()),
   13: again((v) => v.skip()), // INVD
   28: again(crAccess),
   30: io,
-  31: again((_, h) => h.readMsr()),
-  32: again((_, h) => h.writeMsr()),
+  31: again((_, h) => h.instructions.readMsr()),
+  32: again((_, h) => h.instructions.writeMsr()),
   48: eptViolation,
   54: again((v) => v.skip()), // WBINVD
-  55: again((_, h) => h.setXcr()),
+  55: again((_, h) => h.instructions.setXcr()),
 };
 
 export function handleExit(v: VmxVcpu, h: VmxHandlers): Handled {

@@ -1,8 +1,12 @@
 import type { PortDevice } from "../../base/index.ts";
-import type { AddressSpace, HostComputer, MmuNotifier } from "../../host/index.ts";
+import { type AddressSpace, type HostComputer, type MmuNotifier, PAGE } from "../../host/index.ts";
 import { type MemSlot, MemSlots, markDirty, type UserMemoryRegion } from "../memslots.ts";
 import { type FaultResult, TdpMmu } from "../mmu/tdp.ts";
 import type { Trace } from "../trace.ts";
+
+const CACHED = 1024;
+/** Guest-physical addresses that a slot can have. */
+const REACH = 2 ** 40;
 
 /** Guest-physical memory of one VM: slots over process memory, the tables that map them, the in-kernel port bus. */
 export class GuestSpace implements MmuNotifier {
@@ -13,6 +17,10 @@ export class GuestSpace implements MmuNotifier {
   readonly #trace: Trace;
   readonly #ports = new Map<number, PortDevice>();
   readonly #view = new DataView(new ArrayBuffer(8));
+  /** Direct-mapped: frame number by guest frame number, and for which guest frame it may be read and written. */
+  readonly #frames = new Int32Array(CACHED);
+  readonly #reads = new Int32Array(CACHED).fill(-1);
+  readonly #writes = new Int32Array(CACHED).fill(-1);
 
   constructor(host: HostComputer, mm: AddressSpace, trace: Trace) {
     this.#host = host;
@@ -30,6 +38,7 @@ export class GuestSpace implements MmuNotifier {
   }
 
   setRegion(region: UserMemoryRegion): void {
+    this.#forget();
     const { old, now } = this.slots.set(region);
     if (old && now && old.gpa === now.gpa && old.readonly === now.readonly) {
       if (now.log && !old.log) this.tdp.writeProtect(now);
@@ -57,6 +66,7 @@ export class GuestSpace implements MmuNotifier {
   }
 
   invalidateRangeStart(start: number, end: number): void {
+    this.#forget();
     if (this.#trace.on) this.#trace.write("kvm_unmap_hva_range", start, end);
     for (const s of this.slots.overHva(start, end)) {
       const from = Math.max(start, s.hva),
@@ -70,6 +80,19 @@ export class GuestSpace implements MmuNotifier {
 
   /** Host-physical address of a guest page's byte, by memslot and host page table; -1 outside the slots. */
   hpa(gpa: number, write: boolean): number {
+    if (gpa < REACH) {
+      // Most accesses are to the few pages that hold page tables and code (gfn_to_pfn_cache).
+      const gfn = Math.floor(gpa / PAGE),
+        i = gfn % CACHED,
+        tags = write ? this.#writes : this.#reads;
+      if (tags[i] === gfn) return (this.#frames[i] ?? 0) * PAGE + (gpa % PAGE);
+      const pa = this.#find(gpa, write);
+      if (pa >= 0) this.#remember(gfn, i, pa, write);
+      return pa;
+    }
+    return -1;
+  }
+  #find(gpa: number, write: boolean): number {
     const slot = this.slots.find(gpa);
     if (!slot || (write && slot.readonly)) return -1;
     const hva = slot.hva + (gpa - slot.gpa),
@@ -78,15 +101,22 @@ export class GuestSpace implements MmuNotifier {
     if (write) markDirty(slot, gpa);
     return page.pa + (hva % page.size);
   }
+  #remember(gfn: number, i: number, pa: number, write: boolean): void {
+    const frame = Math.floor(pa / PAGE);
+    if (this.#frames[i] !== frame) this.#reads[i] = this.#writes[i] = -1;
+    this.#frames[i] = frame;
+    this.#reads[i] = gfn;
+    // Writes to a logged slot have to be seen each time.
+    if (write && !this.slots.find(gfn * PAGE)?.log) this.#writes[i] = gfn;
+  }
+  #forget(): void {
+    this.#reads.fill(-1);
+    this.#writes.fill(-1);
+  }
 
   load(gpa: number, size: number): bigint | undefined {
     const pa = this.hpa(gpa, false);
     return pa < 0 ? undefined : this.#host.memory.load(pa, size);
-  }
-  /** Bytes of a guest page for reading; undefined outside the slots. */
-  bytes(gpa: number, length: number): Uint8Array | undefined {
-    const pa = this.hpa(gpa, false);
-    return pa < 0 ? undefined : this.#host.memory.bytes(pa, length);
   }
   store(gpa: number, size: number, value: bigint): boolean {
     const pa = this.hpa(gpa, true);
@@ -99,12 +129,11 @@ export class GuestSpace implements MmuNotifier {
     return this.load(gpa, 8) ?? 0xffffffffffffffffn;
   }
   read32(gpa: number): number {
-    return Number(this.load(gpa, 4) ?? 0xffffffffn);
-  }
-  write64(gpa: number, value: bigint): void {
-    this.store(gpa, 8, value);
+    const pa = this.hpa(gpa, false);
+    return pa < 0 ? 0xffffffff : this.#host.memory.read32(pa);
   }
   write32(gpa: number, value: number): void {
-    this.store(gpa, 4, BigInt(value >>> 0));
+    const pa = this.hpa(gpa, true);
+    if (pa >= 0) this.#host.memory.write32(pa, value);
   }
 }

@@ -1,0 +1,82 @@
+// The guest of the current VMCS as one register block, for an embedder that lets another processor go on with it: what
+// VM entry would load, at the same distances as in src/hw/cpu/state.ts, with all of RFLAGS in EFLAGS.
+//
+//   vmxGuestImage(): offset of the block         vmxSetGuestImage(): the block becomes the guest's state
+import {
+  REGS, RSP, RIP, EFLAGS, CR0, CR2, CR3, CR4, EFER, DR7, PDPTE, SEG_SEL, SEG_BASE, SEG_LIMIT, SEG_ATTR, GDT_BASE, GDT_LIMIT,
+  IDT_BASE, IDT_LIMIT, XMM, BOUNCE, SHADOW, NMI_BLOCKED, ACTIVITY, DB_PENDING, A20,
+} from "../cpu/state";
+import * as F from "./fields";
+import * as S from "./state";
+
+const SIZE: usize = A20 - REGS;
+const IMAGE = memory.data(0x800, 16);
+/** From the place of a word in the state to its place in the block. */
+@inline function at(word: usize): usize { return IMAGE + (word - REGS); }
+
+/** A control register as the guest reads it: the hypervisor's bits from the shadow. */
+@inline function seen(field: u32, mask: u32, shadow: u32): u64 {
+  const m = S.r64(mask);
+  return (S.r64(field) & ~m) | (S.r64(shadow) & m);
+}
+@inline function set(field: u32, mask: u32, shadow: u32, v: u64): void {
+  const m = S.r64(mask);
+  S.w64(field, (v & ~m) | (S.r64(field) & m));
+  S.w64(shadow, (S.r64(shadow) & ~m) | (v & m));
+}
+export function vmxGuestImage(): usize {
+  memory.copy(IMAGE, REGS, SIZE);
+  store<u64>(at(REGS + RSP), S.r64(F.GUEST_RSP));
+  store<u64>(at(RIP), S.r64(F.GUEST_RIP));
+  store<u32>(at(EFLAGS), <u32>S.r64(F.GUEST_RFLAGS));
+  store<u64>(at(CR0), seen(F.GUEST_CR0, F.CR0_MASK, F.CR0_SHADOW));
+  store<u64>(at(CR3), S.r64(F.GUEST_CR3));
+  store<u64>(at(CR4), seen(F.GUEST_CR4, F.CR4_MASK, F.CR4_SHADOW));
+  store<u64>(at(EFER), S.r64(F.GUEST_EFER));
+  store<u64>(at(DR7), S.r64(F.GUEST_DR7));
+  for (let s: u32 = 0; s < 8; s++) {
+    store<u32>(at(SEG_SEL + (s << 2)), S.r16(F.GUEST_ES_SELECTOR + s * 2));
+    store<u64>(at(SEG_BASE + (s << 3)), S.r64(F.GUEST_ES_BASE + s * 2));
+    store<u32>(at(SEG_LIMIT + (s << 2)), S.r32(F.GUEST_ES_LIMIT + s * 2));
+    store<u32>(at(SEG_ATTR + (s << 2)), S.r32(F.GUEST_ES_RIGHTS + s * 2) & 0x1f0ff);
+  }
+  store<u64>(at(GDT_BASE), S.r64(F.GUEST_GDTR_BASE));
+  store<u32>(at(GDT_LIMIT), S.r32(F.GUEST_GDTR_LIMIT));
+  store<u64>(at(IDT_BASE), S.r64(F.GUEST_IDTR_BASE));
+  store<u32>(at(IDT_LIMIT), S.r32(F.GUEST_IDTR_LIMIT));
+  for (let i = 0; i < 4; i++) store<u64>(at(PDPTE + i * 8), S.r64(F.GUEST_PDPTE0 + i * 2));
+  const blocking = S.r32(F.GUEST_INTERRUPTIBILITY);
+  store<u32>(at(SHADOW), blocking & 3);
+  store<u32>(at(NMI_BLOCKED), (blocking >> 3) & 1);
+  store<u32>(at(ACTIVITY), 0);
+  store<u32>(at(DB_PENDING), <u32>S.r64(F.GUEST_PENDING_DEBUG) & 0x400f);
+  return IMAGE;
+}
+/** Registers, segments, control and debug registers and what is pending; nothing else can an instruction on memory change. */
+export function vmxSetGuestImage(): void {
+  memory.copy(REGS, IMAGE, 0x80);
+  memory.copy(XMM, at(XMM), BOUNCE - XMM);
+  store<u64>(CR2, load<u64>(at(CR2)));
+  S.w64(F.GUEST_RSP, load<u64>(at(REGS + RSP)));
+  S.w64(F.GUEST_RIP, load<u64>(at(RIP)));
+  S.w64(F.GUEST_RFLAGS, <u64>load<u32>(at(EFLAGS)));
+  set(F.GUEST_CR0, F.CR0_MASK, F.CR0_SHADOW, load<u64>(at(CR0)));
+  S.w64(F.GUEST_CR3, load<u64>(at(CR3)));
+  S.w64(F.GUEST_DR7, load<u64>(at(DR7)));
+  for (let s: u32 = 0; s < 8; s++) {
+    S.w16(F.GUEST_ES_SELECTOR + s * 2, load<u32>(at(SEG_SEL + (s << 2))));
+    S.w64(F.GUEST_ES_BASE + s * 2, load<u64>(at(SEG_BASE + (s << 3))));
+    S.w32(F.GUEST_ES_LIMIT + s * 2, load<u32>(at(SEG_LIMIT + (s << 2))));
+    S.w32(F.GUEST_ES_RIGHTS + s * 2, load<u32>(at(SEG_ATTR + (s << 2))) & 0x1f0ff);
+  }
+  S.w64(F.GUEST_GDTR_BASE, load<u64>(at(GDT_BASE)));
+  S.w32(F.GUEST_GDTR_LIMIT, load<u32>(at(GDT_LIMIT)));
+  S.w64(F.GUEST_IDTR_BASE, load<u64>(at(IDT_BASE)));
+  S.w32(F.GUEST_IDTR_LIMIT, load<u32>(at(IDT_LIMIT)));
+  for (let i = 0; i < 4; i++) S.w64(F.GUEST_PDPTE0 + i * 2, load<u64>(at(PDPTE + i * 8)));
+  S.w32(F.GUEST_INTERRUPTIBILITY, (load<u32>(at(SHADOW)) & 3) | (load<u32>(at(NMI_BLOCKED)) ? 8 : 0));
+  // A single step counts as one instruction: the trap is pending when TF was set before it.
+  const pending = <u64>load<u32>(at(DB_PENDING)) & 0x400f;
+  S.w64(F.GUEST_PENDING_DEBUG, pending & 15 ? pending | 0x1000 : pending);
+  S.touchRegion();
+}

@@ -1,0 +1,214 @@
+import { type Core, layout, Stop } from "../../hw/index.ts";
+import type { HostComputer } from "../../host/index.ts";
+import type { ArchVcpu } from "../ops.ts";
+import { Access, type GuestTables, type PagingState, walk } from "../mmu/walk.ts";
+import { AccessLog, type DeviceAccess } from "./log.ts";
+
+/** What one operation came to. */
+export type Emulated =
+  | { readonly kind: "done" }
+  /** A device in user space must answer `asked` first; the same operation is called again then. */
+  | { readonly kind: "user"; readonly asked: DeviceAccess }
+  | { readonly kind: "fault"; readonly vector: number; readonly code: number; readonly address: bigint }
+  /** A triple fault on the way. */
+  | { readonly kind: "shutdown" };
+
+/** The memory an instruction sees: slots, and devices inside KVM. */
+export interface EmulatorMemory extends GuestTables {
+  /** Host-physical address of a byte of guest memory, -1 when there is none (or it is read-only and to be written). */
+  hpa(gpa: number, write: boolean): number;
+  load(gpa: number, size: number): bigint | undefined;
+  store(gpa: number, size: number, value: bigint): boolean;
+  /** A device in the kernel; undefined (false) when none answers. */
+  deviceLoad(access: DeviceAccess): bigint | undefined;
+  deviceStore(access: DeviceAccess): boolean;
+  readonly physBits: number;
+}
+
+const DONE: Emulated = { kind: "done" };
+const MAX_LENGTH = 15;
+const CS = 1;
+
+/**
+ * Completes one instruction, or the delivery of one event, that has touched a device. It is a processor of its own, of
+ * the same module as the one that runs the guest and so with the same instruction bodies, whose memory and ports are
+ * ours: an operation runs on a copy of the guest's registers, and the copy counts when nothing is left to be asked.
+ *
+ *   copy in --> step --+--> all answered --> copy out --> writes that user space has to take
+ *      ^               +--> an exception: the guest's registers are as they were
+ *      |               +--> a device in user space: the rest of the run is for nothing
+ *      +-- answered: again, with every value that has been read before --+
+ */
+export class Emulator {
+  readonly #cpu: Core;
+  readonly #host: HostComputer;
+  readonly #arch: ArchVcpu;
+  readonly #memory: EmulatorMemory;
+  readonly #log: AccessLog;
+  readonly #bytes: number;
+  readonly #paging: PagingState;
+  /** The register block, here and at the hypervisor's end of the copy. */
+  readonly #block: Uint8Array;
+  #image: Uint8Array | undefined;
+  #matchedLow = -1;
+  #matchedHigh = 0;
+  #matchedGpa = 0;
+  #matchedWrite = false;
+
+  constructor(host: HostComputer, arch: ArchVcpu, memory: EmulatorMemory) {
+    this.#host = host;
+    this.#arch = arch;
+    this.#memory = memory;
+    this.#log = new AccessLog(memory);
+    const log = this.#log;
+    this.#cpu = host.emulatedProcessor({
+      portRead: (port, size) => Number(log.read({ port: true, write: false, at: port, size, value: 0n })),
+      portWrite: (port, size, value) => {
+        log.write({ port: true, write: true, at: port, size, value: BigInt(value) });
+      },
+      mmioRead: (at, size) => log.read({ port: false, write: false, at, size, value: 0n }),
+      mmioWrite: (at, size, value) => {
+        log.write({ port: false, write: true, at, size, value });
+      },
+      intAck: () => -1,
+      msrRead: () => undefined,
+      msrWrite: () => false,
+      tprRead: () => 0,
+      tprWrite: () => undefined,
+      translate: (low, high, how) => this.#translate(low, high, how),
+    });
+    this.#bytes = this.#cpu.exports.stepBytes();
+    const { u8, u32 } = this.#cpu;
+    this.#block = u8.subarray(layout.REGS, layout.A20);
+    this.#paging = {
+      cr0: 0,
+      cr3Low: 0,
+      cr3High: 0,
+      cr4: 0,
+      efer: 0,
+      rflags: 0,
+      pdptes: u32.subarray(layout.PDPTE / 4, layout.PDPTE / 4 + 8),
+      physBits: memory.physBits,
+    };
+  }
+
+  /** User space has answered what the last operation asked. */
+  answer(value: bigint): void {
+    this.#log.answer(value);
+  }
+  /** What user space has still to be told of the operation that is done, in order; undefined after the last. */
+  nextWrite(): DeviceAccess | undefined {
+    return this.#log.nextWrite();
+  }
+
+  /** The access that faulted, as the processor has translated it: its page needs no second walk (vcpu_match_mmio_gva). */
+  match(linear: bigint, gpa: number, write: boolean): void {
+    this.#matchedLow = Number(linear & 0xfffff000n);
+    this.#matchedHigh = Number(linear >> 32n);
+    this.#matchedGpa = gpa - (gpa % 4096);
+    this.#matchedWrite = write;
+  }
+
+  /** The instruction at RIP, one iteration of a repeated one. */
+  instruction(): Emulated {
+    this.#begin();
+    const available = this.#fetch(0);
+    if (available < 0) return this.#fetchFault(available);
+    let stop = this.#cpu.exports.step(available);
+    if (stop === 0) {
+      const more = this.#fetch(available);
+      if (more < 0) return this.#fetchFault(more);
+      stop = this.#cpu.exports.step(MAX_LENGTH);
+    }
+    return this.#end(stop, false);
+  }
+
+  /**
+   * Delivery of an event whose gate, stack or tables lie in a device, or that switches tasks.
+   * @param kind type of the event in VMX numbering, `length` of the instruction of a software interrupt
+   */
+  deliver(vector: number, code: number, kind: number, length: number): Emulated {
+    this.#begin();
+    return this.#end(this.#cpu.exports.deliverEvent(vector, code, kind, length), true);
+  }
+
+  #begin(): void {
+    const { u8, u32 } = this.#cpu,
+      image = this.#arch.image(),
+      s = this.#paging;
+    this.#log.begin();
+    this.#image ??= this.#host.core.u8.subarray(image, image + layout.A20 - layout.REGS);
+    u8.set(this.#image, layout.REGS);
+    s.cr0 = u32[layout.CR0 / 4] ?? 0;
+    s.cr3Low = u32[layout.CR3 / 4] ?? 0;
+    s.cr3High = u32[layout.CR3 / 4 + 1] ?? 0;
+    s.cr4 = u32[layout.CR4 / 4] ?? 0;
+    s.efer = u32[layout.EFER / 4] ?? 0;
+    s.rflags = u32[layout.EFLAGS / 4] ?? 0;
+  }
+
+  #end(stop: number, event: boolean): Emulated {
+    const { exports } = this.#cpu,
+      log = this.#log;
+    if (log.asked) return { kind: "user", asked: log.asked };
+    this.#matchedLow = -1;
+    if (stop === Stop.Fault) {
+      log.forget();
+      return {
+        kind: "fault",
+        vector: exports.stepVector(),
+        code: exports.stepCode(),
+        address: BigInt.asUintN(64, exports.stepAddress()),
+      };
+    }
+    log.commit();
+    if (stop === Stop.Shutdown) return { kind: "shutdown" };
+    this.#image?.set(this.#block);
+    this.#arch.setImage(event);
+    return DONE;
+  }
+
+  #fetchFault(code: number): Emulated {
+    this.#matchedLow = -1;
+    this.#log.forget();
+    const [low, high] = this.#faultAt;
+    return { kind: "fault", vector: 14, code: -1 - code, address: (BigInt(high) << 32n) | BigInt(low) };
+  }
+  #faultAt: readonly [number, number] = [0, 0];
+
+  /** Instruction bytes of RIP's page (from 0) or of the next page (what is missing). @returns bytes, or -1 - error code */
+  #fetch(from: number): number {
+    const { u8, u32 } = this.#cpu,
+      memory = this.#memory;
+    const attributes = u32[layout.SEG_ATTR / 4 + CS] ?? 0,
+      long = (this.#paging.efer & 0x400) !== 0 && (attributes & 0x2000) !== 0;
+    let low = (u32[layout.RIP / 4] ?? 0) + (long ? 0 : (u32[layout.SEG_BASE / 4 + 2 * CS] ?? 0)) + from,
+      high = long ? (u32[layout.RIP / 4 + 1] ?? 0) : 0;
+    if (long && low > 0xffffffff) high = (high + 1) >>> 0;
+    low >>>= 0;
+    const user = ((u32[layout.SEG_ATTR / 4 + 2] ?? 0) & 0x60) === 0x60 && (this.#paging.cr0 & 1) !== 0;
+    const gpa = walk(memory, this.#paging, low, high, Access.Fetch, user, false);
+    if (gpa < 0) {
+      this.#faultAt = [low, high];
+      return gpa;
+    }
+    const n = Math.min(MAX_LENGTH - from, 4096 - (low & 0xfff)),
+      pa = memory.hpa(gpa, false);
+    if (pa < 0) u8.fill(0xff, this.#bytes + from, this.#bytes + from + n);
+    else {
+      const bytes = this.#host.core.u8;
+      for (let i = 0; i < n; i++) u8[this.#bytes + from + i] = bytes[layout.RAM + pa + i] ?? 0;
+    }
+    return n;
+  }
+
+  /** The processor's import: see Environment.translate. */
+  #translate(low: number, high: number, how: number): number {
+    const page = (low & 0xfffff000) >>> 0,
+      access = how & 3,
+      implicit = (how & 8) !== 0;
+    if (page === this.#matchedLow && high === this.#matchedHigh && !implicit && (access === Access.Read || this.#matchedWrite))
+      return this.#matchedGpa + (low & 0xfff);
+    return walk(this.#memory, this.#paging, low, high, access, (how & 4) !== 0, implicit);
+  }
+}

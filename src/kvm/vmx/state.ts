@@ -1,0 +1,308 @@
+import type { DebugRegs, Regs, Segment, Sregs } from "../../base/index.ts";
+import type { HostComputer } from "../../host/index.ts";
+import * as hw from "../../hw/index.ts";
+import { layout } from "../../hw/index.ts";
+import type { PendingState } from "../ops.ts";
+import { ENTRY, F } from "./fields.ts";
+import { Vmcs } from "./vmcs.ts";
+
+const GPRS = [
+  "rax",
+  "rcx",
+  "rdx",
+  "rbx",
+  "rsp",
+  "rbp",
+  "rsi",
+  "rdi",
+  "r8",
+  "r9",
+  "r10",
+  "r11",
+  "r12",
+  "r13",
+  "r14",
+  "r15",
+] as const;
+const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs", "ldt", "tr"] as const;
+const RSP = 4;
+/** Bits that KVM owns: VMX operation needs them set, the guest sees its own value in the shadow. */
+export const CR0_OWNED = 0x20n,
+  CR4_OWNED = 0x2000n;
+const CACHE_BITS = 0x60000000n;
+/** Where the processor keeps virtual-NMI blocking while the guest runs (src/hw/vmx/state.ts). */
+const VIRTUAL_NMI_BLOCKED = 0x28;
+/** MSRs that the VMCS holds for the guest. */
+const MSR_FIELDS: ReadonlyMap<number, number> = new Map([
+  [0xc0000080, F.GUEST_EFER],
+  [0x277, F.GUEST_PAT],
+  [0x1d9, F.GUEST_DEBUGCTL],
+  [0x174, F.GUEST_SYSENTER_CS],
+  [0x175, F.GUEST_SYSENTER_ESP],
+  [0x176, F.GUEST_SYSENTER_EIP],
+  [0xc0000100, F.GUEST_ES_BASE + 8],
+  [0xc0000101, F.GUEST_ES_BASE + 10],
+]);
+
+/** Guest state in the VMCS while the guest is out, in the processor while it is in. */
+export abstract class VmxGuestState {
+  readonly vmcs: Vmcs;
+  readonly host: HostComputer;
+  protected readonly core: hw.Core;
+  /** Guest-physical memory, for PDPTEs. */
+  protected readonly read64: (gpa: number) => bigint;
+  #steps = false;
+
+  constructor(host: HostComputer, read64: (gpa: number) => bigint) {
+    this.host = host;
+    this.core = host.core;
+    this.read64 = read64;
+    this.vmcs = new Vmcs(host);
+  }
+
+  get inGuest(): boolean {
+    return this.core.exports.vmxOperation() === 2;
+  }
+  abstract kick(): void;
+  abstract flushTlb(): void;
+  /** Setting state is for a guest that is out. */
+  protected leave(): void {
+    if (this.inGuest) this.kick();
+  }
+
+  register(n: number): bigint {
+    if (n === RSP && !this.inGuest) return this.vmcs.read(F.GUEST_RSP);
+    return this.core.u64[layout.REGS / 8 + n] ?? 0n;
+  }
+  setRegister(n: number, value: bigint): void {
+    if (n === RSP && !this.inGuest) this.vmcs.write(F.GUEST_RSP, value);
+    else this.core.u64[layout.REGS / 8 + n] = value;
+  }
+  rip(): bigint {
+    return this.inGuest ? (this.core.u64[layout.RIP / 8] ?? 0n) : this.vmcs.read(F.GUEST_RIP);
+  }
+  setRip(value: bigint): void {
+    this.vmcs.write(F.GUEST_RIP, value);
+  }
+  rflags(): bigint {
+    return this.inGuest ? BigInt(this.core.exports.rflags() >>> 0) : this.vmcs.read(F.GUEST_RFLAGS);
+  }
+  setRflags(value: bigint): void {
+    this.vmcs.write(F.GUEST_RFLAGS, value);
+  }
+
+  segment(n: number): Segment {
+    if (this.inGuest) return hw.readSegment(this.core, n);
+    const v = this.vmcs,
+      rights = v.number(F.GUEST_ES_AR + 2 * n);
+    const flag = (bit: number): 0 | 1 => (((rights >>> bit) & 1) === 1 ? 1 : 0);
+    return {
+      selector: v.number(F.GUEST_ES_SELECTOR + 2 * n),
+      base: v.read(F.GUEST_ES_BASE + 2 * n),
+      limit: v.number(F.GUEST_ES_LIMIT + 2 * n),
+      type: rights & 15,
+      s: flag(4),
+      dpl: (rights >>> 5) & 3,
+      present: flag(7),
+      avl: flag(12),
+      l: flag(13),
+      db: flag(14),
+      g: flag(15),
+      unusable: flag(16),
+    };
+  }
+  #setSegment(n: number, s: Segment): void {
+    const v = this.vmcs;
+    v.put(F.GUEST_ES_SELECTOR + 2 * n, s.selector);
+    v.write(F.GUEST_ES_BASE + 2 * n, s.base);
+    v.put(F.GUEST_ES_LIMIT + 2 * n, s.limit);
+    v.put(
+      F.GUEST_ES_AR + 2 * n,
+      s.type |
+        (s.s << 4) |
+        (s.dpl << 5) |
+        (s.present << 7) |
+        (s.avl << 12) |
+        (s.l << 13) |
+        (s.db << 14) |
+        (s.g << 15) |
+        (s.unusable << 16),
+    );
+  }
+  cpl(): number {
+    return this.inGuest
+      ? (this.core.u32[layout.CPL / 4] ?? 0)
+      : (this.vmcs.number(F.GUEST_ES_AR + 4) >> 5) & 3;
+  }
+
+  control(n: 0 | 3 | 4): bigint {
+    const real = this.inGuest
+      ? (this.core.u64[layout.CR0 / 8 + n] ?? 0n)
+      : this.vmcs.read(n === 0 ? F.GUEST_CR0 : n === 3 ? F.GUEST_CR3 : F.GUEST_CR4);
+    if (n === 3) return real;
+    const mask = n === 0 ? CR0_OWNED : CR4_OWNED,
+      shadow = this.vmcs.read(n === 0 ? F.CR0_SHADOW : F.CR4_SHADOW);
+    return (real & ~mask) | (shadow & mask);
+  }
+  efer(): bigint {
+    return this.inGuest ? (this.core.u64[layout.EFER / 8] ?? 0n) : this.vmcs.read(F.GUEST_EFER);
+  }
+  pdptes(): readonly bigint[] {
+    if (this.inGuest) return [0, 1, 2, 3].map((i) => this.core.u64[layout.PDPTE / 8 + i] ?? 0n);
+    return [0, 2, 4, 6].map((i) => this.vmcs.read(F.GUEST_PDPTE0 + i));
+  }
+
+  regs(): Regs {
+    const regs = Object.fromEntries(GPRS.map((name, i) => [name, this.register(i)])) as unknown as Regs;
+    return { ...regs, rip: this.rip(), rflags: this.rflags() };
+  }
+  setRegs(regs: Regs): void {
+    this.leave();
+    GPRS.forEach((name, i) => {
+      this.setRegister(i, regs[name]);
+    });
+    this.setRip(regs.rip);
+    this.setRflags(regs.rflags);
+  }
+  sregs(): Omit<Sregs, "apicBase" | "cr8"> {
+    const segments = Object.fromEntries(
+      SEGMENTS.map((name, i) => [name, this.segment(i)]),
+    ) as unknown as Record<(typeof SEGMENTS)[number], Segment>;
+    const c = this.core,
+      table = (base: number, limit: number, atBase: number, atLimit: number) =>
+        this.inGuest
+          ? { base: c.u64[atBase / 8] ?? 0n, limit: c.u32[atLimit / 4] ?? 0 }
+          : { base: this.vmcs.read(base), limit: this.vmcs.number(limit) };
+    return {
+      ...segments,
+      gdt: table(F.GUEST_GDTR_BASE, F.GUEST_GDTR_LIMIT, layout.GDT_BASE, layout.GDT_LIMIT),
+      idt: table(F.GUEST_IDTR_BASE, F.GUEST_IDTR_LIMIT, layout.IDT_BASE, layout.IDT_LIMIT),
+      ...(this.#usesPae() ? { pdptrs: this.pdptes() } : {}),
+      cr0: this.control(0),
+      cr2: c.u64[layout.CR2 / 8] ?? 0n,
+      cr3: this.control(3),
+      cr4: this.control(4),
+      efer: this.efer(),
+    };
+  }
+  setSregs(s: Omit<Sregs, "apicBase" | "cr8">): void {
+    this.leave();
+    const v = this.vmcs,
+      c = this.core;
+    SEGMENTS.forEach((name, i) => {
+      this.#setSegment(i, s[name]);
+    });
+    v.write(F.GUEST_GDTR_BASE, s.gdt.base);
+    v.put(F.GUEST_GDTR_LIMIT, s.gdt.limit);
+    v.write(F.GUEST_IDTR_BASE, s.idt.base);
+    v.put(F.GUEST_IDTR_LIMIT, s.idt.limit);
+    v.write(F.GUEST_CR0, s.cr0 | CR0_OWNED);
+    v.write(F.CR0_SHADOW, s.cr0);
+    v.write(F.GUEST_CR3, s.cr3);
+    v.write(F.GUEST_CR4, s.cr4 | CR4_OWNED);
+    v.write(F.CR4_SHADOW, s.cr4);
+    v.write(F.GUEST_EFER, s.efer);
+    const entry = v.number(F.ENTRY_CONTROLS);
+    v.put(F.ENTRY_CONTROLS, (s.efer & 0x400n) !== 0n ? entry | ENTRY.IA32E : entry & ~ENTRY.IA32E);
+    // Entries and exits leave CR0.CD and CR0.NW alone; CR2 is no part of a VMCS.
+    c.u64[layout.CR0 / 8] = ((c.u64[layout.CR0 / 8] ?? 0n) & ~CACHE_BITS) | (s.cr0 & CACHE_BITS);
+    c.u64[layout.CR2 / 8] = s.cr2;
+    if (s.pdptrs)
+      s.pdptrs.forEach((e, i) => {
+        v.write(F.GUEST_PDPTE0 + 2 * i, e);
+      });
+    else this.loadPdptes();
+    this.flushTlb();
+  }
+  #usesPae(): boolean {
+    return this.control(0) >> 31n !== 0n && (this.control(4) & 0x20n) !== 0n && (this.efer() & 0x400n) === 0n;
+  }
+  /** PAE paging: the page-directory-pointer registers come from memory at CR3. */
+  loadPdptes(): void {
+    if (!this.#usesPae()) return;
+    const at = Number(this.vmcs.read(F.GUEST_CR3) & 0xffffffe0n);
+    for (let i = 0; i < 4; i++)
+      this.vmcs.write(F.GUEST_PDPTE0 + 2 * i, this.read64(at + 8 * i));
+  }
+  debugRegs(): DebugRegs {
+    const d = hw.readDebugRegs(this.core);
+    return this.inGuest ? d : { ...d, dr7: this.vmcs.read(F.GUEST_DR7) };
+  }
+  setDebugRegs(d: DebugRegs): void {
+    this.leave();
+    hw.writeDebugRegs(this.core, { ...d, dr7: 0x400n });
+    this.vmcs.write(F.GUEST_DR7, d.dr7);
+  }
+
+  msr(index: number): bigint | undefined {
+    const f = MSR_FIELDS.get(index);
+    if (f === undefined) return undefined;
+    return this.inGuest ? BigInt.asUintN(64, this.core.exports.readMsr(index, 1)) : this.vmcs.read(f);
+  }
+  setMsr(index: number, value: bigint): boolean {
+    const f = MSR_FIELDS.get(index);
+    if (f === undefined) return false;
+    this.leave();
+    this.vmcs.write(f, value);
+    return true;
+  }
+  tscOffset(): bigint {
+    return this.vmcs.read(F.TSC_OFFSET);
+  }
+  setTscOffset(value: bigint): void {
+    this.vmcs.write(F.TSC_OFFSET, BigInt.asUintN(64, value));
+  }
+
+  pending(): PendingState {
+    if (this.inGuest) {
+      const word = (at: number): number => this.core.u32[at / 4] ?? 0;
+      return {
+        shadow: word(layout.SHADOW),
+        nmiBlocked: word(layout.VMX + VIRTUAL_NMI_BLOCKED),
+        debug: word(layout.DB_PENDING),
+      };
+    }
+    const blocking = this.vmcs.number(F.INTERRUPTIBILITY);
+    return {
+      shadow: blocking & 3,
+      nmiBlocked: (blocking >> 3) & 1,
+      debug: this.vmcs.number(F.PENDING_DEBUG) & 0x400f,
+    };
+  }
+  setPending(p: PendingState): void {
+    this.leave();
+    this.vmcs.put(F.INTERRUPTIBILITY, (p.shadow & 3) | (p.nmiBlocked ? 8 : 0));
+    this.vmcs.put(F.PENDING_DEBUG, (p.debug & 15) !== 0 ? p.debug | 0x1000 : p.debug & 0x400f);
+  }
+
+  /** Guest state as one register block; see src/hw/vmx/image.ts. The guest is out. */
+  image(): number {
+    const at = this.core.exports.vmxGuestImage();
+    this.#steps = ((this.core.u32[(at + layout.EFLAGS - layout.REGS) / 4] ?? 0) & 0x100) !== 0;
+    return at;
+  }
+  /** The block is the guest's state: an instruction, or (`event`) the delivery of an event, has been completed. */
+  setImage(event: boolean): void {
+    const cr3 = this.vmcs.number(F.GUEST_CR3);
+    this.core.exports.vmxSetGuestImage();
+    if (this.#steps && !event) this.vmcs.put(F.PENDING_DEBUG, this.vmcs.number(F.PENDING_DEBUG) | 0x4000);
+    // A task switch: what was cached under the old directory must not be found again.
+    if (this.vmcs.number(F.GUEST_CR3) !== cr3) this.flushTlb();
+  }
+
+  /** An instruction has been completed: the interrupt shadow ends, a single step traps. */
+  protected retired(): void {
+    const v = this.vmcs,
+      blocking = v.number(F.INTERRUPTIBILITY);
+    if ((blocking & 3) !== 0) v.put(F.INTERRUPTIBILITY, blocking & ~3);
+    if ((this.rflags() & 0x100n) !== 0n) v.put(F.PENDING_DEBUG, v.number(F.PENDING_DEBUG) | 0x4000);
+  }
+  skip(): void {
+    const v = this.vmcs,
+      cs = this.segment(1),
+      next = v.read(F.GUEST_RIP) + v.read(F.EXIT_LENGTH);
+    const long = (this.efer() & 0x400n) !== 0n && cs.l === 1;
+    v.write(F.GUEST_RIP, long ? next : next & (cs.db === 1 ? 0xffffffffn : 0xffffn));
+    this.retired();
+  }
+}

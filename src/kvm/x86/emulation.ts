@@ -1,0 +1,253 @@
+import type { MmioSize, PortSize } from "../../base/index.ts";
+import type { Irqchip } from "../../chips/index.ts";
+import type { HostComputer } from "../../host/index.ts";
+import { Emulator, type Emulated } from "../emulate/emulator.ts";
+import type { DeviceAccess } from "../emulate/log.ts";
+import { KvmExit, type KvmExitReason, type KvmRun } from "../exit.ts";
+import type { ArchVcpu, Handled, InterruptedEvent } from "../ops.ts";
+import type { KvmStats } from "../stats.ts";
+import type { Trace } from "../trace.ts";
+import type { PortAccess, SecondStageFault } from "../vmx/index.ts";
+import type { GuestSpace } from "./space.ts";
+
+const RAX = 0;
+const IOAPIC_PAGE = 0xfec00000;
+const SOFTWARE = 4;
+
+export interface EmulationOptions {
+  readonly host: HostComputer;
+  readonly space: GuestSpace;
+  readonly chips: Irqchip;
+  readonly trace: Trace;
+  readonly stats: KvmStats;
+  readonly physBits: number;
+}
+
+/** What the vCPU does for its emulation. */
+export interface EmulationVcpu {
+  readonly arch: ArchVcpu;
+  readonly run: KvmRun;
+  /** 1 while an instruction that its exit has counted is being completed. */
+  inflight: number;
+  toUser(reason: KvmExitReason, complete?: () => Handled): Handled;
+  internal(message: string): Handled;
+  shutdown(): Handled;
+  /** The instruction in hand counts. */
+  tick(): void;
+  exception(vector: number, code: number, address?: bigint): void;
+  /** The instruction was counted by its exit, and has not retired after all. */
+  faultInstead(vector: number, code: number, address?: bigint): void;
+}
+
+/** Accesses of the guest to devices: exits for ports and second-stage faults, and what KVM completes in software. */
+export class Emulation {
+  readonly #o: EmulationOptions;
+  readonly #v: EmulationVcpu;
+  readonly #emulator: Emulator;
+
+  constructor(options: EmulationOptions, vcpu: EmulationVcpu) {
+    this.#o = options;
+    this.#v = vcpu;
+    const { host, space, physBits } = options;
+    this.#emulator = new Emulator(host, vcpu.arch, {
+      hpa: (gpa, write) => space.hpa(gpa, write),
+      read32: (gpa) => space.read32(gpa),
+      write32: (gpa, v) => space.write32(gpa, v),
+      load: (gpa, size) => space.load(gpa, size),
+      store: (gpa, size, v) => space.store(gpa, size, v),
+      deviceLoad: (access) => (access.port ? this.#portRead(access) : this.#chipRead(access)),
+      deviceStore: (access) => (access.port ? this.#portWrite(access) : this.#chipWrite(access)),
+      physBits,
+    });
+  }
+
+  /** handle_ept_violation: give the page, or complete the access to a device. */
+  pageFault({ gpa, write, fetch, code, linear, final }: SecondStageFault): Handled {
+    const { space, stats, trace } = this.#o,
+      { arch } = this.#v;
+    if (trace.on) trace.write("kvm_page_fault", arch.rip(), gpa, code);
+    const result = space.fault(gpa, write);
+    if (result === "fixed" || result === "spurious") {
+      if (result === "fixed") stats.pagesFixed++;
+      return "again";
+    }
+    if (result === "nomem") return this.#v.internal("the host has no memory for the guest's page");
+    stats.mmioFaults++;
+    const event = arch.takeEvent();
+    if (event) return this.#deliver(event);
+    if (fetch) {
+      this.#v.exception(6, -1);
+      return "again";
+    }
+    if (final) this.#emulator.match(linear, gpa, write);
+    return this.#instruction(false);
+  }
+
+  /** handle_task_switch: the switch is part of an instruction, or of the delivery of an event through a task gate. */
+  taskSwitch(): Handled {
+    const event = this.#v.arch.takeEvent();
+    // INT n has been counted when the gate was reached.
+    return event ? this.#deliver({ ...event, counted: true }) : this.#instruction(true);
+  }
+
+  /** handle_io: in-kernel chips, or user space; a string instruction moves one element, in software. */
+  portIo(a: PortAccess): Handled {
+    const { run, arch } = this.#v;
+    this.#o.stats.ioExits++;
+    if (a.string) return this.#instruction(true);
+    this.#v.inflight = 1;
+    const chip = this.#o.space.port(a.port);
+    const data = a.write ? Number(BigInt.asUintN(8 * a.size, arch.register(RAX))) : 0;
+    if (!chip) {
+      const { io } = run;
+      io.write = a.write;
+      io.port = a.port;
+      io.size = a.size;
+      io.data = data;
+      return this.#v.toUser(KvmExit.IO, () => this.#portDone(a, a.write ? data : io.data));
+    }
+    if (!a.write) return this.#portDone(a, chip.portRead(a.port, a.size));
+    chip.portWrite(a.port, a.size, data);
+    return this.#portDone(a, data);
+  }
+  #portDone(a: PortAccess, data: number): Handled {
+    const { arch } = this.#v,
+      value = BigInt.asUintN(8 * a.size, BigInt(data));
+    this.#v.inflight = 0;
+    this.#tracePort(a.write, a.port, a.size, value);
+    if (!a.write) {
+      const kept = a.size === 4 ? 0n : arch.register(RAX) & ~((1n << BigInt(8 * a.size)) - 1n);
+      arch.setRegister(RAX, kept | value);
+    }
+    arch.skip();
+    return "again";
+  }
+
+  /** @param counted the exit has counted the instruction */
+  #instruction(counted: boolean): Handled {
+    const { stats, trace } = this.#o,
+      rip = trace.on ? this.#v.arch.rip() : 0n;
+    if (counted) this.#v.inflight = 1;
+    const result = this.#emulator.instruction();
+    if (result.kind === "user") return this.#ask(result.asked, () => this.#instruction(counted));
+    stats.emulations++;
+    if (trace.on) trace.write("kvm_emulate_insn", rip, 0, 0);
+    if (result.kind === "fault") {
+      this.#fault(result, counted);
+      return "again";
+    }
+    return result.kind === "shutdown" ? this.#v.shutdown() : this.#tell(() => this.#done(counted));
+  }
+  #done(counted: boolean): Handled {
+    this.#v.inflight = 0;
+    if (!counted) this.#v.tick();
+    return "again";
+  }
+  #fault({ vector, code, address }: Extract<Emulated, { kind: "fault" }>, counted: boolean): void {
+    const linear = vector === 14 ? address : undefined;
+    if (counted) this.#v.faultInstead(vector, code, linear);
+    else this.#v.exception(vector, code, linear);
+  }
+
+  /** Hardware has met a device while it delivered the event: software delivers it. */
+  #deliver(event: InterruptedEvent): Handled {
+    const { vector, kind, code, length } = event,
+      software = kind >= SOFTWARE;
+    if (software && event.counted) this.#v.inflight = 1;
+    const result = this.#emulator.deliver(vector, code, kind, length);
+    if (result.kind === "user") return this.#ask(result.asked, () => this.#deliver(event));
+    this.#o.stats.emulations++;
+    if (result.kind === "shutdown") {
+      this.#v.inflight = 0;
+      return this.#v.shutdown();
+    }
+    return this.#tell(() => {
+      this.#v.inflight = 0;
+      if (software && !event.counted) this.#v.tick();
+      return "again";
+    });
+  }
+
+  /** User space has to read a device; `resume` goes on with the value. */
+  #ask(asked: DeviceAccess, resume: () => Handled): Handled {
+    return this.#exit(asked, (value) => {
+      this.#emulator.answer(value);
+      return resume();
+    });
+  }
+  /** Tells user space what is to be written, one access after the other. */
+  #tell(resume: () => Handled): Handled {
+    const access = this.#emulator.nextWrite();
+    return access ? this.#exit(access, () => this.#tell(resume)) : resume();
+  }
+  #exit({ port, write, at, size, value }: DeviceAccess, complete: (value: bigint) => Handled): Handled {
+    if (port) {
+      const { io } = this.#v.run;
+      io.write = write;
+      io.port = at;
+      io.size = size as PortSize;
+      io.data = Number(value);
+      return this.#v.toUser(KvmExit.IO, () => {
+        const data = BigInt.asUintN(8 * size, BigInt(io.data));
+        this.#tracePort(write, at, size, data);
+        return complete(data);
+      });
+    }
+    const { mmio } = this.#v.run;
+    mmio.write = write;
+    mmio.physAddr = at;
+    // Part of an operand that crosses a page may have an odd number of bytes; the device is asked for just those.
+    mmio.size = size as MmioSize;
+    mmio.data = value;
+    this.#o.stats.mmioExits++;
+    if (write) this.#traceMmio(2, at, size, value);
+    return this.#v.toUser(KvmExit.MMIO, () => {
+      const data = BigInt.asUintN(8 * size, mmio.data);
+      if (!write) this.#traceMmio(1, at, size, data);
+      return complete(data);
+    });
+  }
+
+  #portRead({ at, size }: DeviceAccess): bigint | undefined {
+    const chip = this.#o.space.port(at);
+    if (!chip) return undefined;
+    const value = BigInt.asUintN(8 * size, BigInt(chip.portRead(at, size as PortSize)));
+    this.#tracePort(false, at, size, value);
+    return value;
+  }
+  #portWrite({ at, size, value }: DeviceAccess): boolean {
+    const chip = this.#o.space.port(at);
+    if (!chip) return false;
+    this.#tracePort(true, at, size, value);
+    chip.portWrite(at, size as PortSize, Number(value));
+    return true;
+  }
+  #chipRead({ at, size }: DeviceAccess): bigint | undefined {
+    const chip = this.#chip(at);
+    if (!chip) return undefined;
+    const value = BigInt.asUintN(8 * size, BigInt(chip.mmioRead(at % 4096, size as MmioSize)));
+    this.#traceMmio(1, at, size, value);
+    return value;
+  }
+  #chipWrite({ at, size, value }: DeviceAccess): boolean {
+    const chip = this.#chip(at);
+    if (!chip) return false;
+    this.#traceMmio(2, at, size, value);
+    chip.mmioWrite(at % 4096, size as MmioSize, size === 8 ? value : Number(value));
+    return true;
+  }
+  #chip(gpa: number) {
+    const { chips } = this.#o,
+      page = gpa - (gpa % 4096),
+      lapic = chips.lapics[0];
+    if (lapic?.mapped && page === Number(lapic.base & 0xffffff000n)) return lapic;
+    return page === IOAPIC_PAGE ? chips.ioapic : undefined;
+  }
+
+  #tracePort(write: boolean, port: number, size: number, value: bigint): void {
+    if (this.#o.trace.on) this.#o.trace.write("kvm_pio", write ? 1 : 0, port, size, Number(value));
+  }
+  #traceMmio(type: number, gpa: number, size: number, value: bigint): void {
+    if (this.#o.trace.on) this.#o.trace.write("kvm_mmio", type, size, gpa, value & 0xffffffffn);
+  }
+}

@@ -1,0 +1,167 @@
+import type { DebugRegs, Regs, Saved, Sregs } from "../../base/index.ts";
+import { SavedRecord } from "../../base/index.ts";
+import type { Irqchip } from "../../chips/index.ts";
+import * as hw from "../../hw/index.ts";
+import { layout } from "../../hw/index.ts";
+import type { CpuidLeaf } from "../../isa/index.ts";
+import { Cpuid } from "../cpuid.ts";
+import { KvmError } from "../errno.ts";
+import type { ArchVcpu } from "../ops.ts";
+import type { Msrs } from "./msrs.ts";
+
+export type MpState = "runnable" | "uninitialized" | "init" | "sipi" | "halted";
+
+/** The ioctls that read and set the state of a vCPU, and what of it belongs to neither the processor nor a chip. */
+export abstract class VcpuState {
+  abstract readonly arch: ArchVcpu;
+  abstract readonly msrs: Msrs;
+  cpuid: Cpuid;
+  protected readonly core: hw.Core;
+  protected readonly chips: Irqchip;
+  protected mp: MpState = "runnable";
+  protected nmiPending = 0;
+  protected init = 0;
+  protected sipi = 0;
+  protected tripleFault = 0;
+
+  constructor(core: hw.Core, chips: Irqchip, leaves: readonly CpuidLeaf[]) {
+    this.core = core;
+    this.chips = chips;
+    this.cpuid = new Cpuid(leaves);
+  }
+
+  get pendingSignals(): boolean {
+    return (this.nmiPending | this.init) !== 0;
+  }
+  signalNmi(): void {
+    this.nmiPending = 1;
+  }
+  signalInit(): void {
+    this.init = 1;
+  }
+  signalStartUp(vector: number): void {
+    this.sipi = vector + 1;
+  }
+  /** The local APIC has been loaded: what else knows its base follows. */
+  apicRestored(): void {
+    this.msrs.reset();
+  }
+
+  setCpuid2(leaves: readonly CpuidLeaf[]): void {
+    if (leaves.length > 256)
+      throw new KvmError("E2BIG", "KVM_SET_CPUID2", `${leaves.length} entries`, "give at most 256");
+    this.cpuid = new Cpuid(leaves);
+  }
+  getRegs(): Regs {
+    return this.arch.regs();
+  }
+  setRegs(regs: Regs): void {
+    this.arch.setRegs(regs);
+  }
+  getSregs(): Sregs {
+    return {
+      ...this.arch.sregs(),
+      cr8: BigInt(this.chips.readCr8(0)),
+      apicBase: this.chips.lapics[0]?.base ?? 0n,
+    };
+  }
+  setSregs(s: Sregs): void {
+    this.arch.setSregs(s);
+    this.msrs.setApicBase(s.apicBase);
+    this.chips.writeCr8(0, Number(s.cr8));
+  }
+  getDebugRegs(): DebugRegs {
+    return this.arch.debugRegs();
+  }
+  setDebugRegs(d: DebugRegs): void {
+    this.arch.setDebugRegs(d);
+  }
+  getMsr(index: number): bigint | undefined {
+    return this.msrs.read(index, true);
+  }
+  setMsr(index: number, value: bigint): boolean {
+    return this.msrs.write(index, value, true);
+  }
+  /** KVM_GET_LAPIC */
+  getLapic(): Saved {
+    return this.chips.lapics[0]?.save() ?? null;
+  }
+  setLapic(state: Saved): void {
+    this.chips.lapics[0]?.restore(state);
+    this.apicRestored();
+  }
+  /** KVM_INTERRUPT belongs to a machine without interrupt chips in the kernel. */
+  interrupt(vector: number): never {
+    throw new KvmError(
+      "ENXIO",
+      "KVM_INTERRUPT",
+      `vector ${vector}`,
+      "the interrupt chips are in the kernel: use KVM_IRQ_LINE",
+    );
+  }
+  /** KVM_NMI */
+  nmi(): void {
+    this.signalNmi();
+  }
+  getXsave(): Uint8Array {
+    return hw.readXsave(this.core);
+  }
+  setXsave(image: Uint8Array): void {
+    if (image.length < 512)
+      throw new KvmError(
+        "EINVAL",
+        "KVM_SET_XSAVE",
+        `${image.length} bytes`,
+        "give the 512 bytes of an FXSAVE image",
+      );
+    hw.writeXsave(this.core, image);
+  }
+  /** KVM_GET_XCRS */
+  getXcr0(): bigint {
+    return this.core.u64[layout.XCR0 / 8] ?? 0n;
+  }
+  setXcr0(value: bigint): void {
+    this.core.u64[layout.XCR0 / 8] = value;
+  }
+  getMpState(): MpState {
+    return this.mp;
+  }
+  setMpState(state: MpState): void {
+    this.mp = state;
+  }
+
+  /** KVM_GET_VCPU_EVENTS, in the shape that the bare machine saves. */
+  getEvents(): { [key: string]: Saved } {
+    const p = this.arch.pending();
+    return {
+      nmi: this.nmiPending,
+      nmiBlocked: p.nmiBlocked,
+      shadow: p.shadow,
+      init: this.init,
+      sipi: this.sipi,
+      debug: p.debug,
+      tripleFault: this.tripleFault,
+      a20: this.core.u32[layout.A20 / 4] ?? 1,
+      seed: this.core.u64[layout.SEED / 8] ?? 0n,
+    };
+  }
+  setEvents(events: Saved): void {
+    const r = new SavedRecord("events", events);
+    const pending = {
+      shadow: r.int("shadow", 2),
+      nmiBlocked: r.int("nmiBlocked", 1),
+      debug: r.int("debug", 0xffff),
+    };
+    const a20 = r.int("a20", 1),
+      seed = r.u64("seed");
+    [this.nmiPending, this.init, this.sipi, this.tripleFault] = [
+      r.int("nmi", 1),
+      r.int("init", 1),
+      r.int("sipi", 256),
+      r.int("tripleFault", 1),
+    ];
+    this.arch.setPending(pending);
+    this.core.u32[layout.A20 / 4] = a20;
+    this.core.u64[layout.SEED / 8] = seed;
+  }
+}
