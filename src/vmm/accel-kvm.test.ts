@@ -3,9 +3,10 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import type { AccelVm, IoBus } from "../base/index.ts";
 import { decode, encode } from "../base/index.ts";
-import { parseCpu } from "../isa/index.ts";
+import { assemble, parseCpu } from "../isa/index.ts";
 import { TcgVm } from "../tcg/index.ts";
 import { KvmAccel } from "./accel-kvm.ts";
+import { taskGates, tasksSource } from "./fixtures/tasks.ts";
 
 const MB = 1024 * 1024;
 const wasm = new WebAssembly.Module(
@@ -375,4 +376,15 @@ test("an interrupt whose delivery touches a page for the first time is delivered
     vm.memory.write(0xa000, Uint8Array.from([0xf4]));
     vm.setDirtyLog(true);
   });
+});
+
+test("task switches by CALL, IRET, JMP and task gates end as on the bare machine, instruction by instruction", async () => {
+  const code = [...assemble(tasksSource).bytes],
+    times = Array.from({ length: 40 }, (_, i) => i + 1);
+  const { kvm } = await expectEqual(code, [...times, 1000], ({ vm }) => {
+    for (const [vector, gate] of taskGates) vm.memory.write(0x2000 + vector * 8, Uint8Array.from(gate));
+  });
+  if (!(kvm.vm instanceof KvmAccel)) throw new Error("no KVM");
+  expect(kvm.vm.stats.byReason()).toMatchObject({ TASK_SWITCH: 7 });
+  expect([kvm.vm.mpState(), kvm.vm.regs().rax & 0xffffn]).toEqual(["halted", 0x28n]);
 });
