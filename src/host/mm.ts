@@ -160,6 +160,37 @@ export class AddressSpace {
     return (leaf & P) === 0 ? undefined : { pa: frameOf(leaf), size: PAGE };
   }
 
+  /** Every stretch of [va, va + length) in order: where it lies in physical memory, or -1 while nothing is there. */
+  runs(va: number, length: number, found: (pa: number, pages: number) => void): void {
+    const end = va + length;
+    for (let at = va; at < end; ) {
+      const stop = Math.min(end, (Math.floor(at / HUGE) + 1) * HUGE),
+        pages = (stop - at) / PAGE,
+        entry = this.#directoryEntry(at);
+      if ((entry & P) === 0) found(-1, pages);
+      else if ((entry & PS) !== 0) found(frameOf(entry) + (at % HUGE), pages);
+      else this.#leafRuns(frameOf(entry), Math.floor((at % HUGE) / PAGE), pages, found);
+      at = stop;
+    }
+  }
+
+  #leafRuns(table: number, first: number, pages: number, found: (pa: number, pages: number) => void): void {
+    let start = -1,
+      count = 0;
+    for (let i = first; i < first + pages; i++) {
+      const leaf = this.#memory.read32(table + i * 8),
+        pa = (leaf & P) === 0 ? -1 : frameOf(leaf);
+      if (count > 0 && pa === (start < 0 ? -1 : start + count * PAGE)) {
+        count++;
+        continue;
+      }
+      if (count > 0) found(start, count);
+      start = pa;
+      count = 1;
+    }
+    if (count > 0) found(start, count);
+  }
+
   #directoryEntry(va: number): number {
     const directory = this.#table(va, 2, false);
     return directory < 0 ? 0 : this.#memory.read32(directory + (Math.floor(va / HUGE) % 512) * 8);

@@ -8,6 +8,8 @@ export const FrameMark = { hashStale: 8, dirtyUser: 16 } as const;
 const PIECE = 16384;
 const DIGEST = 32;
 const PAGE = 4096;
+/** FrameMark.hashStale of four frames. */
+const STALE_FOUR = 0x08080808;
 
 /** SHA-256 of the parts one after the other. */
 export function sha256(core: Core, parts: readonly Uint8Array[]): Uint8Array {
@@ -72,10 +74,14 @@ export class FrameDigests {
   freshen(limit: number): boolean {
     const { exports } = this.#core;
     const flags = this.#core.u8.subarray(layout.FRAME_FLAGS, layout.FRAME_FLAGS + this.#frames);
+    const words = this.#core.u32.subarray(layout.FRAME_FLAGS / 4, (layout.FRAME_FLAGS + this.#frames) / 4);
     let done = 0, looked = 0;
-    for (; looked < this.#frames && done < limit; looked++) {
+    for (let step = 1; looked < this.#frames && done < limit; looked += step) {
       const frame = this.#next;
-      this.#next = frame + 1 === this.#frames ? 0 : frame + 1;
+      // Few frames are stale: four are passed over at a time.
+      step = (frame & 3) === 0 && ((words[frame >> 2] ?? 0) & STALE_FOUR) === 0 ? 4 : 1;
+      this.#next = frame + step >= this.#frames ? 0 : frame + step;
+      if (step === 4) continue;
       const value = flags[frame] ?? 0;
       if ((value & FrameMark.hashStale) === 0) continue;
       flags[frame] = value & ~FrameMark.hashStale;
@@ -83,15 +89,10 @@ export class FrameDigests {
       done++;
     }
     if (done > 0) exports.flushFast();
-    return looked === this.#frames;
+    return looked >= this.#frames;
   }
 
-  /** The digest of a frame, as of the last freshen(). */
-  of(frame: number): Uint8Array {
-    return this.#digests.subarray(frame * DIGEST, (frame + 1) * DIGEST);
-  }
-
-  /** The digests of `count` frames from `first` on, one after the other. */
+  /** The digests of `count` frames from `first` on, one after the other, as of the last freshen(). */
   run(first: number, count: number): Uint8Array {
     return this.#digests.subarray(first * DIGEST, (first + count) * DIGEST);
   }

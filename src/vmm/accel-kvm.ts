@@ -174,7 +174,8 @@ export class KvmAccel implements AccelVm {
       list = new Uint8Array(slots.reduce((sum, slot) => sum + (slot.size / 4096) * 32, 0));
     let at = 0;
     for (const { hva, size } of slots) {
-      for (let page = 0; page < size; page += 4096, at += 32) list.set(this.#process.digest(hva + page), at);
+      this.#process.digests(hva, size, list.subarray(at));
+      at += (size / 4096) * 32;
     }
     return list;
   }

@@ -3,6 +3,9 @@ import type { AddressSpace, HostComputer } from "../host/index.ts";
 import type { KvmVm } from "../kvm/uapi.ts";
 
 const PAGE = 4096;
+const DIGEST = 32;
+/** The longest stretch that AddressSpace.runs() gives: 2 MiB. */
+const LONGEST = 512;
 
 /** The memory of the process that runs the machine, through its own page tables; it knows what it has written itself. */
 export class ProcessMemory implements UserMemory {
@@ -10,7 +13,8 @@ export class ProcessMemory implements UserMemory {
   readonly #host: HostComputer;
   readonly #mm: AddressSpace;
   readonly #start: number;
-  readonly #zero: Uint8Array;
+  /** Digests of as many pages of zeros. */
+  readonly #zeros = new Uint8Array(LONGEST * DIGEST);
   #written: Uint8Array;
 
   constructor(host: HostComputer, mm: AddressSpace, start: number, bytes: number) {
@@ -19,7 +23,8 @@ export class ProcessMemory implements UserMemory {
     this.#start = start;
     this.pages = bytes / PAGE;
     this.#written = new Uint8Array(Math.ceil(this.pages / 8));
-    this.#zero = host.sha256([new Uint8Array(PAGE)]);
+    const zero = host.sha256([new Uint8Array(PAGE)]);
+    for (let n = 0; n < LONGEST; n++) this.#zeros.set(zero, n * DIGEST);
   }
 
   /** Pages written through this object since the last call, one bit a page. */
@@ -63,10 +68,13 @@ export class ProcessMemory implements UserMemory {
     if (found && !this.#host.isZero(found.pa + (va % found.size))) this.write(va, new Uint8Array(PAGE));
   }
 
-  /** SHA-256 of the page at a virtual address, as of the last freshening of digests. */
-  digest(va: number): Uint8Array {
-    const found = this.#mm.lookup(va);
-    return found ? this.#host.digests.of((found.pa + (va % found.size)) / PAGE) : this.#zero;
+  /** SHA-256 of the pages of [va, va + size) one after the other, as of the last freshening of digests. */
+  digests(va: number, size: number, into: Uint8Array): void {
+    let at = 0;
+    this.#mm.runs(va, size, (pa, pages) => {
+      into.set(pa < 0 ? this.#zeros.subarray(0, pages * DIGEST) : this.#host.digests.run(pa / PAGE, pages), at);
+      at += pages * DIGEST;
+    });
   }
 
   #at(page: number): number {
