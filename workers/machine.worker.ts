@@ -7,9 +7,9 @@ import {
 } from "../src/vmm/index.ts";
 import { KvmAccel, type PortLike, portChannel, userMemorySize } from "../src/vmm/public.ts";
 
-const module = fetch(new URL("../build/core.wasm", import.meta.url)).then(WebAssembly.compileStreaming);
-// Reported where it is used: a guest cannot be booted then.
-module.catch(() => {});
+/** The core's code comes from the page, compiled: two workers that share it share what has been optimized, too. */
+let load: (module: WebAssembly.Module) => void;
+const module = new Promise<WebAssembly.Module>((done) => { load = done; });
 
 /** A turn of the event loop that is not throttled to 4 ms, as nested timeouts are. */
 const channel = new MessageChannel();
@@ -17,7 +17,8 @@ const turns: (() => void)[] = [];
 channel.port1.onmessage = () => turns.shift()?.();
 
 const session = new MachineSession({
-  now: () => performance.now(),
+  // Counted from the same moment as in any other worker: a migration is timed over two of them.
+  now: () => performance.timeOrigin + performance.now(),
   later: (turn, ms) => {
     if (ms > 0) setTimeout(turn, ms);
     else {
@@ -40,6 +41,7 @@ const session = new MachineSession({
 // The browser's MessagePort has more events than a channel needs.
 const link = (port: MessagePort) => portChannel(port as unknown as PortLike);
 const host = Object.assign(session, {
+  load: (module: WebAssembly.Module) => { load(module); },
   receiveFrom: (config: GuestConfig, port: MessagePort) => session.receive(config, link(port)),
   migrateOver: (port: MessagePort, options: MigrateOptions, report: (p: MigrationProgress) => void) =>
     session.migrateTo(link(port), options, report),

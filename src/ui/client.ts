@@ -4,6 +4,10 @@ import { VitrineError } from "../base/errors.ts";
 import type { Frame, GuestConfig, MigrateOptions, MigrationProgress } from "../vmm/index.ts";
 import type { MachineClient, Moved } from "./machine-client.ts";
 
+/** The core, compiled once for all workers; that it failed is reported where a guest is to be booted. */
+const core = fetch(new URL("../../build/core.wasm", import.meta.url)).then(WebAssembly.compileStreaming);
+core.catch(() => {});
+
 /** One worker. */
 class Host {
   readonly worker = new Worker(new URL("../../workers/machine.worker.ts", import.meta.url), { type: "module" });
@@ -17,6 +21,7 @@ class Host {
     this.worker.addEventListener("message", ({ data }: MessageEvent<{ frame?: Frame }>) => {
       if (data?.frame) take(data.frame);
     });
+    core.then((module) => this.remote.load(module)).catch(() => {});
   }
 
   end(): void {
@@ -73,13 +78,12 @@ export function startMachine(): MachineClient {
         to.end();
         return { ...result, sourceHash: "", targetHash: "" };
       }
-      const told = performance.now();
       const handing = handOver(to);
       between = handing;
       await handing;
-      const after = performance.now() - told;
-      const downtimeMs = result.downtimeMs === undefined ? undefined : result.downtimeMs + after;
-      return { ...result, downtimeMs, sourceHash: result.hash, targetHash: await arrived };
+      const { hash, ranFrom } = await arrived;
+      const stood = result.ranUntil === undefined || ranFrom === undefined ? undefined : ranFrom - result.ranUntil;
+      return { ...result, downtimeMs: stood, sourceHash: result.hash, targetHash: hash };
     } catch (error) {
       if (here !== to) to.end();
       throw error;
@@ -99,6 +103,7 @@ export function startMachine(): MachineClient {
       await cancelMigration();
       await moving?.catch(() => {});
       config = next;
+      await core;
       await here.remote.boot(next);
     },
     pause: async () => (await at()).remote.pause(),

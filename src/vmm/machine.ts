@@ -288,7 +288,16 @@ export class Machine implements Persist {
    * all pages of all regions in the order of guest addresses.
    */
   stateHash(): string {
-    const hash = this.accel.sha256(encode(this.save()), this.accel.pageDigests());
+    return this.hashOf(this.hashParts());
+  }
+
+  /** What the state hash is made of, as it is now: hashOf gives this moment's hash even when the machine has run on. */
+  hashParts(): readonly Uint8Array[] {
+    return [encode(this.save()), this.accel.pageDigests()];
+  }
+
+  hashOf(parts: readonly Uint8Array[]): string {
+    const hash = this.accel.sha256(...parts);
     return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 

@@ -9,9 +9,10 @@ import { MigrationError } from "./errors.ts";
  *             page number and 4096 bytes                    else 4096 bytes
  *   ack       u32 number                              T>S   this chunk is in memory
  *   pass      u32 pass, u32 pages sent                S>T   a pass is over
- *   state     record { machine, typed }               S>T   the source has stopped; the rest of it
- *   loaded    32 bytes                                T>S   restored; the target's state hash
- *   go        32 bytes                                S>T   the source's hash is the same: run
+ *   state     record { machine, typed, running }      S>T   the source has stopped; the rest of it. The target runs
+ *                                                           it from here on, if it ran, but nothing it says gets out
+ *   loaded    32 bytes                                T>S   the state hash of what arrived
+ *   go        32 bytes                                S>T   the source's hash is the same: the machine is yours
  *   running   nothing                                 T>S   the machine has moved
  *   cancel    nothing                                 S>T   forget it
  *   refused   text                                    T>S   why the target does not take it
@@ -30,7 +31,7 @@ export const Kind = {
   refused: 11,
 } as const;
 
-export const protocol = 1;
+export const protocol = 2;
 export const pageSize = 4096;
 /** Chunks the source sends ahead of their acknowledgement. */
 export const window = 4;
@@ -45,7 +46,7 @@ export type Message =
   | { kind: "pages"; number: number; entries: PageEntry[] }
   | { kind: "ack"; number: number }
   | { kind: "pass"; pass: number; sent: number }
-  | { kind: "state"; machine: Saved; typed: Uint8Array }
+  | { kind: "state"; machine: Saved; typed: Uint8Array; running: boolean }
   | { kind: "loaded"; hash: string }
   | { kind: "go"; hash: string }
   | { kind: "ready" | "running" | "cancel" }
@@ -140,7 +141,7 @@ export function parse(bytes: Uint8Array): Message {
     }
     case Kind.state: {
       const r = readRecord(body);
-      return { kind: "state", machine: r.value("machine"), typed: r.bytes("typed") };
+      return { kind: "state", machine: r.value("machine"), typed: r.bytes("typed"), running: r.bool("running") };
     }
     case Kind.pages:
       if (body.length < 4) throw bad("a chunk without a number");
@@ -180,6 +181,9 @@ function readRecord(body: Uint8Array): SavedRecord {
 class Checked extends SavedRecord {
   override int(key: string): number {
     return this.#typed(() => super.int(key));
+  }
+  override bool(key: string): boolean {
+    return this.#typed(() => super.bool(key));
   }
   override bytes(key: string): Uint8Array {
     return this.#typed(() => super.bytes(key));

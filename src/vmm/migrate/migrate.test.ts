@@ -20,7 +20,7 @@ function move(a: TestMachine, b: TestMachine, options: Partial<SourceOptions> = 
     between: (bytes) => {
       a.runTo(a.vm.clock.now() + Math.max(1000, Math.ceil((bytes / bandwidth) * 1e9)));
     },
-    pause: () => events.push("pause"),
+    pause: () => events.push("pause") > 0,
     resume: () => events.push("resume"),
     ...options,
   });
@@ -149,6 +149,50 @@ test("cancel while the machine stands still lets it go on, and the input it gave
   expect(a.serial()).toBe(text);
 });
 
+test("the machine runs there before the hashes are compared, and they are those of the moment it moved", async () => {
+  const a = await testMachine({ pages: 100 }), b = await testMachine();
+  a.runTo(100_000);
+  const [left, right] = channelPair();
+  const events: string[] = [];
+  const { source } = move(a, b, {}, [left, right]);
+  const target = new MigrationTarget({
+    machine: b.machine,
+    channel: { ...right, send: (m) => {
+      if (m[0] === Kind.loaded) events.push("loaded");
+      right.send(m);
+    } },
+    start: (ran) => { events.push(`start ${ran}`); },
+    turn: async () => { b.runTo(b.vm.clock.now() + 50_000); },
+  });
+  const [result, there] = await Promise.all([source.run(), target.run()]);
+  expect(events).toEqual(["start true", "loaded"]);
+  expect(result).toMatchObject({ kind: "moved", hash: there.hash });
+  expect(a.machine.stateHash()).toBe(there.hash);
+  a.runTo(b.vm.clock.now());
+  expect(b.machine.stateHash()).toBe(a.machine.stateHash());
+});
+
+test("a machine that has started there is taken back when the hashes differ", async () => {
+  const a = await testMachine({ pages: 100 }), b = await testMachine();
+  a.runTo(100_000);
+  const [left, right] = channelPair();
+  let started = 0;
+  const { source, events } = move(a, b, {}, [left, right]);
+  const target = new MigrationTarget({
+    machine: b.machine,
+    channel: { ...right, send: (m) => {
+      // The last byte of the hash.
+      if (m[0] === Kind.loaded) m[32] = (m[32] ?? 0) ^ 1;
+      right.send(m);
+    } },
+    start: () => { started++; },
+  });
+  const outcomes = await Promise.allSettled([source.run(), target.run()]);
+  expect(outcomes.map((o) => o.status === "rejected" && o.reason instanceof MigrationError)).toEqual([true, true]);
+  expect(started).toBe(1);
+  expect(events).toEqual(["pause", "resume"]);
+});
+
 test("after the machine has moved it is too late to cancel", async () => {
   const a = await testMachine(), b = await testMachine();
   const { source, target } = move(a, b);
@@ -214,11 +258,11 @@ test.each<[string, Parameters<typeof tampered>[0]]>([
   }],
   ["a chunk cut short", (m, n) => (n === 2 ? m.slice(0, m.length - 1) : m)],
   ["a lost chunk", (m, n) => (n === 1 ? null : m)],
-  ["another version", (m, n) => (n === 0 ? Uint8Array.from([Kind.hello, ...encode({ protocol: 2, pages, machine: 1 })]) : m)],
-  ["another size", (m, n) => (n === 0 ? Uint8Array.from([Kind.hello, ...encode({ protocol: 1, pages: 7, machine: 1 })]) : m)],
-  ["a state that is none", (m) => (m[0] === Kind.state ? Uint8Array.from([Kind.state, ...encode({ machine: {}, typed: new Uint8Array(0) })]) : m)],
+  ["another version", (m, n) => (n === 0 ? Uint8Array.from([Kind.hello, ...encode({ protocol: 1, pages, machine: 1 })]) : m)],
+  ["another size", (m, n) => (n === 0 ? Uint8Array.from([Kind.hello, ...encode({ protocol: 2, pages: 7, machine: 1 })]) : m)],
+  ["a state that is none", (m) => (m[0] === Kind.state ? Uint8Array.from([Kind.state, ...encode({ machine: {}, typed: new Uint8Array(0), running: true })]) : m)],
   ["a state that is no record", (m) => (m[0] === Kind.state ? Uint8Array.of(Kind.state, 255, 255) : m)],
-  ["the state before the pages", (m, n) => (n === 1 ? Uint8Array.from([Kind.state, ...encode({ machine: {}, typed: new Uint8Array(0) })]) : m)],
+  ["the state before the pages", (m, n) => (n === 1 ? Uint8Array.from([Kind.state, ...encode({ machine: {}, typed: new Uint8Array(0), running: true })]) : m)],
   ["an unknown message", (m, n) => (n === 1 ? Uint8Array.of(99) : m)],
 ])("%s is refused with a MigrationError on both sides, and the source goes on", async (_what, change) => {
   const a = await testMachine({ pages: 100 }), b = await testMachine();

@@ -1,4 +1,4 @@
-import { VitrineError } from "../../base/index.ts";
+import { encode, VitrineError } from "../../base/index.ts";
 import type { Machine } from "../machine.ts";
 import { countCommon, countPages, fullBitmap, join, nextPage, removePage } from "./bitmap.ts";
 import type { Channel } from "./channel.ts";
@@ -36,8 +36,11 @@ export interface SourceOptions {
    * machine for a while, or lets the loop that does so have its turn.
    */
   readonly between: (bytes: number) => void | Promise<void>;
-  /** The machine must not run from here on; resume takes that back when the migration comes to nothing. */
-  readonly pause?: () => void;
+  /**
+   * The machine must not run from here on; says whether it ran, which the target is told. resume takes that back when
+   * the migration comes to nothing.
+   */
+  readonly pause?: () => boolean;
   readonly resume?: () => void;
   /** After each chunk and each pass. */
   readonly onProgress?: (source: MigrationSource) => void;
@@ -52,7 +55,7 @@ export type MigrationResult =
       hash: string;
       /** Bytes sent in all. */
       bytes: number;
-      /** From the stop of the machine here until it ran there, by wallMs; undefined without a clock. */
+      /** From the stop of the machine here until it was known to be there, by wallMs; undefined without a clock. */
       downtimeMs: number | undefined;
       /** What the bytes sent meanwhile take at the given or measured bandwidth, in nanoseconds. */
       downtimeNs: number | undefined;
@@ -61,17 +64,20 @@ export type MigrationResult =
     };
 
 /**
- * Page digests brought up to date with each chunk, so that few are left when the machine stops; fewer after the first
- * pass, since what is sent again is likely to be written again.
+ * Page digests brought up to date with each chunk, so that few are left for the hash; fewer after the first pass,
+ * since what is sent again is likely to be written again.
  */
-export function digestsPerChunk(pass: number): number {
+function digestsPerChunk(pass: number): number {
   return pass === 1 ? 128 : 16;
 }
 
 /** A pass shorter than this says nothing about the bandwidth. */
 const minMeasured = 1 << 20;
 
-/** The side that has the machine. */
+/**
+ * The side that has the machine. It stands still from pause() on, and posts the rest of its pages and its state
+ * without waiting for anything: the pause is as long as that takes to arrive. Its hash it computes afterwards.
+ */
 export class MigrationSource {
   readonly #o: SourceOptions;
   readonly #judge: StopJudge;
@@ -136,20 +142,24 @@ export class MigrationSource {
     try {
       this.#post(record("hello", { protocol, pages: accel.userMemory.pages, machine: machine.version }));
       await this.#expect("ready");
+      // Compiled and in the caches before the machine waits for it.
+      encode(machine.save());
       accel.setDirtyLog(true);
       for (;;) {
         const row = await this.#sendPass(false);
         if (this.#judge.stop(row.sent, row.remaining, this.#bandwidth)) break;
       }
-      this.#o.pause?.();
+      const running = this.#o.pause?.() ?? true;
       paused = true;
       const stopped = wallMs?.(), before = this.#bytes;
       join(this.pending, accel.dirtyLog());
       await this.#sendPass(true);
       typed = machine.takeTyped();
-      this.#post(record("state", { machine: machine.save(), typed }));
-      const own = machine.stateHash();
+      this.#post(record("state", { machine: machine.save(), typed, running }));
+      while (this.#acked < this.#chunks) await this.#ack();
       const { hash: other } = await this.#expect("loaded");
+      // Only now: the target shall not share a core with a hash that nobody waits for.
+      const own = machine.stateHash();
       if (other !== own) {
         throw new MigrationError("state hash", `${own} here, ${other} there`, "the source keeps the machine; report this");
       }
@@ -193,13 +203,13 @@ export class MigrationSource {
       sent += chunk.pages;
       const message = chunk.finish(++this.#chunks);
       this.#post(message);
-      accel.freshenDigests(digestsPerChunk(this.#pass));
+      if (!stopped) accel.freshenDigests(digestsPerChunk(this.#pass));
       this.#o.onProgress?.(this);
       while (this.#chunks - this.#acked >= window) await this.#ack();
       if (!stopped) await this.#o.between(message.length);
       this.#check();
     }
-    while (this.#acked < this.#chunks) await this.#ack();
+    while (!stopped && this.#acked < this.#chunks) await this.#ack();
     if (sent === 0 && !stopped) await this.#o.between(0);
     this.#check();
     const bytes = this.#bytes - before, ended = this.#o.wallMs?.();

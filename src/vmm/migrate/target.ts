@@ -4,12 +4,18 @@ import { addPage, countPages } from "./bitmap.ts";
 import type { Channel } from "./channel.ts";
 import { MigrationError } from "./errors.ts";
 import { hash, type Message, numbers, parse, plain, protocol, refusal } from "./message.ts";
-import { digestsPerChunk } from "./source.ts";
 
 export interface TargetOptions {
   /** Made with the options of the source's machine, and not running. */
   readonly machine: Machine;
   readonly channel: Channel;
+  /**
+   * Called when the state has come, before the hashes are compared: the machine may run from here on, and did so
+   * there when `ran`. Nothing it says may get out before run() resolves; if run() rejects it never ran.
+   */
+  readonly start?: (ran: boolean) => void;
+  /** A turn of the loop that runs a started machine: the hash is computed after it. */
+  readonly turn?: () => Promise<void>;
   /** After each chunk and each pass. */
   readonly onProgress?: (target: MigrationTarget) => void;
 }
@@ -20,6 +26,9 @@ export interface TargetResult {
   /** Pages sent in each pass. */
   readonly passes: readonly number[];
 }
+
+/** Page digests brought up to date with each chunk: as many as it can hold, so that none waits for the pause. */
+const digestsPerChunk = 128;
 
 /** The side that gets the machine. */
 export class MigrationTarget {
@@ -39,8 +48,8 @@ export class MigrationTarget {
   }
 
   /**
-   * Resolves when the machine is this side's; the caller runs it. Rejects with MigrationError when the source gave up
-   * or the stream is not to be believed; the machine is then of no use until it is reset or restored.
+   * Resolves when the machine is this side's; the caller runs it unless start() has. Rejects with MigrationError when
+   * the source gave up or the stream is not to be believed; the machine is then of no use until it is reset or restored.
    */
   async run(): Promise<TargetResult> {
     const { machine, channel } = this.#o;
@@ -50,11 +59,17 @@ export class MigrationTarget {
       if (hello.protocol !== protocol) throw refused(`protocol ${hello.protocol}`, "use the same version on both sides");
       if (hello.machine !== machine.version) throw refused(`machine version ${hello.machine}`, "use the same version on both sides");
       if (hello.pages !== pages) throw refused(`${hello.pages} pages for a machine of ${pages}`, "give both sides the same options");
+      // What the pause will need is compiled, and the digests of a fresh machine are taken, while nobody waits.
+      machine.restore(machine.save());
+      machine.stateHash();
       channel.send(plain("ready"));
       const state = await this.#pages(pages);
       machine.restore(state.machine);
       machine.type(state.typed);
-      const own = machine.stateHash();
+      const arrived = machine.hashParts();
+      this.#o.start?.(state.running);
+      await this.#o.turn?.();
+      const own = machine.hashOf(arrived);
       channel.send(hash("loaded", own));
       const go = await this.#expect("go");
       if (go.hash !== own) throw refused(`state hash ${go.hash}, but ${own} here`);
@@ -83,7 +98,7 @@ export class MigrationTarget {
             addPage(this.received, page);
           }
           channel.send(numbers("ack", message.number));
-          accel.freshenDigests(digestsPerChunk(this.#passes.length + 1));
+          accel.freshenDigests(digestsPerChunk);
           break;
         case "pass":
           this.#passes.push(message.sent);

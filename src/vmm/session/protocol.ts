@@ -1,6 +1,6 @@
 import type { Counters, ExitView, Regs, Sregs } from "../../base/index.ts";
 import type { NamedImage } from "../load/image.ts";
-import type { PassRow, StopRule } from "../migrate/index.ts";
+import type { MigrationResult, PassRow, StopRule } from "../migrate/index.ts";
 import type { TextScreen } from "../devices/vga.ts";
 import type { PagingMode, TableView, Walk } from "./paging.ts";
 
@@ -88,6 +88,19 @@ export interface MigrationProgress {
   readonly pages: number;
   /** Pages that the other side has not got as they are now: one bit each, lowest first. */
   readonly pending: Uint8Array;
+}
+
+/** How a migration ended where the machine was. */
+export type Departure = MigrationResult & {
+  /** Wall time at which its last slice ended; undefined when it stood still already. */
+  readonly ranUntil: number | undefined;
+};
+
+/** What came where the machine is now. */
+export interface Arrival {
+  readonly hash: string;
+  /** Wall time at which its first slice began; undefined when it does not run. */
+  readonly ranFrom: number | undefined;
 }
 
 /** What goes over to the other host beside the machine, once it has left. */

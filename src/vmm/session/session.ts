@@ -1,10 +1,10 @@
 import { type AccelVm, type Observer, VitrineError } from "../../base/index.ts";
 import { Machine, type MachineStop } from "../machine.ts";
-import { type Channel, type MigrationResult, MigrationSource, MigrationTarget } from "../migrate/index.ts";
+import { type Channel, MigrationSource, MigrationTarget } from "../migrate/index.ts";
 import { endingOf } from "./ending.ts";
 import { Pace } from "./pace.ts";
 import { type Walk, walkPages } from "./paging.ts";
-import type { Frame, GuestConfig, Luggage, MigrateOptions, MigrationProgress, RunState, Stats, Wants } from "./protocol.ts";
+import type { Arrival, Departure, Frame, GuestConfig, Luggage, MigrateOptions, MigrationProgress, RunState, Stats, Wants } from "./protocol.ts";
 import { SerialLog } from "./seriallog.ts";
 import { Speed } from "./speed.ts";
 import { observe, type Running, running, statsOf, takeDirty } from "./view.ts";
@@ -12,7 +12,7 @@ import { observe, type Running, running, statsOf, takeDirty } from "./view.ts";
 /** What a session is given by the worker that hosts it: accelerators, wall time, a turn of the event loop. */
 export interface SessionHost {
   open(config: GuestConfig): Promise<{ vm: AccelVm; observer: Observer }>;
-  /** Wall time in milliseconds. */
+  /** Wall time in milliseconds, the same for every session of the page. */
   now(): number;
   /** Calls `turn` from the event loop: at once when ms is 0. */
   later(turn: () => void, ms: number): void;
@@ -40,6 +40,9 @@ export class MachineSession {
   /** The machine's last pages are under way, or it has left: nothing may change it here. */
   #held = false;
   #leftRunning = false;
+  /** When the last slice ended, and when the first one began. */
+  #lastRan: number | undefined;
+  #firstRan: number | undefined;
   readonly #speed: Speed;
 
   constructor(host: SessionHost) {
@@ -54,13 +57,18 @@ export class MachineSession {
     this.resume();
   }
 
-  /** Takes a machine from another session, made from the same config; it stands as it stood there. */
-  async receive(config: GuestConfig, channel: Channel): Promise<string> {
+  /** Takes a machine from another session, made from the same config; it runs on here if it ran there. */
+  async receive(config: GuestConfig, channel: Channel): Promise<Arrival> {
     const { machine } = await this.#build(config);
+    const start = (ran: boolean) => {
+      if (ran) this.resume();
+    };
+    const turn = () => new Promise<void>((done) => { this.#host.later(done, 0); });
     try {
-      const { hash } = await new MigrationTarget({ machine, channel }).run();
-      return hash;
+      const { hash } = await new MigrationTarget({ machine, channel, start, turn }).run();
+      return { hash, ranFrom: this.#firstRan };
     } catch (error) {
+      this.pause();
       this.#guest = undefined;
       this.#state = "empty";
       throw error;
@@ -68,7 +76,7 @@ export class MachineSession {
   }
 
   /** Moves the machine to whoever is at the other end; it runs here meanwhile, if it ran. */
-  async migrateTo(channel: Channel, options: MigrateOptions, report: (p: MigrationProgress) => void): Promise<MigrationResult> {
+  async migrateTo(channel: Channel, options: MigrateOptions, report: (p: MigrationProgress) => void): Promise<Departure> {
     const { machine } = this.#need();
     if (this.#migration) throw new VitrineError("session", "migration", "is under way", "wait for it or cancel it");
     if (this.#state === "stopped") throw new VitrineError("session", "migration", "the guest has ended", "boot one that runs");
@@ -85,6 +93,7 @@ export class MachineSession {
         this.#leftRunning = this.#state === "running";
         this.pause();
         this.#held = true;
+        return this.#leftRunning;
       },
       resume: () => {
         this.#held = false;
@@ -101,7 +110,7 @@ export class MachineSession {
       const result = await source.run();
       progress(source);
       if (result.kind === "moved") this.#state = "stopped";
-      return result;
+      return { ...result, ranUntil: this.#leftRunning ? this.#lastRan : undefined };
     } finally {
       this.#migration = undefined;
     }
@@ -119,18 +128,18 @@ export class MachineSession {
     return { fresh: this.#log.take(), text: this.#log.text, input, running: this.#leftRunning };
   }
 
-  /** What was left behind by a machine that has been received; it goes on here if it ran there. */
-  unpack({ text, input, running }: Luggage): void {
+  /** What was left behind by a machine that has been received. */
+  unpack({ text, input }: Luggage): void {
     this.#log.precede(text);
     this.#input.unshift(...input);
     this.#feed();
-    if (running) this.resume();
   }
 
   async #build(config: GuestConfig): Promise<Running> {
     if (this.#migration) throw new VitrineError("session", "machine", "is moving", "cancel the migration first");
     this.#generation++;
     this.#held = false;
+    this.#firstRan = undefined;
     this.#guest = undefined;
     this.#state = "empty";
     this.#ending = undefined;
@@ -257,8 +266,10 @@ export class MachineSession {
     const until = this.#pace.limit(t);
     if (until > t) {
       const before = this.#host.now();
+      this.#firstRan ??= before;
       const stop = this.#run(until);
-      const ms = this.#host.now() - before;
+      this.#lastRan = this.#host.now();
+      const ms = this.#lastRan - before;
       const ran = guest.vm.clock.now() - t;
       this.#pace.took(ran, ms);
       this.#speed.count(ran);
