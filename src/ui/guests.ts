@@ -50,6 +50,8 @@ export interface BootOptions {
   cpu?: string;
   /** Added to the guest's own command line. */
   append?: string;
+  /** What the clock chip shows at start, in seconds since 1970; now when not given. */
+  rtcBase?: number;
 }
 
 /** True where a local server offers the cache. */
@@ -71,7 +73,7 @@ async function load(name: string): Promise<{ name: string; bytes: Uint8Array }> 
 
 const common = (options: BootOptions) => ({
   accel: options.accel ?? ("tcg" as const), ramSize: (options.memory ?? 256) << 20,
-  rtcBase: Math.floor(Date.now() / 1000),
+  rtcBase: options.rtcBase ?? Math.floor(Date.now() / 1000),
 });
 
 /** Fetches a guest's files and says how to start it. */

@@ -33,10 +33,14 @@ export async function ensureDependencies() {
   });
 }
 
+/** The path of a Chromium that is installed, or undefined. */
+export function findChromium() {
+  return [process.env.VITRINE_CHROMIUM, ...BROWSERS].find((path) => path && existsSync(path));
+}
+
 /** The browser's path, installed through apt where we may; undefined with a line that says what to do. */
 export async function ensureChromium() {
-  const find = () => [process.env.VITRINE_CHROMIUM, ...BROWSERS].find((path) => path && existsSync(path));
-  if (find() !== undefined) return find();
+  if (findChromium() !== undefined) return findChromium();
   if (process.getuid?.() === 0 && existsSync("/usr/bin/apt-get")) {
     const env = { DEBIAN_FRONTEND: "noninteractive" };
     await step("chromium: apt-get install", async () => {
@@ -47,8 +51,8 @@ export async function ensureChromium() {
       });
     });
   }
-  if (find() === undefined) {
+  if (findChromium() === undefined) {
     say("chromium: not found; install the package `chromium`, or set VITRINE_CHROMIUM to a browser's path");
   }
-  return find();
+  return findChromium();
 }
