@@ -11,6 +11,18 @@ const themes = {
   light: { background: "#ffffff", foreground: "#1d1c19", cursor: "#00724f", selectionBackground: "#bcd9ec" },
 };
 
+/**
+ * A guest may ask its terminal for the cursor's place, its kind or its colours. The answer would be input that nobody
+ * typed, at a time that depends on when the page paints: it stays out, so that a run is the same whoever looks.
+ */
+function keepQuiet(term: Terminal): void {
+  const done = () => true;
+  for (const final of ["n", "c"]) for (const prefix of ["", "?", ">", "="]) term.parser.registerCsiHandler({ ...(prefix && { prefix }), final }, done);
+  for (const prefix of ["", "?"]) term.parser.registerCsiHandler({ ...(prefix && { prefix }), intermediates: "$", final: "p" }, done);
+  term.parser.registerDcsHandler({ intermediates: "$", final: "q" }, done);
+  for (const colour of [4, 10, 11, 12]) term.parser.registerOscHandler(colour, (data) => data.includes("?"));
+}
+
 /** The serial port: what the guest prints, and what you type or paste goes to it. */
 export function ConsolePanel() {
   const box = useRef<HTMLDivElement>(null);
@@ -28,6 +40,7 @@ export function ConsolePanel() {
     term.open(box.current);
     // Function keys and the palette are the page's; F6 leaves the terminal, which else keeps Tab.
     term.attachCustomKeyEventHandler((e) => !/^F(1|4|6|8|9)$/.test(e.key) && !(e.ctrlKey && e.key === "k"));
+    keepQuiet(term);
     term.onData((text) => { machine.send(new TextEncoder().encode(text)).catch(() => {}); });
     const off = onSerial((bytes) => { if (bytes === "clear") term.reset(); else term.write(bytes); });
     const watch = new ResizeObserver(() => { fit.fit(); });
