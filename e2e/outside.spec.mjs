@@ -1,0 +1,72 @@
+// How any project can drive Vitrine with plain Playwright. Copy this file; it needs nothing else of this repository.
+//
+//   1. Serve the page: `npm start` here, or dist/ from any static host (guests beyond the embedded ones are offered
+//      by `npm start` only).
+//   2. Point Playwright's baseURL at it, and open `/?test=1`: only then is there a window.vitrine.
+//   3. window.vitrine.ready() resolves once guests can be booted. Every other method returns a promise, too:
+//        boot(name, { accel: "tcg" | "kvm", memory, cpu, append })   send(text)   serial()   waitForSerial(text, ms)
+//        pause()   resume()   step()   runToInstruction(n)   stats()   stateHash()   readPhysical(gpa, length)
+//        translate(gva)   dirty()   migrate(options)   cancelMigration()
+//      Addresses may be numbers or BigInts; bytes are Uint8Arrays; 64-bit values are BigInts.
+//   4. Panels are found by data-testid: reg-rip, reg-cr3, walk-gpa, console, memory-map, rates and so on.
+import { expect, test } from "@playwright/test";
+
+/** Calls a method of window.vitrine in the page. */
+const vitrine = (page, method, ...args) =>
+  page.evaluate(([name, list]) => window.vitrine[name](...list), [method, args]);
+
+/** Opens the page; skips the test where the server offers no Linux. */
+async function openWithLinux(page) {
+  await page.goto("/?test=1");
+  await vitrine(page, "ready");
+  const offered = await page.evaluate(() => fetch("guests/manifest.json").then((answer) => answer.ok));
+  test.skip(!offered, "this server offers no Linux; `npm run guests` fetches it");
+}
+
+/** What a panel shows, as a number. */
+async function shown(page, testid) {
+  const text = await page.getByTestId(testid).textContent();
+  return BigInt(text.startsWith("0x") ? text : `0x${text}`);
+}
+
+/** Eight bytes of guest memory as a number. */
+async function read64(page, gpa) {
+  const bytes = await vitrine(page, "readPhysical", gpa, 8);
+  return Buffer.from(bytes).readBigUInt64LE();
+}
+
+test("Linux boots under KVM, answers its keyboard, and the panels show what memory holds", async ({ page }) => {
+  await openWithLinux(page);
+  await vitrine(page, "boot", "linux-amd64", { accel: "kvm" });
+  await vitrine(page, "waitForSerial", "BOOTED", 100_000);
+
+  // Typed into the terminal as a visitor does, read from the serial port as a script does.
+  await page.getByTestId("console").click();
+  await page.keyboard.type("echo typed-$((6*7))\n");
+  await vitrine(page, "waitForSerial", "typed-42", 20_000);
+
+  // Between two slices nothing changes: panels, memory and walk are of one moment.
+  await vitrine(page, "pause");
+  const rip = await shown(page, "reg-rip");
+  const cr3 = await shown(page, "reg-cr3");
+  const walk = await vitrine(page, "translate", rip);
+  expect(walk.references).toHaveLength(4);
+  // The first table is CR3's; each entry is what memory holds, and leads to the next table.
+  let table = cr3 & 0xffffffffff000n;
+  for (const { address, value } of walk.references) {
+    expect(BigInt(address) & ~0xfffn).toBe(table);
+    expect(await read64(page, address)).toBe(value);
+    table = value & 0xffffffffff000n;
+  }
+  expect(await shown(page, "walk-gpa")).toBe(walk.gpa);
+
+  // A step is one instruction; the panels follow.
+  const { instructions } = await vitrine(page, "stats");
+  await vitrine(page, "step");
+  expect((await vitrine(page, "stats")).instructions).toBeGreaterThan(instructions);
+  await expect.poll(() => shown(page, "reg-rip")).not.toBe(rip);
+
+  await vitrine(page, "resume");
+  await vitrine(page, "send", "echo again-$((7*6))\n");
+  await vitrine(page, "waitForSerial", "again-42", 20_000);
+});
