@@ -42,6 +42,11 @@ const session = new MachineSession({
 const link = (port: MessagePort) => portChannel(port as unknown as PortLike);
 const host = Object.assign(session, {
   load: (module: WebAssembly.Module) => { load(module); },
+  /** A state file may be large: it is handed over, not copied. */
+  saveFile: () => {
+    const file = session.saveState();
+    return Comlink.transfer(file, [file.buffer as ArrayBuffer]);
+  },
   receiveFrom: (config: GuestConfig, port: MessagePort) => session.receive(config, link(port)),
   migrateOver: (port: MessagePort, options: MigrateOptions, report: (p: MigrationProgress) => void) =>
     session.migrateTo(link(port), options, report),

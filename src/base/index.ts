@@ -31,5 +31,7 @@ export { flatSegment, zeroRegs } from "./accel.ts";
 export { restoreCpu, saveCpu, savedMsrs } from "./cpustate.ts";
 export type { GuestMemory } from "./memory.ts";
 export { ArrayMemory, BytewiseMemory, readBytes } from "./memory.ts";
-export type { Counters, ExitRecord, ExitView, Observer, UndefinedInstruction, UndefinedInstructions } from "./observer.ts";
+export type {
+  Counters, ExitRecord, ExitView, Observer, SecondStage, UndefinedInstruction, UndefinedInstructions,
+} from "./observer.ts";
 export { Mark } from "./observer.ts";

@@ -46,13 +46,30 @@ export interface UndefinedInstructions {
   readonly latest: readonly UndefinedInstruction[];
 }
 
+/** The tables below the guest's own: they translate its guest-physical addresses to host-physical ones. */
+export interface SecondStage {
+  readonly kind: "EPT";
+  /** Host-physical address of the top table. */
+  readonly root: bigint;
+  /** Bytes of host-physical memory in all. */
+  readonly hostBytes: number;
+  /** Copies host-physical memory; addresses beyond its end give zeros. */
+  readHost(hpa: number, bytes: Uint8Array): void;
+}
+
 /** What a view may learn from an accelerator without disturbing it. */
 export interface Observer {
   /** Ors the marks of each page of RAM into `into` (Mark) and clears the accelerator's own. */
   takeMarks(into: Uint8Array): void;
   counters(): Counters;
-  /** undefined: there is no hypervisor below this guest. */
+  /** undefined: there is no hypervisor below this guest. Records are kept while `recordExits` is on. */
   exits(): ExitView | undefined;
+  /** Switches the trace that `records` come from; off, it costs the guest nothing. */
+  recordExits(on: boolean): void;
+  /** Calls `hit` at every VM exit from now on, before it is handled; undefined ends that. */
+  onExit(hit: (() => void) | undefined): void;
+  /** undefined on the bare machine. */
+  secondStage(): SecondStage | undefined;
   cpl(): number;
   undefinedInstructions(): UndefinedInstructions;
 }

@@ -191,6 +191,12 @@ export class AddressSpace {
     if (count > 0) found(start, count);
   }
 
+  /** Bytes from `va` on that lookup answers for with one entry: to the end of a page, of a huge page or of a 2 MiB hole. */
+  span(va: number): number {
+    const entry = this.#directoryEntry(va);
+    return (entry & P) === 0 || (entry & PS) !== 0 ? HUGE - (va % HUGE) : PAGE - (va % PAGE);
+  }
+
   #directoryEntry(va: number): number {
     const directory = this.#table(va, 2, false);
     return directory < 0 ? 0 : this.#memory.read32(directory + (Math.floor(va / HUGE) % 512) * 8);

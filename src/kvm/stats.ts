@@ -13,8 +13,12 @@ export class KvmStats {
   pagesFixed = 0;
   mmioFaults = 0;
 
+  /** Called at every exit before it is handled: for whoever wants to stop there. */
+  onExit: (() => void) | undefined;
+
   exit(reason: number): void {
     this.exits++;
+    this.onExit?.();
     const n = reason & 127;
     this.reasons[n] = (this.reasons[n] ?? 0) + 1;
   }

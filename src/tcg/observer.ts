@@ -36,6 +36,9 @@ export function observeTcg(vm: TcgVm, ramSize: number): Observer {
     }),
     exits: () => undefined,
     undefinedInstructions: () => readUndefined(core),
+    recordExits: () => {},
+    onExit: () => {},
+    secondStage: () => undefined,
     cpl: () => core.u32[layout.CPL / 4] ?? 0,
   };
 }

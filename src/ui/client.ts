@@ -122,10 +122,18 @@ export function startMachine(): MachineClient {
       }
     },
     readPhysical: async (gpa, length) => (await at()).remote.readPhysical(gpa, length),
+    readHost: async (hpa, length) => (await at()).remote.readHost(hpa, length),
     translate: async (gva) => (await at()).remote.translate(gva),
     dirty: async () => (await at()).remote.dirty(),
     stats: async () => (await at()).remote.stats(),
     stateHash: async () => (await at()).remote.stateHash(),
+    saveState: async () => (await at()).remote.saveFile(),
+    restoreState: async (file) => {
+      await cancelMigration();
+      await moving?.catch(() => {});
+      config = await here.remote.restoreState(file);
+      return config;
+    },
     migrate: async (options, report) => {
       if (!config) throw new VitrineError("session", "machine", "none is booted", "boot a guest first");
       if (moving) throw new VitrineError("session", "migration", "is under way", "wait for it or cancel it");

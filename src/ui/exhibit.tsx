@@ -1,5 +1,8 @@
-import { type ReactNode, useId, useState } from "react";
+import { createContext, type ReactNode, useContext, useEffect, useId, useRef, useState } from "react";
+import type { Wants } from "../vmm/index.ts";
+import { actions } from "./actions.ts";
 import style from "./exhibit.module.css";
+import { usePage, want } from "./store.ts";
 
 interface ExhibitProps {
   readonly number: string;
@@ -11,26 +14,53 @@ interface ExhibitProps {
   readonly children: ReactNode;
 }
 
+/** Name of the exhibit while it can be seen, "" otherwise. */
+const Seen = createContext("");
+
+/** What the exhibit around it needs read from the machine; nothing is read for one that is shut or scrolled away. */
+export function useWant(part: Partial<Wants>): void {
+  const area = useContext(Seen);
+  useEffect(() => {
+    if (!area) return;
+    want(area, part);
+    return () => { want(area, undefined); };
+  }, [area, part]);
+}
+
 /** A case of the museum: label, contents. The label's sentence folds away once known and stays folded. */
 export function Exhibit({ number, title, says, source, area, children }: ExhibitProps) {
   const id = useId();
   const key = `label-${area}`;
-  const [open, setOpen] = useState(() => localStorage.getItem(key) !== "folded");
+  const [told, setTold] = useState(() => localStorage.getItem(key) !== "folded");
+  const [onScreen, setOnScreen] = useState(false);
+  const shut = usePage((s) => s.shut.includes(area));
+  const view = usePage((s) => s.view);
+  const box = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (!box.current) return;
+    const watch = new IntersectionObserver(([entry]) => { setOnScreen(entry?.isIntersecting ?? false); }, { rootMargin: "160px" });
+    watch.observe(box.current);
+    return () => { watch.disconnect(); };
+  }, []);
   const fold = () => {
-    localStorage.setItem(key, open ? "folded" : "open");
-    setOpen(!open);
+    localStorage.setItem(key, told ? "folded" : "open");
+    setTold(!told);
   };
   return (
-    <section className={style.exhibit} style={{ gridArea: area }} aria-labelledby={id} data-testid={`panel-${area}`}>
+    <section ref={box} className={style.exhibit} style={{ gridArea: area }} aria-labelledby={id} data-testid={`panel-${area}`}>
       <header className={style.label}>
-        <span className={style.number}>{number}</span>
+        <span className={style.number} aria-hidden="true">{number}</span>
         <h2 id={id}>{title}</h2>
-        <button type="button" className={style.fold} aria-expanded={open} aria-label={`Label of ${title}`} onClick={fold}>
-          {open ? "less" : "about"}
-        </button>
-        {open && <p>{says} <cite>{source}</cite></p>}
+        <span className={style.tools}>
+          {!shut && <button type="button" aria-expanded={told} aria-label={`About ${title}`} onClick={fold}>{told ? "less" : "about"}</button>}
+          <button type="button" aria-pressed={view === area} aria-label={`${title} alone`} data-testid={`alone-${area}`}
+            onClick={() => { actions.view(view === area ? "" : area); }}>{view === area ? "all" : "alone"}</button>
+          <button type="button" aria-expanded={!shut} aria-label={`${shut ? "Open" : "Shut"} ${title}`} data-testid={`shut-${area}`}
+            onClick={() => { actions.shut(area); }}>{shut ? "open" : "shut"}</button>
+        </span>
+        {told && !shut && <p>{says} <cite>{source}</cite></p>}
       </header>
-      <div className={style.body}>{children}</div>
+      {!shut && <Seen.Provider value={onScreen ? area : ""}><div className={style.body}>{children}</div></Seen.Provider>}
     </section>
   );
 }

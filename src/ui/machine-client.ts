@@ -1,4 +1,4 @@
-import type { Frame, GuestConfig, MigrateOptions, MigrationProgress, Stats, Walk, Wants } from "../vmm/index.ts";
+import type { Frame, GuestConfig, MigrateOptions, MigrationProgress, Stats, Translation, Wants } from "../vmm/index.ts";
 import type { MigrationResult } from "../vmm/public.ts";
 
 /** A migration's outcome, with the hash that each side has computed. */
@@ -11,16 +11,23 @@ export interface MachineClient {
   resume(): Promise<void>;
   step(): Promise<void>;
   stepExit(): Promise<void>;
-  runTo(t: number): Promise<void>;
+  /** Answers the clock it came to: less than t when the guest ended or someone paused it. */
+  runTo(t: number): Promise<number>;
   send(bytes: Uint8Array): Promise<void>;
   key(code: string, down: boolean): Promise<void>;
   serial(): Promise<string>;
   waitForSerial(text: string): Promise<void>;
   readPhysical(gpa: number, length: number): Promise<Uint8Array>;
-  translate(gva: bigint): Promise<Walk>;
+  /** The host's memory, where EPT lies; rejects on the bare machine. */
+  readHost(hpa: number, length: number): Promise<Uint8Array>;
+  translate(gva: bigint): Promise<Translation>;
   dirty(): Promise<number[]>;
   stats(): Promise<Stats>;
   stateHash(): Promise<string>;
+  /** The whole machine as a file. */
+  saveState(): Promise<Uint8Array>;
+  /** Takes a saved machine back, paused; rejects a bad file and leaves the present machine alone. */
+  restoreState(file: Uint8Array): Promise<GuestConfig>;
   /** Moves the machine to a second worker, which then is the machine's; it stays where anything goes wrong. */
   migrate(options: MigrateOptions, report: (p: MigrationProgress) => void): Promise<Moved>;
   /** False when there is no migration, or it is too late to stop it. */

@@ -1,7 +1,10 @@
 import { useEffect, useRef, useState } from "react";
+import { actions } from "./actions.ts";
 import { cachedGuests, embeddedGuests } from "./guests.ts";
 import style from "./page.module.css";
-import { actions, usePage } from "./store.ts";
+import { usePage } from "./store.ts";
+
+const pickFiles = (): void => document.querySelector<HTMLInputElement>("[data-testid=files]")?.click();
 
 /** Everything the page can do, by name. */
 export function Palette() {
@@ -17,6 +20,9 @@ export function Palette() {
   const commands: readonly (readonly [string, string, () => unknown])[] = [
     ["Run or pause", "F8", actions.toggle], ["Step one instruction", "F9", actions.step], ["Run to the next VM exit", "F4", actions.nextExit],
     ["Migrate", "", () => actions.migrate()], ["Cancel the migration", "", actions.cancelMigration], ["Dark or light", "", actions.theme],
+    ["Save state to a file", "", actions.save], ["Restore a state, or boot a kernel, from files", "", pickFiles],
+    ["Lab: five MOVs", "", () => actions.lab("five-movs")], ["Back to the exhibits", "", () => { actions.lab(""); actions.view(""); }],
+    ["Download a report of the machine", "", actions.report],
     ...[...embeddedGuests, ...(cached ? cachedGuests : [])].map((g) => [`Boot ${g.title}`, "", () => actions.boot(g.name)] as const),
   ];
   const shown = commands.filter(([name]) => name.toLowerCase().includes(filter.toLowerCase()));

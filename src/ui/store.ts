@@ -1,8 +1,9 @@
 import { create } from "zustand";
-import type { Frame, MigrateOptions, MigrationProgress, Observation, RunState, TableRequest } from "../vmm/index.ts";
+import type { Ending, Frame, MigrateOptions, MigrationProgress, Observation, RunState, Wants } from "../vmm/index.ts";
 import { startMachine } from "./client.ts";
+import type { BootOptions } from "./guests.ts";
+import { configOf } from "./guests.ts";
 import type { Moved } from "./machine-client.ts";
-import { type BootOptions, configOf, configOfFiles } from "./guests.ts";
 
 /** Views change at most about three times a second by themselves; the console is not held back. */
 const LOOK_MS = 320;
@@ -14,8 +15,10 @@ export interface PageState {
   busy: boolean;
   accel: "kvm" | "tcg";
   t: number;
-  ending: string | undefined;
+  ending: Ending | undefined;
   problem: string | undefined;
+  /** Something that went well and that the user should know. */
+  notice: string | undefined;
   seen: Observation | undefined;
   /** The migration that runs or that was the last. */
   moving: boolean;
@@ -23,20 +26,30 @@ export interface PageState {
   moved: Moved | undefined;
   theme: "dark" | "light";
   palette: boolean;
+  /** Exhibits that are shut: they read nothing from the machine. */
+  shut: readonly string[];
+  /** The one exhibit that is shown alone; "" for all. */
+  view: string;
+  /** The lab that is open instead of the exhibits. */
+  lab: string;
+  /** What the translation follows: rip, rsp or an address. */
+  address: string;
 }
 
 const dark = typeof matchMedia === "function" && !matchMedia("(prefers-color-scheme: light)").matches;
-const asked = new URLSearchParams(location.search).get("theme");
+const query = new URLSearchParams(location.search);
+const asked = query.get("theme");
 
 export const usePage = create<PageState>(() => ({
-  guest: "", cached: false, state: "empty", busy: false, accel: "kvm", t: 0, ending: undefined, problem: undefined, seen: undefined,
-  moving: false, progress: undefined, moved: undefined,
+  guest: "", cached: false, state: "empty", busy: false, accel: "kvm", t: 0, ending: undefined, problem: undefined, notice: undefined,
+  seen: undefined, moving: false, progress: undefined, moved: undefined,
   theme: asked === "light" || asked === "dark" ? asked : dark ? "dark" : "light", palette: false,
+  shut: [], view: query.get("view") ?? "", lab: query.get("lab") ?? "", address: "rip",
 }));
 
 export const machine = startMachine();
 const serialListeners = new Set<(bytes: Uint8Array | "clear") => void>();
-const wanted = { tables: [] as readonly TableRequest[], address: undefined as bigint | undefined };
+const wanted = new Map<string, Partial<Wants>>();
 let lookAt = 0;
 let lookNow = true;
 
@@ -46,54 +59,75 @@ export function onSerial(listener: (bytes: Uint8Array | "clear") => void): () =>
   return () => { serialListeners.delete(listener); };
 }
 
-/** What the page-table panel follows. */
-export function follow(next: { tables?: readonly TableRequest[]; address?: bigint | undefined }): void {
-  Object.assign(wanted, next);
+/** What one exhibit needs read from the machine; undefined once nobody looks at it. */
+export function want(exhibit: string, part: Partial<Wants> | undefined): void {
+  if (part) wanted.set(exhibit, part);
+  else wanted.delete(exhibit);
   lookNow = true;
 }
+
+/** Looks at the machine with the next frame, whether it runs or not. */
+export function look(): void {
+  lookNow = true;
+}
+
+const nothing: Wants = { observe: true, code: false, exits: false, marks: false, screen: false, tables: [], address: undefined };
+const serialOnly: Wants = { ...nothing, observe: false };
 
 /** The page's only animation loop: one request and one answer per frame. */
 function tick(now: number): void {
   requestAnimationFrame(tick);
-  const { state } = usePage.getState();
-  const look = lookNow || (state === "running" && now - lookAt >= LOOK_MS);
-  if (machine.request({ observe: look, marks: look, screen: look, ...wanted }) && look) {
+  const { state, lab } = usePage.getState();
+  const looks = lab === "" && (lookNow || (state === "running" && now - lookAt >= LOOK_MS));
+  if (machine.request(looks ? Object.assign({}, nothing, ...wanted.values()) : serialOnly) && looks) {
     lookAt = now;
     lookNow = false;
   }
+}
+
+/** What was not looked at this time stays as it was seen last. */
+function merged(before: Observation | undefined, now: Observation): Observation {
+  return { ...now, marks: now.marks ?? before?.marks, screen: now.screen ?? before?.screen };
 }
 
 function take(frame: Frame): void {
   const { serial, observation, ...rest } = frame;
   if (serial) for (const listener of serialListeners) listener(serial);
   const before = usePage.getState();
-  if (before.state !== rest.state) lookNow = true;
-  if (observation) usePage.setState({ state: rest.state, ending: rest.ending, t: rest.t, seen: observation });
-  else if (before.state !== rest.state || before.ending !== rest.ending) usePage.setState(rest);
+  // A machine that was stepped by someone else has moved on unseen.
+  if (before.state !== rest.state || (before.t !== rest.t && rest.state !== "running" && !observation)) lookNow = true;
+  if (observation) usePage.setState({ ...rest, seen: merged(before.seen, observation) });
+  else if (before.state !== rest.state || before.ending !== rest.ending) usePage.setState({ state: rest.state, ending: rest.ending });
 }
 
 machine.onFrame(take);
 requestAnimationFrame(tick);
 
 /** Runs an action of the user's; its failure becomes the page's one line of trouble. */
-async function attempt(action: () => Promise<void>): Promise<void> {
+export async function attempt(action: () => Promise<void>): Promise<void> {
   try {
     await action();
     usePage.setState({ problem: undefined });
   } catch (error) {
-    usePage.setState({ problem: error instanceof Error ? error.message : String(error) });
+    usePage.setState({ problem: error instanceof Error ? error.message : String(error), notice: undefined });
   } finally {
     lookNow = true;
   }
 }
 
-async function start(guest: string, config: () => ReturnType<typeof configOf>): Promise<void> {
-  usePage.setState({ busy: true, guest, problem: undefined, seen: undefined, progress: undefined, moved: undefined });
+/** A new machine comes: whatever was said about the last one goes. */
+export function clearFor(guest: string, accel: "kvm" | "tcg"): void {
+  usePage.setState({
+    guest, accel, problem: undefined, notice: undefined, seen: undefined, progress: undefined, moved: undefined, ending: undefined,
+  });
   for (const listener of serialListeners) listener("clear");
-  follow({ tables: [], address: undefined });
+}
+
+export async function start(config: () => ReturnType<typeof configOf>): Promise<void> {
+  usePage.setState({ busy: true });
   try {
     const asked = await config();
-    usePage.setState({ accel: asked.accel });
+    clearFor(asked.name, asked.accel);
     await machine.boot(asked);
   } finally {
     usePage.setState({ busy: false });
@@ -101,7 +135,13 @@ async function start(guest: string, config: () => ReturnType<typeof configOf>): 
 }
 
 /** Boots by name; rejects where tests want to see it. */
-export const boot = (name: string, options: BootOptions = {}) => start(name, () => configOf(name, options));
+export const boot = (name: string, options: BootOptions = {}) => start(() => configOf(name, options));
+
+/** The translation follows rip, rsp or an address from now on. */
+export function translateAddress(text: string): void {
+  usePage.setState({ address: text });
+  lookNow = true;
+}
 
 /** Moves the machine to a second worker; its progress and its outcome are the panel's. */
 export async function migrate(options: MigrateOptions = {}): Promise<Moved> {
@@ -116,15 +156,3 @@ export async function migrate(options: MigrateOptions = {}): Promise<Moved> {
     lookNow = true;
   }
 }
-
-export const actions = {
-  boot: (name: string, accel = usePage.getState().accel) => attempt(() => boot(name, { accel })),
-  files: (files: readonly File[]) => attempt(() => start(files[0]?.name ?? "files", () => configOfFiles(files, { accel: usePage.getState().accel }))),
-  toggle: () => attempt(() => (usePage.getState().state === "running" ? machine.pause() : machine.resume())),
-  step: () => attempt(() => machine.step()),
-  nextExit: () => attempt(() => machine.stepExit()),
-  migrate: (options: MigrateOptions = {}) => attempt(async () => { await migrate(options); }),
-  cancelMigration: () => attempt(async () => { await machine.cancelMigration(); }),
-  palette: () => { usePage.setState({ palette: true }); },
-  theme: () => { usePage.setState((s) => ({ theme: s.theme === "dark" ? "light" : "dark" })); },
-};

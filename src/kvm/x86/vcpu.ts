@@ -106,7 +106,9 @@ export class X86Vcpu extends VcpuState {
         continue;
       }
       this.#inject(chips.pendingInterrupt(0));
-      const budget = Math.min(run.until, clock.next(), now + MAX_SLICE) - now;
+      // An event that must be delivered first takes one entry; it does not take the rest of the slice.
+      const until = run.immediateExit ? now + 1 : run.until;
+      const budget = Math.min(until, clock.next(), now + MAX_SLICE) - now;
       const entered = arch.enter(Math.max(1, Math.ceil(budget)));
       arch.requestExit(false);
       if (entered === "barren") exports.setClock(clock.now() + BARREN);

@@ -1,7 +1,11 @@
 import type { MachineStop } from "../machine.ts";
+import type { Ending } from "./protocol.ts";
 
-/** Why the guest stopped, as a sentence. */
-export function endingOf(stop: MachineStop): string {
+export function endingOf(stop: MachineStop): Ending {
+  return { kind: stop.kind, text: sentence(stop) };
+}
+
+function sentence(stop: MachineStop): string {
   switch (stop.kind) {
     case "halt": return "The guest halted with nothing left that could wake it.";
     case "shutdown": return "Triple fault: the processor shut down (KVM_EXIT_SHUTDOWN). Memory and registers are kept.";

@@ -1,56 +1,81 @@
-import type { ExitRecord, Observer } from "../../base/index.ts";
+import type { ExitRecord, Observer, SecondStage } from "../../base/index.ts";
 import { endTakingMarks, processorCounters, takeFrameMarks, undefinedInstructions } from "../../host/index.ts";
 import { exitQualification, exitReasonName } from "../../isa/index.ts";
+import { events } from "../../kvm/uapi.ts";
 import type { KvmAccel } from "../accel-kvm.ts";
 
 const PAGE = 4096;
-/** Pages whose host frame is looked up again at each look: the host moves pages seldom, and a look must be cheap. */
-const LOOKUPS = 8192;
 const RECORDS = 60;
 
 /** A passive look at a guest under KVM: exits from its counters and trace, page marks through the process's tables. */
 export function observeKvm(accel: KvmAccel, ramSize: number): Observer {
   const { host, task, trace, stats } = accel;
-  trace.on = true;
-  const frames = new Int32Array(ramSize / PAGE).fill(-1);
-  let next = 0;
-  const refresh = (): void => {
-    for (let n = 0; n < Math.min(LOOKUPS, frames.length); n++) {
-      const va = accel.userAddress + next * PAGE;
-      const page = task.mm.lookup(va);
-      frames[next] = page ? Math.floor((page.pa + (va % page.size)) / PAGE) : -1;
-      next = (next + 1) % frames.length;
-    }
+  const pages = ramSize / PAGE;
+
+  const secondStage: SecondStage = {
+    kind: "EPT",
+    get root() { return BigInt(accel.vm.space.tdp.root); },
+    hostBytes: host.memory.size,
+    readHost(hpa, bytes) {
+      bytes.fill(0);
+      const inside = Math.max(0, Math.min(bytes.length, host.memory.size - hpa));
+      bytes.set(host.memory.bytes(hpa, inside));
+    },
   };
   return {
     takeMarks(into) {
-      refresh();
-      let any = 0;
-      for (let page = 0; page < frames.length; page++) {
-        const frame = frames[page] ?? -1;
-        if (frame < 0) continue;
-        const marks = takeFrameMarks(host, frame);
-        any |= marks;
-        into[page] = (into[page] ?? 0) | marks;
+      let any = false;
+      // One look-up for each huge page of the process.
+      for (let page = 0; page < pages; ) {
+        const va = accel.userAddress + page * PAGE;
+        const found = task.mm.lookup(va);
+        const run = Math.min(task.mm.span(va) / PAGE, pages - page);
+        if (found && takeFrameMarks(host, (found.pa + (va % found.size)) / PAGE, run, into, page)) any = true;
+        page += run;
       }
-      if (any !== 0) endTakingMarks(host);
+      if (any) endTakingMarks(host);
     },
     counters: () => processorCounters(host),
-    exits: () => ({ counts: Object.entries(stats.byReason()), records: latest() }),
     undefinedInstructions: () => undefinedInstructions(host),
+    exits: () => ({ counts: Object.entries(stats.byReason()), records: trace.on ? latest() : [] }),
+    recordExits(on) {
+      trace.on = on;
+    },
+    onExit(hit) {
+      stats.onExit = hit;
+    },
+    secondStage: () => secondStage,
     cpl: () => accel.sregs().ss.dpl,
   };
 
   function latest(): ExitRecord[] {
     const found: ExitRecord[] = [];
     const { ring } = trace;
+    // Backwards: what follows an exit says where it faulted and whether user space had to be asked.
+    let user = false;
+    let gpa = "";
     for (let n = ring.count - 1; n >= ring.oldest && found.length < RECORDS; n--) {
-      const record = trace.read(n);
-      if (record?.event !== "kvm_exit") continue;
-      const { reason = 0, rip = 0, info1 = 0 } = record.fields;
-      const words = exitQualification(reason, BigInt(info1)).map(([name, value]) => `${name} ${value}`).join(", ");
-      found.unshift({ t: record.t, rip: BigInt(rip), reason: exitReasonName(reason), qualification: words, user: false });
+      const at = ring.at(n);
+      const word = (i: number): number => ring.words[at + i] ?? 0;
+      const wide = (i: number): bigint => BigInt(word(i)) | (BigInt(word(i + 1)) << 32n);
+      const event = events[word(0)];
+      if (event === "kvm_userspace_exit") user = true;
+      if (event === "kvm_page_fault") gpa = `, gpa 0x${wide(5).toString(16)}`;
+      if (event !== "kvm_exit") continue;
+      const t = word(1) + word(2) * 0x100000000;
+      const reason = word(3);
+      found.push({ t, rip: wide(4), reason: exitReasonName(reason), qualification: describe(reason, wide(6)) + gpa, user });
+      user = false;
+      gpa = "";
     }
-    return found;
+    return found.reverse();
   }
+}
+
+/** Fields that are numbers even where they are 0 or 1; all others of one bit are named when they are set. */
+const NUMBERS = new Set(["size", "vector", "offset"]);
+
+function describe(reason: number, qualification: bigint): string {
+  return exitQualification(reason, qualification).filter(([name, value]) => value !== "0" || NUMBERS.has(name))
+    .map(([name, value]) => (value === "1" && !NUMBERS.has(name) ? name : `${name} ${value}`)).join(", ");
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { ArrayMemory } from "../../base/index.ts";
-import { pagingMode, tableRows, walkPages } from "./paging.ts";
+import { pagingMode, walkPages } from "./paging.ts";
+import { tableRows } from "./tables.ts";
 
 const long = { cr0: 0x80000001n, cr3: 0x1000n, cr4: 0x20n, efer: 0xd01n };
 
@@ -49,7 +50,7 @@ test("2-level tables reach 4 KiB and 4 MiB pages, PSE-36 bits included", () => {
 test("runs of successive frames with equal flags are one row of a table", () => {
   const { rows } = tableRows(fourLevels(), long, 0x4000n, 1, 0xffff800000000000n);
   expect(rows.map((r) => [r.index, r.count, r.target])).toEqual([[0, 4, 0x5000n], [9, 1, 0x5000n]]);
-  expect(rows[1]?.gva).toBe(0xffff800000009000n);
+  expect(rows[1]?.from).toBe(0xffff800000009000n);
 });
 
 test("the mode follows CR0.PG, CR4.PAE and EFER.LMA", () => {

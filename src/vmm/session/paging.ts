@@ -40,24 +40,6 @@ export interface Walk {
   readonly fault: string | undefined;
 }
 
-/** A present entry of a table, or a run of leaf entries that map successive frames with the same flags. */
-export interface TableRow {
-  readonly index: number;
-  readonly count: number;
-  readonly gva: bigint;
-  readonly value: bigint;
-  readonly target: bigint;
-  readonly pageSize: number;
-  readonly leaf: boolean;
-  readonly flags: string;
-}
-
-export interface TableView {
-  readonly table: bigint;
-  readonly level: number;
-  readonly rows: readonly TableRow[];
-}
-
 const ADDRESS = 0x000ffffffffff000n;
 const names: Readonly<Record<PagingMode, readonly string[]>> = {
   off: [],
@@ -84,19 +66,20 @@ export function rootTable(s: Pick<Sregs, "cr0" | "cr3" | "cr4" | "efer">): bigin
   return s.cr3 & (mode === "PAE" ? 0xffffffe0n : mode === "2-level" ? 0xfffff000n : ADDRESS);
 }
 
-function shape(mode: PagingMode, level: number): { shift: bigint; count: number; bytes: number } {
+/** How a level cuts an address, and how large its tables are. */
+export function shape(mode: PagingMode, level: number): { shift: bigint; count: number; bytes: number } {
   if (mode === "2-level") return { shift: 12n + 10n * BigInt(level - 1), count: 1024, bytes: 4 };
   return { shift: 12n + 9n * BigInt(level - 1), count: mode === "PAE" && level === 3 ? 4 : 512, bytes: 8 };
 }
 
-function isLeaf(mode: PagingMode, level: number, value: bigint, cr4: bigint): boolean {
+export function isLeaf(mode: PagingMode, level: number, value: bigint, cr4: bigint): boolean {
   if (level === 1) return true;
   if (!(value & 0x80n)) return false;
   if (mode === "2-level") return ((cr4 >> 4n) & 1n) === 1n;
   return level === 2 || (level === 3 && mode === "4-level");
 }
 
-function frameOf(mode: PagingMode, level: number, value: bigint): bigint {
+export function frameOf(mode: PagingMode, level: number, value: bigint): bigint {
   const { shift } = shape(mode, level);
   // PSE-36: bits 13 to 20 of a 4 MiB entry are address bits 32 to 39.
   if (mode === "2-level" && level === 2) return (value & 0xffc00000n) | (((value >> 13n) & 0xffn) << 32n);
@@ -158,38 +141,4 @@ export function walkPages(memory: GuestMemory, s: PagingState, linear: bigint): 
     table = value & ADDRESS & (mode === "2-level" ? 0xfffff000n : ADDRESS);
   }
   return { ...none, references, fault: "the walk found no leaf" };
-}
-
-function signExtended(mode: PagingMode, gva: bigint): bigint {
-  return mode === "4-level" ? BigInt.asUintN(64, BigInt.asIntN(48, gva)) : BigInt.asUintN(32, gva);
-}
-
-/** The present entries of one table; runs of leaves with the same flags and successive frames are one row. */
-export function tableRows(
-  memory: GuestMemory, s: PagingState, table: bigint, level: number, base: bigint,
-): TableView {
-  const mode = pagingMode(s);
-  if (mode === "off" || level < 1 || level > levelsOf(mode)) return { table, level, rows: [] };
-  const { shift, count, bytes } = shape(mode, level);
-  const raw = new Uint8Array(count * bytes);
-  memory.read(Number(table), raw);
-  const view = new DataView(raw.buffer);
-  const rows: TableRow[] = [];
-  const size = 1n << shift;
-  for (let index = 0; index < count; index++) {
-    const value = bytes === 8 ? view.getBigUint64(index * 8, true) : BigInt(view.getUint32(index * 4, true));
-    if (!(value & 1n)) continue;
-    const leaf = isLeaf(mode, level, value, s.cr4);
-    const target = leaf ? frameOf(mode, level, value) : value & ADDRESS;
-    const flags = flagLetters(value, leaf, bytes === 8);
-    const last = rows.at(-1);
-    const joins = leaf && last?.leaf && last.index + last.count === index && last.flags === flags &&
-      last.target + size * BigInt(last.count) === target;
-    if (joins) rows[rows.length - 1] = { ...last, count: last.count + 1 };
-    else {
-      const gva = signExtended(mode, base + size * BigInt(index));
-      rows.push({ index, count: 1, gva, value, target, pageSize: Number(size), leaf, flags });
-    }
-  }
-  return { table, level, rows };
 }

@@ -1,8 +1,11 @@
 import type { Counters, ExitView, Regs, Sregs } from "../../base/index.ts";
+import type { MachineStop } from "../machine.ts";
 import type { NamedImage } from "../load/image.ts";
 import type { MigrationResult, PassRow, StopRule } from "../migrate/index.ts";
 import type { TextScreen } from "../devices/vga.ts";
-import type { PagingMode, TableView, Walk } from "./paging.ts";
+import type { Translation } from "./nested.ts";
+import type { PagingMode } from "./paging.ts";
+import type { Stage, TableView } from "./tables.ts";
 
 /** What a session is asked to start. */
 export interface GuestConfig {
@@ -16,6 +19,8 @@ export interface GuestConfig {
   readonly bios?: NamedImage | undefined;
   readonly vgaBios?: NamedImage | undefined;
   readonly append: string;
+  /** The machine waits for the user (QEMU's -S). */
+  readonly paused?: boolean;
   /** Seconds since 1970 that the clock chip shows at start. */
   readonly rtcBase: number;
 }
@@ -52,19 +57,26 @@ export interface Observation {
   /** Mark bits per page since the last observation; bit 2: touched since the start. */
   readonly marks: Uint8Array | undefined;
   readonly tables: readonly TableView[];
-  readonly walk: Walk | undefined;
+  /** Host-physical address of the second stage's top table; undefined on the bare machine. */
+  readonly eptRoot: bigint | undefined;
+  readonly walk: Translation | undefined;
   readonly screen: TextScreen | undefined;
 }
 
 export interface TableRequest {
+  readonly stage: Stage;
   readonly table: bigint;
   readonly level: number;
-  readonly gva: bigint;
+  /** The first address that the table translates. */
+  readonly from: bigint;
 }
 
 /** What the page wants to see next. */
 export interface Wants {
   readonly observe: boolean;
+  readonly code: boolean;
+  /** Records of the latest exits; counts come in any case. */
+  readonly exits: boolean;
   readonly marks: boolean;
   readonly screen: boolean;
   readonly tables: readonly TableRequest[];
@@ -114,12 +126,18 @@ export interface Luggage {
   readonly running: boolean;
 }
 
+/** Why the guest stopped. */
+export interface Ending {
+  readonly kind: MachineStop["kind"];
+  /** A sentence. */
+  readonly text: string;
+}
+
 /** One message per animation frame. */
 export interface Frame {
   readonly state: RunState;
   readonly t: number;
   readonly serial: Uint8Array | undefined;
-  /** Why the guest stopped, as a sentence. */
-  readonly ending: string | undefined;
+  readonly ending: Ending | undefined;
   readonly observation: Observation | undefined;
 }

@@ -3,11 +3,12 @@ import { Machine, type MachineStop } from "../machine.ts";
 import { type Channel, MigrationSource, MigrationTarget } from "../migrate/index.ts";
 import { endingOf } from "./ending.ts";
 import { Pace } from "./pace.ts";
-import { type Walk, walkPages } from "./paging.ts";
-import type { Arrival, Departure, Frame, GuestConfig, Luggage, MigrateOptions, MigrationProgress, RunState, Stats, Wants } from "./protocol.ts";
+import type { Translation } from "./nested.ts";
+import type { Arrival, Departure, Ending, Frame, GuestConfig, Luggage, MigrateOptions, MigrationProgress, RunState, Stats, Wants } from "./protocol.ts";
 import { SerialLog } from "./seriallog.ts";
 import { Speed } from "./speed.ts";
-import { observe, type Running, running, statsOf, takeDirty } from "./view.ts";
+import { checkSum, readStateFile, writeStateFile } from "./statefile.ts";
+import { observe, type Running, running, statsOf, takeDirty, translateIn } from "./view.ts";
 
 /** What a session is given by the worker that hosts it: accelerators, wall time, a turn of the event loop. */
 export interface SessionHost {
@@ -18,10 +19,8 @@ export interface SessionHost {
   later(turn: () => void, ms: number): void;
 }
 
-const UNPACED_SLICE = 4_000_000;
-/** Clock ticks between two looks for an exit, and looks between two turns of the event loop. */
-const EXIT_SLICE = 200;
-const STEPS = 2000;
+/** Without regard to wall time: a few milliseconds. */
+const UNPACED_SLICE = 1_000_000;
 const READ_LIMIT = 64 << 20;
 /** Between two reports of a migration. */
 const PROGRESS_MS = 100;
@@ -33,7 +32,7 @@ export class MachineSession {
   readonly #log = new SerialLog();
   #guest: Running | undefined;
   #state: RunState = "empty";
-  #ending: string | undefined;
+  #ending: Ending | undefined;
   #input: Uint8Array[] = [];
   #generation = 0;
   #migration: MigrationSource | undefined;
@@ -51,10 +50,10 @@ export class MachineSession {
     this.#speed = new Speed(() => host.now());
   }
 
-  /** Builds the machine and starts it; throws LoadError for a bad image and leaves the session empty. */
+  /** Builds the machine and starts it, unless it is to wait; throws LoadError for a bad image and leaves the session empty. */
   async boot(config: GuestConfig): Promise<void> {
     await this.#build(config);
-    this.resume();
+    if (!config.paused) this.resume();
   }
 
   /** Takes a machine from another session, made from the same config; it runs on here if it ran there. */
@@ -137,6 +136,45 @@ export class MachineSession {
 
   async #build(config: GuestConfig): Promise<Running> {
     if (this.#migration) throw new VitrineError("session", "machine", "is moving", "cancel the migration first");
+    this.#clear();
+    const guest = await this.#open(config);
+    this.#state = "paused";
+    this.#guest = guest;
+    return guest;
+  }
+
+  async #open(config: GuestConfig): Promise<Running> {
+    const { vm, observer } = await this.#host.open(config);
+    const machine = new Machine(vm, {
+      ramSize: config.ramSize, kernel: config.kernel, initrd: config.initrd, bios: config.bios, append: config.append,
+      vgaBios: config.vgaBios?.bytes, rtcBase: config.rtcBase, onSerial: (bytes) => { this.#log.put(bytes); },
+      onDebug: () => {},
+    });
+    return running(vm, observer, machine, config);
+  }
+
+  /** The whole machine as it stands, as a file that restoreState takes, in this page or another. */
+  saveState(): Uint8Array {
+    const { vm, machine, config } = this.#need();
+    if (this.#held) throw new VitrineError("session", "machine", "is moving", "wait for the migration to end");
+    return writeStateFile({ config, serial: this.#log.text, machine: machine.saveFile() }, (bytes) => vm.sha256(bytes));
+  }
+
+  /** Replaces the machine by a saved one, paused. Throws StateError for a bad file and leaves the present one as it is. */
+  async restoreState(file: Uint8Array): Promise<GuestConfig> {
+    if (this.#migration) throw new VitrineError("session", "machine", "is moving", "cancel the migration first");
+    const { config, serial, machine } = readStateFile(file);
+    const guest = await this.#open(config);
+    checkSum(file, (bytes) => guest.vm.sha256(bytes));
+    guest.machine.loadFile(machine);
+    this.#clear();
+    this.#state = "paused";
+    this.#guest = guest;
+    this.#log.put(Uint8Array.from(serial, (c) => c.charCodeAt(0)));
+    return config;
+  }
+
+  #clear(): void {
     this.#generation++;
     this.#held = false;
     this.#firstRan = undefined;
@@ -145,16 +183,6 @@ export class MachineSession {
     this.#ending = undefined;
     this.#input = [];
     this.#log.clear();
-    const { vm, observer } = await this.#host.open(config);
-    const machine = new Machine(vm, {
-      ramSize: config.ramSize, kernel: config.kernel, initrd: config.initrd, bios: config.bios, append: config.append,
-      vgaBios: config.vgaBios?.bytes, rtcBase: config.rtcBase, onSerial: (bytes) => { this.#log.put(bytes); },
-      onDebug: () => {},
-    });
-    this.#state = "paused";
-    const guest = running(vm, observer, machine, config.ramSize);
-    this.#guest = guest;
-    return guest;
   }
 
   pause(): void {
@@ -178,29 +206,42 @@ export class MachineSession {
     this.#finish(this.#run(vm.clock.now() + 1));
   }
 
-  /** Runs, paused, until the clock reads t. */
-  async runTo(t: number): Promise<void> {
+  /** Runs as fast as it can until the clock reads t, then pauses. Answers where it came to: less when it ended or was paused. */
+  async runTo(t: number): Promise<number> {
     const { vm } = this.#paused();
-    const mine = this.#generation;
-    while (vm.clock.now() < t && this.#state === "paused" && mine === this.#generation) {
-      this.#finish(this.#run(Math.min(t, vm.clock.now() + UNPACED_SLICE)));
-      await new Promise<void>((turn) => { this.#host.later(turn, 0); });
+    await this.#race(() => vm.clock.now() >= t, () => Math.min(t, vm.clock.now() + UNPACED_SLICE));
+    return vm.clock.now();
+  }
+
+  /** Runs to just behind the next VM exit: what it asked for has been done, and no further instruction. */
+  async stepExit(): Promise<void> {
+    const { vm, observer } = this.#paused();
+    if (!observer.exits()) {
+      throw new VitrineError("unavailable", "next exit", "this guest runs on the bare CPU", "boot it under KVM");
+    }
+    let hit = false;
+    observer.onExit(() => {
+      hit = true;
+      vm.stop();
+    });
+    try {
+      await this.#race(() => hit, () => vm.clock.now() + UNPACED_SLICE);
+    } finally {
+      observer.onExit(undefined);
     }
   }
 
-  /** Runs to just behind the next VM exit. */
-  async stepExit(): Promise<void> {
-    const { vm, observer } = this.#paused();
-    const exits = () => observer.exits()?.counts.reduce((sum, [, n]) => sum + n, 0);
-    const before = exits();
-    if (before === undefined) {
-      throw new VitrineError("unavailable", "next exit", "this guest runs on the bare CPU", "boot it under KVM");
+  /** Runs until it is over, unless someone pauses or resumes it or it ends. */
+  async #race(over: () => boolean, until: () => number): Promise<void> {
+    if (this.#state !== "paused" || over()) return;
+    this.#state = "running";
+    const mine = ++this.#generation;
+    while (this.#state === "running" && mine === this.#generation && !over()) {
+      this.#feed();
+      this.#finish(this.#run(until()));
+      if (!over()) await new Promise<void>((turn) => { this.#host.later(turn, 0); });
     }
-    const mine = this.#generation;
-    while (exits() === before && this.#state === "paused" && mine === this.#generation) {
-      for (let n = 0; n < STEPS && exits() === before; n++) this.#finish(this.#run(vm.clock.now() + EXIT_SLICE));
-      await new Promise<void>((turn) => { this.#host.later(turn, 0); });
-    }
+    if (mine === this.#generation) this.pause();
   }
 
   send(bytes: Uint8Array): void {
@@ -222,17 +263,23 @@ export class MachineSession {
   }
 
   readPhysical(gpa: number, length: number): Uint8Array {
-    if (!(length >= 0 && length <= READ_LIMIT)) {
-      throw new VitrineError("config", "length", String(length), `read at most ${READ_LIMIT} bytes at once`);
-    }
-    const bytes = new Uint8Array(length);
+    const bytes = readable(gpa, length);
     this.#need().vm.memory.read(gpa, bytes);
     return bytes;
   }
 
-  translate(gva: bigint): Walk {
-    const { vm } = this.#need();
-    return walkPages(vm.memory, vm.sregs(), gva);
+  /** Bytes of the host's memory, where EPT lies; throws on the bare machine, which has no host below it. */
+  readHost(hpa: number, length: number): Uint8Array {
+    const second = this.#need().observer.secondStage();
+    if (!second) throw new VitrineError("unavailable", "host memory", "this guest runs on the bare CPU", "boot it under KVM");
+    const bytes = readable(hpa, length);
+    second.readHost(hpa, bytes);
+    return bytes;
+  }
+
+  /** Every reference of the translation of a linear address, as the tables stand now. */
+  translate(gva: bigint): Translation {
+    return translateIn(this.#need(), gva);
   }
 
   /** Numbers of the pages written since the last call. */
@@ -312,4 +359,15 @@ export class MachineSession {
     this.pause();
     return this.#need();
   }
+}
+
+/** Room for a read that a caller asks for. */
+function readable(address: number, length: number): Uint8Array {
+  if (!(Number.isSafeInteger(address) && address >= 0)) {
+    throw new VitrineError("config", "address", String(address), "give a whole number of 0 or more");
+  }
+  if (!(length >= 0 && length <= READ_LIMIT)) {
+    throw new VitrineError("config", "length", String(length), `read at most ${READ_LIMIT} bytes at once`);
+  }
+  return new Uint8Array(length);
 }

@@ -1,14 +1,17 @@
 import type { AccelVm, Observer } from "../../base/index.ts";
 import type { Machine } from "../machine.ts";
 import { codeAt } from "./code.ts";
-import { pagingMode, tableRows, walkPages } from "./paging.ts";
-import type { Observation, Stats, Wants } from "./protocol.ts";
+import { type Translation, translate } from "./nested.ts";
+import { pagingMode } from "./paging.ts";
+import type { GuestConfig, Observation, Stats, TableRequest, Wants } from "./protocol.ts";
+import { eptRows, tableRows, type TableView } from "./tables.ts";
 
 /** A machine that has been built, and what views remember of it. */
 export interface Running {
   readonly vm: AccelVm;
   readonly observer: Observer;
   readonly machine: Machine;
+  readonly config: GuestConfig;
   /** Marks since the last dirty(), since the last look of the map, and pages ever touched. */
   readonly forApi: Uint8Array;
   readonly forMap: Uint8Array;
@@ -17,10 +20,9 @@ export interface Running {
 
 const TOUCHED = 4;
 
-/** @param ramSize bytes. */
-export function running(vm: AccelVm, observer: Observer, machine: Machine, ramSize: number): Running {
-  const marks = () => new Uint8Array(ramSize / 4096);
-  return { vm, observer, machine, forApi: marks(), forMap: marks(), touched: marks() };
+export function running(vm: AccelVm, observer: Observer, machine: Machine, config: GuestConfig): Running {
+  const marks = () => new Uint8Array(config.ramSize / 4096);
+  return { vm, observer, machine, config, forApi: marks(), forMap: marks(), touched: marks() };
 }
 
 function gather({ observer, forApi, forMap, touched }: Running): void {
@@ -54,12 +56,26 @@ export function statsOf({ vm, observer }: Running, speed: number): Stats {
   };
 }
 
+export function translateIn({ vm, observer }: Running, gva: bigint): Translation {
+  return translate(vm.memory, vm.sregs(), gva, observer.secondStage());
+}
+
+function tablesOf({ vm, observer }: Running, requests: readonly TableRequest[]): TableView[] {
+  const sregs = vm.sregs();
+  const second = observer.secondStage();
+  return requests.flatMap(({ stage, table, level, from }) => {
+    if (stage === "guest") return tableRows(vm.memory, sregs, table, level, from);
+    return second ? eptRows(second, table, level, from) : [];
+  });
+}
+
 /** What the page wants to see of a machine that stands between two slices. */
 export function observe(guest: Running, wants: Wants, speed: number): Observation {
   const { vm, observer, machine } = guest;
   const regs = vm.regs();
   const sregs = vm.sregs();
   const bits = sregs.cs.l && (sregs.efer >> 10n) & 1n ? 64 : sregs.cs.db ? 32 : 16;
+  observer.recordExits(wants.exits);
   let marks: Uint8Array | undefined;
   if (wants.marks) {
     gather(guest);
@@ -68,9 +84,10 @@ export function observe(guest: Running, wants: Wants, speed: number): Observatio
   }
   return {
     regs, sregs, cpl: observer.cpl(), paging: pagingMode(sregs), bits, marks,
-    code: codeAt(vm, sregs, sregs.cs.base + regs.rip, bits), stats: statsOf(guest, speed), exits: observer.exits(),
-    tables: wants.tables.map((r) => tableRows(vm.memory, sregs, r.table, r.level, r.gva)),
-    walk: wants.address === undefined ? undefined : walkPages(vm.memory, sregs, wants.address),
+    code: wants.code ? codeAt(vm, sregs, sregs.cs.base + regs.rip, bits) : [], stats: statsOf(guest, speed),
+    exits: observer.exits(),
+    tables: tablesOf(guest, wants.tables), eptRoot: observer.secondStage()?.root,
+    walk: wants.address === undefined ? undefined : translateIn(guest, wants.address),
     screen: wants.screen ? machine.vga.screen() : undefined,
   };
 }

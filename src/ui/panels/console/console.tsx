@@ -2,6 +2,7 @@ import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
 import { useEffect, useRef } from "react";
+import { actions } from "../../actions.ts";
 import { Exhibit } from "../../exhibit.tsx";
 import { machine, onSerial, usePage } from "../../store.ts";
 import style from "./console.module.css";
@@ -53,7 +54,11 @@ export function ConsolePanel() {
     <Exhibit number="1" title="Serial console" area="console" source="16550A, ttyS0"
       says="The guest’s first serial port. Type or paste into it; F6 leaves it.">
       <div className={style.terminal} data-testid="console"><div ref={box} className={style.inner} /></div>
-      {ending && <p className={style.ending} role="status">{ending}</p>}
+      {ending && (
+        <p className={style.ending} role="status" data-testid="ending">
+          {ending.text} {ending.kind === "error" && <button type="button" data-testid="report" onClick={() => void actions.report()}>Download a report</button>}
+        </p>
+      )}
     </Exhibit>
   );
 }

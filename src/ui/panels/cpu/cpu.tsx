@@ -1,6 +1,6 @@
 import { memo } from "react";
 import type { Observation } from "../../../vmm/index.ts";
-import { Exhibit } from "../../exhibit.tsx";
+import { Exhibit, useWant } from "../../exhibit.tsx";
 import { hex64 } from "../../format.ts";
 import { usePage } from "../../store.ts";
 import style from "./cpu.module.css";
@@ -46,11 +46,21 @@ const Registers = memo(function Registers({ seen }: { seen: Observation }) {
 
 /** Registers, and the code they are about to run. */
 export function CpuPanel() {
-  const seen = usePage((s) => s.seen);
   return (
     <Exhibit number="4" title="Processor" area="cpu" source="Registers between two slices; code read through the page tables"
       says="General registers, flags by name (capitals are set), and the next instructions at RIP.">
-      {seen ? (
+      <Cpu />
+    </Exhibit>
+  );
+}
+
+const wants = { code: true };
+
+function Cpu() {
+  const seen = usePage((s) => s.seen);
+  useWant(wants);
+  if (!seen) return <p className={style.empty}>No guest yet.</p>;
+  return (
         <div className={style.split}>
           <Registers seen={seen} />
           <ol className={style.code} data-testid="code">
@@ -66,7 +76,5 @@ export function CpuPanel() {
             })}
           </ol>
         </div>
-      ) : <p className={style.empty}>No guest yet.</p>}
-    </Exhibit>
   );
 }

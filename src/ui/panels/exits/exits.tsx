@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from "react";
-import type { Counters, Observation } from "../../../vmm/index.ts";
-import { Exhibit } from "../../exhibit.tsx";
-import { grouped, hex, rate } from "../../format.ts";
+import type { Counters, ExitRecord, Observation } from "../../../vmm/index.ts";
+import { GvaLink } from "../../address.tsx";
+import { Exhibit, useWant } from "../../exhibit.tsx";
+import { grouped, rate } from "../../format.ts";
 import { usePage } from "../../store.ts";
 import style from "./exits.module.css";
 
@@ -9,6 +10,9 @@ const hardware: readonly (readonly [keyof Counters, string])[] = [
   ["tlbMisses", "TLB misses"], ["walkReferences", "Page-walk references"], ["exceptions", "Exceptions"],
   ["interrupts", "Interrupts"], ["tlbFlushes", "TLB flushes"], ["blocksDecoded", "Code blocks decoded"],
 ];
+
+/** As many as one can read at once. */
+const RECORDS = 40;
 
 type Row = readonly [name: string, total: number];
 
@@ -34,6 +38,18 @@ function useRates(rows: readonly Row[]): ReadonlyMap<string, number> {
 
 /** VM exits live; on the bare CPU, what the hardware itself counts. */
 export function ExitsPanel() {
+  return (
+    <Exhibit number="2" title="VM exits" area="exits" source="after kvm_stat"
+      says="Why the guest stopped running and the hypervisor started: rate per reason, and the latest exits one by one.">
+      <Exits />
+    </Exhibit>
+  );
+}
+
+const wants = { exits: true };
+
+function Exits() {
+  useWant(wants);
   const seen = usePage((s) => s.seen);
   const [rows, setRows] = useState<readonly Row[]>([]);
   useEffect(() => { setRows(seen ? rowsOf(seen) : []); }, [seen]);
@@ -41,11 +57,10 @@ export function ExitsPanel() {
   const bare = seen !== undefined && seen.exits === undefined;
   const most = Math.max(1, ...rates.values());
   return (
-    <Exhibit number="3" title="VM exits" area="exits" source="after kvm_stat"
-      says="Why the guest stopped running and the hypervisor started: rate per reason, and the latest exits one by one.">
+    <>
       {bare && <p className={style.bare} data-testid="no-exits"><strong>No hypervisor below this guest.</strong> With <code>-accel tcg</code> it runs on the bare CPU, and nothing exits. This is what the CPU itself counts:</p>}
       <table data-testid="rates">
-        <thead><tr><th>{bare ? "event" : "reason"}</th><th className={style.number}>total</th><th className={style.number}>per second</th><th className={style.bar}>share</th></tr></thead>
+        <thead><tr><th scope="col">{bare ? "event" : "reason"}</th><th scope="col" className={style.number}>total</th><th scope="col" className={style.number}>per second</th><th scope="col" className={style.bar}>rate, logarithmic</th></tr></thead>
         <tbody>
           {rows.map(([name, total]) => (
             <tr key={name}>
@@ -55,13 +70,28 @@ export function ExitsPanel() {
           ))}
         </tbody>
       </table>
-      {seen?.exits && (
-        <ol className={style.records} data-testid="exit-records">
-          {seen.exits.records.slice(-100).reverse().map((r) => (
-            <li key={`${r.t}-${r.rip}`}><span>{grouped(r.t)}</span> <b>{r.reason}</b> {r.qualification} <i>{hex(r.rip)}</i></li>
+      {seen?.exits && <Records records={seen.exits.records} />}
+    </>
+  );
+}
+
+/** The latest exits, newest first. */
+function Records({ records }: { records: readonly ExitRecord[] }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+    <div className={style.records} role="region" aria-label="Latest exits" tabIndex={0}>
+      <table data-testid="exit-records">
+        <thead><tr><th scope="col">t</th><th scope="col">reason</th><th scope="col">handled in</th><th scope="col">qualification</th><th scope="col">rip</th></tr></thead>
+        <tbody>
+          {records.slice(-RECORDS).reverse().map((r) => (
+            <tr key={`${r.t}-${r.rip}-${r.reason}`}>
+              <td>{grouped(r.t)}</td><td><b>{r.reason}</b></td>
+              <td className={r.user ? style.user : style.kernel}>{r.user ? "▸ user" : "· kernel"}</td><td>{r.qualification}</td><td><GvaLink value={r.rip} /></td>
+            </tr>
           ))}
-        </ol>
-      )}
-    </Exhibit>
+        </tbody>
+      </table>
+      {records.length === 0 && <p className={style.none}>No exit since this exhibit was opened.</p>}
+    </div>
   );
 }

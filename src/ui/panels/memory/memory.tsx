@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "react";
-import { Exhibit } from "../../exhibit.tsx";
+import { Exhibit, useWant } from "../../exhibit.tsx";
 import { hex } from "../../format.ts";
 import { usePage } from "../../store.ts";
 import style from "./memory.module.css";
@@ -26,6 +26,18 @@ function layoutOf(pages: number, width: number): { cell: number; columns: number
 
 /** One cell per page of guest memory. */
 export function MemoryPanel() {
+  return (
+    <Exhibit number="5" title="Guest memory" area="memory" source="the core’s passive frame marks"
+      says="One cell per 4 KiB page of guest-physical memory, address 0 at the top left. Looking clears the marks, never the guest’s bits.">
+      <MemoryMap />
+    </Exhibit>
+  );
+}
+
+const wants = { marks: true };
+
+function MemoryMap() {
+  useWant(wants);
   const marks = usePage((s) => s.seen?.marks);
   const theme = usePage((s) => s.theme);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -58,8 +70,7 @@ export function MemoryPanel() {
     setPointed(marks && page < marks.length ? page : undefined);
   };
   return (
-    <Exhibit number="5" title="Guest memory" area="memory" source="the core’s passive frame marks"
-      says="One cell per 4 KiB page of guest-physical memory, address 0 at the top left. Looking clears the marks, never the guest’s bits.">
+    <>
       <div ref={box}>
         <canvas ref={canvas} width={shape.columns} height={shape.rows} className={style.map} data-testid="memory-map"
           style={{ width: shape.columns * shape.cell, height: shape.rows * shape.cell }} role="img"
@@ -71,7 +82,7 @@ export function MemoryPanel() {
       </ul>
       <p className={style.pointed}>{pointed === undefined ? "Point at a cell." : `GPA ${hex(pointed * 4096)}: ${words[rank(marks?.[pointed] ?? 0)]}`}</p>
       {marks && <MemoryTable marks={marks} />}
-    </Exhibit>
+    </>
   );
 }
 

@@ -3,7 +3,8 @@ import type { MigrationProgress, StopRule } from "../../../vmm/index.ts";
 import type { Moved } from "../../machine-client.ts";
 import { Exhibit } from "../../exhibit.tsx";
 import { grouped } from "../../format.ts";
-import { actions, usePage } from "../../store.ts";
+import { actions } from "../../actions.ts";
+import { usePage } from "../../store.ts";
 import style from "./migration.module.css";
 
 const rules: readonly (readonly [StopRule, string])[] = [

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef } from "react";
 import type { TextScreen } from "../../../vmm/index.ts";
-import { Exhibit } from "../../exhibit.tsx";
+import { Exhibit, useWant } from "../../exhibit.tsx";
 import { machine, usePage } from "../../store.ts";
 import style from "./screen.module.css";
 
@@ -35,6 +35,18 @@ function paint(context: CanvasRenderingContext2D, { columns, rows, cells, cursor
 
 /** The VGA text screen, with keyboard. */
 export function ScreenPanel() {
+  return (
+    <Exhibit number="6" title="VGA screen" area="screen" source="text mode, memory at B8000"
+      says="What a monitor on the VGA port would show. Click it and type: its keys go through the 8042 keyboard controller.">
+      <Screen />
+    </Exhibit>
+  );
+}
+
+const wants = { screen: true };
+
+function Screen() {
+  useWant(wants);
   const screen = usePage((s) => s.seen?.screen);
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
@@ -48,13 +60,12 @@ export function ScreenPanel() {
     machine.key(e.code, down).catch(() => {});
   };
   return (
-    <Exhibit number="6" title="VGA screen" area="screen" source="text mode, memory at B8000"
-      says="What a monitor on the VGA port would show. Click it and type: its keys go through the 8042 keyboard controller.">
+    <>
       <div className={style.frame}>
         <canvas ref={canvas} width={(screen?.columns ?? 80) * CELL.width} height={(screen?.rows ?? 25) * CELL.height} tabIndex={0}
           role="img" aria-label="VGA screen; its text follows" className={style.screen} onKeyDown={key(true)} onKeyUp={key(false)} />
       </div>
       <details className={style.twin}><summary>As text</summary><pre data-testid="screen-text">{text || "(blank)"}</pre></details>
-    </Exhibit>
+    </>
   );
 }

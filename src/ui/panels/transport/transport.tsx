@@ -1,6 +1,7 @@
 import { allGuests, cachedGuests, embeddedGuests } from "../../guests.ts";
 import { grouped, rate } from "../../format.ts";
-import { actions, usePage } from "../../store.ts";
+import { actions } from "../../actions.ts";
+import { usePage } from "../../store.ts";
 import style from "./transport.module.css";
 
 function Mode() {
@@ -9,7 +10,7 @@ function Mode() {
   const mode = !(seen.sregs.cr0 & 1n) ? "real mode" : seen.bits === 64 ? "long mode" : `${seen.bits}-bit protected`;
   return (
     <span className={style.badge} data-testid="mode">
-      <b className={seen.cpl === 0 ? style.kernel : style.user}>CPL {seen.cpl}</b> {mode} · {seen.paging === "off" ? "no paging" : `${seen.paging} paging`}
+      <b className={seen.cpl === 0 ? style.kernel : style.user}>CPL {seen.cpl}</b> {mode}{seen.paging === "off" ? ", no paging" : `, ${seen.paging}`}
     </span>
   );
 }
@@ -40,7 +41,6 @@ export function Transport() {
           <option value="kvm">under KVM</option><option value="tcg">on the bare CPU</option>
         </select>
       </label>
-      <label className={style.file}>Open…<input type="file" multiple className={style.hidden} onChange={pick} data-testid="files" /></label>
       <div className={style.group} role="toolbar" aria-label="Machine">
         <button type="button" data-testid="toggle" disabled={!has} onClick={() => void actions.toggle()}>{state === "running" ? "Pause" : "Run"} <kbd>F8</kbd></button>
         <button type="button" data-testid="step" disabled={!has} onClick={() => void actions.step()}>Step <kbd>F9</kbd></button>
@@ -51,7 +51,9 @@ export function Transport() {
       <span className={style.speed}>{busy ? "loading" : state === "running" ? `${rate(speed)}/s` : state === "empty" ? "no guest" : state}</span>
       <Mode />
       <div className={style.end}>
-        <button type="button" onClick={() => usePage.setState({ palette: true })}>Commands <kbd>F1</kbd></button>
+        <button type="button" data-testid="save" disabled={!has && state !== "stopped"} onClick={() => void actions.save()}>Save state</button>
+        <label className={style.file} title="A kernel with or without its initrd, or a saved state">Open…<input type="file" multiple className={style.hidden} onChange={pick} data-testid="files" /></label>
+        <button type="button" data-testid="commands" onClick={actions.palette}>Commands <kbd>F1</kbd></button>
         <button type="button" data-testid="theme" onClick={actions.theme}>{theme === "dark" ? "Light" : "Dark"}</button>
       </div>
     </header>
