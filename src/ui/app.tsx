@@ -16,7 +16,10 @@ import { usePage } from "./store.ts";
 const LabView = lazy(async () => ({ default: (await import("./panels/lab/lab.tsx")).LabView }));
 
 /** The way out of the terminal, which keeps Tab for the guest. */
-const leaveConsole = (): void => document.querySelector<HTMLElement>("[data-testid=translate], [data-testid=toggle]")?.focus();
+const leaveConsole = (): void => {
+  const next = ["translate", "toggle"].map((id) => document.querySelector<HTMLElement>(`[data-testid=${id}]`)).find((e) => e);
+  next?.focus();
+};
 
 function onKey(e: KeyboardEvent): void {
   const keys: Readonly<Record<string, () => unknown>> = {

@@ -17,7 +17,7 @@ interface ExhibitProps {
 /** Name of the exhibit while it can be seen, "" otherwise. */
 const Seen = createContext("");
 
-/** What the exhibit around it needs read from the machine; nothing is read for one that is shut or scrolled away. */
+/** What the exhibit around it needs read from the machine; nothing is read for one that is shut, or out of sight of a running machine. */
 export function useWant(part: Partial<Wants>): void {
   const area = useContext(Seen);
   useEffect(() => {
@@ -35,6 +35,8 @@ export function Exhibit({ number, title, says, source, area, children }: Exhibit
   const [onScreen, setOnScreen] = useState(false);
   const shut = usePage((s) => s.shut.includes(area));
   const view = usePage((s) => s.view);
+  // A machine that stands still costs nothing to look at: it is shown whole.
+  const still = usePage((s) => s.state !== "running");
   const box = useRef<HTMLElement>(null);
   useEffect(() => {
     if (!box.current) return;
@@ -60,7 +62,7 @@ export function Exhibit({ number, title, says, source, area, children }: Exhibit
         </span>
         {told && !shut && <p>{says} <cite>{source}</cite></p>}
       </header>
-      {!shut && <Seen.Provider value={onScreen ? area : ""}><div className={style.body}>{children}</div></Seen.Provider>}
+      {!shut && <Seen.Provider value={onScreen || still ? area : ""}><div className={style.body}>{children}</div></Seen.Provider>}
     </section>
   );
 }

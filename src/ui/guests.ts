@@ -52,6 +52,8 @@ export interface BootOptions {
   append?: string;
   /** What the clock chip shows at start, in seconds since 1970; now when not given. */
   rtcBase?: number;
+  /** The machine waits at its first instruction. */
+  paused?: boolean;
 }
 
 /** True where a local server offers the cache. */
@@ -73,7 +75,7 @@ async function load(name: string): Promise<{ name: string; bytes: Uint8Array }> 
 
 const common = (options: BootOptions) => ({
   accel: options.accel ?? ("tcg" as const), ramSize: (options.memory ?? 256) << 20,
-  rtcBase: options.rtcBase ?? Math.floor(Date.now() / 1000),
+  rtcBase: options.rtcBase ?? Math.floor(Date.now() / 1000), paused: options.paused ?? false,
 });
 
 /** Fetches a guest's files and says how to start it. */

@@ -87,7 +87,11 @@ function tick(now: number): void {
 
 /** What was not looked at this time stays as it was seen last. */
 function merged(before: Observation | undefined, now: Observation): Observation {
-  return { ...now, marks: now.marks ?? before?.marks, screen: now.screen ?? before?.screen };
+  if (!before) return now;
+  const { tables, walk } = now.tables.length === 0 && !now.walk ? before : now;
+  return {
+    ...now, tables, walk, code: now.code.length > 0 ? now.code : before.code, marks: now.marks ?? before.marks, screen: now.screen ?? before.screen,
+  };
 }
 
 function take(frame: Frame): void {

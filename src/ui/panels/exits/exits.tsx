@@ -60,7 +60,7 @@ function Exits() {
     <>
       {bare && <p className={style.bare} data-testid="no-exits"><strong>No hypervisor below this guest.</strong> With <code>-accel tcg</code> it runs on the bare CPU, and nothing exits. This is what the CPU itself counts:</p>}
       <table data-testid="rates">
-        <thead><tr><th scope="col">{bare ? "event" : "reason"}</th><th scope="col" className={style.number}>total</th><th scope="col" className={style.number}>per second</th><th scope="col" className={style.bar}>rate, logarithmic</th></tr></thead>
+        <thead><tr><th scope="col">{bare ? "event" : "reason"}</th><th scope="col" className={style.number}>total</th><th scope="col" className={style.number}>per second</th><th scope="col" className={style.bar}>rate (log)</th></tr></thead>
         <tbody>
           {rows.map(([name, total]) => (
             <tr key={name}>

@@ -20,7 +20,7 @@ const rank = (mark: number): number => (mark & 1 ? 3 : mark & 2 ? 2 : mark & 4 ?
 function layoutOf(pages: number, width: number): { cell: number; columns: number; rows: number } {
   let cell = 6;
   while (cell > 1 && Math.ceil(pages / Math.floor(width / cell)) * cell > HIGH) cell--;
-  const columns = Math.max(64, Math.floor(width / cell / 64) * 64);
+  const columns = Math.max(64, Math.floor(width / cell / 16) * 16);
   return { cell, columns, rows: Math.ceil(pages / columns) };
 }
 

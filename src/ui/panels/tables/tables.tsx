@@ -49,8 +49,10 @@ function Tables() {
   const address = asked === "rip" ? seen && seen.regs.rip + seen.sregs.cs.base
     : asked === "rsp" ? seen?.regs.rsp : parse(asked);
   const walk = seen?.walk;
-  const locked = useLocked(walk?.gva, asked);
-  const lockedGpa = useLocked(walk?.gpa, asked);
+  // Other tables are another tree.
+  const tree = `${asked} ${mode} ${root}`;
+  const locked = useLocked(walk?.gva, tree);
+  const lockedGpa = useLocked(walk?.gpa, tree);
   const views = seen?.tables ?? none;
   const guest = useTree({ stage: "guest", root, levels, address: locked, openFrom: ALL }, views);
   const eptRoot = seen?.eptRoot;
@@ -77,14 +79,14 @@ function Tables() {
           {walk && <WalkResult walk={walk} />}
           {walk && eptRoot !== undefined && <><WalkGrid walk={walk} /><details className={style.twin}><summary>As a list</summary><WalkList steps={walk.steps} id="walk-list" /></details></>}
           {walk && eptRoot === undefined && <WalkList steps={walk.steps} id="walk" />}
-          {!walk && <p className={style.empty}>No guest yet.</p>}
+          {!walk && <p className={style.empty}>{seen ? "Not read yet." : "No guest yet."}</p>}
         </div>
         <div className={style.trees}>
         <h3>Guest page tables</h3>
-        <Tree {...guest} names={names} label="Guest page tables" id="page-tables" from="GVA" to="GPA" reveal={asked}
-          empty={seen ? "Paging is off: a linear address is a guest-physical address." : "No guest yet."} />
+        <Tree {...guest} names={names} label="Guest page tables" id="page-tables" from="GVA" to="GPA" reveal={tree}
+          empty={!seen ? "No guest yet." : mode === "off" ? "Paging is off: a linear address is a guest-physical address." : "Not read yet."} />
         {eptRoot !== undefined && <h3>EPT, made by KVM</h3>}
-        {eptRoot !== undefined && <Tree {...ept} names={eptLevelNames} label="EPT" id="ept-tables" from="GPA" to="HPA" reveal={asked} empty="Nothing is mapped yet." />}
+        {eptRoot !== undefined && <Tree {...ept} names={eptLevelNames} label="EPT" id="ept-tables" from="GPA" to="HPA" reveal={tree} empty="Nothing is mapped yet." />}
         </div>
       </div>
     </>

@@ -26,7 +26,8 @@ export function WalkGrid({ walk }: { walk: Translation }) {
     walk.steps.find((s) => s.row === row && s.by === by && (level === undefined || s.level === level));
   const names = [...(levelNames[walk.mode] ?? [])].reverse().filter((name) => name !== "" && !(walk.mode === "PAE" && name === "PDPT"));
   return (
-    <div className={style.scroll}>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+    <div className={style.scroll} role="region" aria-label="Two-dimensional walk" tabIndex={0}>
       <table className={style.grid} data-testid="walk">
         <caption className={style.hidden}>The two-dimensional walk: every memory reference in the order the processor makes them</caption>
         <thead>
@@ -55,7 +56,8 @@ export function WalkGrid({ walk }: { walk: Translation }) {
 /** The same as a list: all there is on the bare machine, the text twin of the grid under EPT. */
 export function WalkList({ steps, id }: { steps: readonly (Reference & Partial<Step>)[]; id?: string }) {
   return (
-    <div className={style.scroll}>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+    <div className={style.scroll} role="region" aria-label="References of the walk" tabIndex={0}>
       <table className={style.list} data-testid={id}>
         <thead><tr><th scope="col">#</th><th scope="col">table</th><th scope="col">index</th><th scope="col">entry at</th><th scope="col">holds</th><th scope="col">flags</th></tr></thead>
         <tbody>
