@@ -21,7 +21,18 @@ function readImage(name: string | undefined): NamedImage | undefined {
   }
 }
 
+function writeStatistics(name: string, values: object): void {
+  try {
+    writeFileSync(name, `${JSON.stringify(values, null, 2)}\n`);
+  } catch (error) {
+    throw new LoadError(name, `cannot be written (${(error as NodeJS.ErrnoException).code ?? "unknown error"})`, "give -stats a file in a folder that exists");
+  }
+}
+
 async function main(options: VitrineOptions): Promise<number> {
+  if (options.kernel === undefined && options.bios === undefined) {
+    throw new OptionError("command line", "names nothing to run", "give -kernel FILE, or -bios FILE for firmware");
+  }
   const kernel = readImage(options.kernel);
   const multiboot = options.initrd?.includes(",") ?? false;
   const modules = multiboot && options.initrd ? parseModules(options.initrd).map((m) => ({ image: readImage(m.file) as NamedImage, commandLine: m.commandLine })) : undefined;
@@ -48,7 +59,7 @@ async function main(options: VitrineOptions): Promise<number> {
   });
   const started = process.hrtime.bigint();
   const stop = await loop(machine, vm, options, () => seen);
-  if (options.stats) writeFileSync(options.stats, `${JSON.stringify(statistics(vm, Number(process.hrtime.bigint() - started) / 1e6), null, 2)}\n`);
+  if (options.stats) writeStatistics(options.stats, statistics(vm, Number(process.hrtime.bigint() - started) / 1e6));
   if (options.stateHash) process.stdout.write(`${midLine ? "\n" : ""}state-hash: ${machine.stateHash()}\n`);
   return statusOf(stop, options, seen);
 }

@@ -33,7 +33,7 @@ function freePort() {
 
 /**
  * Serves dist/ and starts Chromium. `open` gives a fresh page with ?test=1 and more search parameters, ready for
- * window.vitrine; `shut` shuts its exhibits; `close` ends both.
+ * window.vitrine; `shut` and `unshut` its exhibits; `close` ends both.
  */
 export async function openBrowser() {
   if (!existsSync(at("dist/index.html"))) throw new ToolError("page: dist/ is missing; run `npm run build` first");
@@ -50,13 +50,15 @@ export async function openBrowser() {
     await page.evaluate(() => window.vitrine.ready());
     return page;
   };
-  /** Shuts every exhibit: nothing but the console's bytes is read from the machine then. */
-  const shut = async (page) => {
-    for (const button of await page.locator("[data-testid^=shut-][aria-expanded=true]").all()) await button.click();
+  const press = async (page, expanded) => {
+    for (const button of await page.locator(`[data-testid^=shut-][aria-expanded=${expanded}]`).all()) await button.click();
   };
+  /** Shuts every exhibit: nothing but the console's bytes is read from the machine then. */
+  const shut = (page) => press(page, true);
+  const unshut = (page) => press(page, false);
   const close = async () => {
     await browser.close();
     await server.close();
   };
-  return { address, browser, open, shut, close };
+  return { address, browser, open, shut, unshut, close };
 }
