@@ -1,4 +1,5 @@
 // Drives the page through window.vitrine alone.
+import { existsSync } from "node:fs";
 import { expect, type Page, test } from "@playwright/test";
 import type { VitrineTestApi } from "../src/ui/testapi.ts";
 
@@ -9,6 +10,7 @@ declare global {
 }
 
 const KERNEL_MS = 100_000;
+const needs = (guest: string) => test.skip(!existsSync(`guests/cache/${guest}/bzImage`), `no ${guest} in guests/cache; \`npm run guests\` fetches it`);
 
 async function open(page: Page): Promise<string[]> {
   const complaints: string[] = [];
@@ -20,6 +22,7 @@ async function open(page: Page): Promise<string[]> {
 }
 
 test("Debian Linux boots on the bare CPU, and its shell answers what is typed", async ({ page }) => {
+  needs("linux-i386");
   const complaints = await open(page);
   await page.evaluate(() => window.vitrine?.boot("linux-i386", { accel: "tcg" }));
   await page.evaluate((ms) => window.vitrine?.waitForSerial("BOOTED", ms), KERNEL_MS);
@@ -29,6 +32,7 @@ test("Debian Linux boots on the bare CPU, and its shell answers what is typed", 
 });
 
 test("panels under KVM show what memory says, a busy guest leaves frames smooth, and a look does not change the hash", async ({ page }) => {
+  needs("linux-amd64");
   const complaints = await open(page);
   await page.evaluate(() => window.vitrine?.boot("linux-amd64", { accel: "kvm" }));
   await page.evaluate((ms) => window.vitrine?.waitForSerial("Linux version", ms), KERNEL_MS);

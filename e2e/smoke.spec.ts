@@ -16,6 +16,12 @@ test("the page loads isolated, with content and without a console error or a fai
   expect(complaints).toEqual([]);
 });
 
+test("what the cache holds is told in any case, so that a page without Linux starts without an error", async ({ request }) => {
+  const answer = await request.get("/guests/manifest.json");
+  expect(answer.status()).toBe(200);
+  expect(Object.keys(await answer.json())).toContain("files");
+});
+
 test("a guest file that is not in the cache is answered with 404, never with the page", async ({
   request,
 }) => {

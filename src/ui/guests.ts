@@ -56,12 +56,15 @@ export interface BootOptions {
   paused?: boolean;
 }
 
-/** True where a local server offers the cache. */
+/** True where a local server offers a cache with Linux in it. */
 export async function cacheOffered(): Promise<boolean> {
   // A static host has no such folder; asking only servers of this machine keeps its console clean.
   if (!/^(localhost|127\.|\[::1\])/.test(location.hostname)) return false;
   try {
-    return (await fetch("guests/manifest.json")).ok;
+    const answer = await fetch("guests/manifest.json");
+    if (!answer.ok) return false;
+    const { files } = (await answer.json()) as { files?: Readonly<Record<string, unknown>> };
+    return Object.hasOwn(files ?? {}, "linux-amd64/bzImage");
   } catch {
     return false;
   }

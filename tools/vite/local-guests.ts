@@ -1,6 +1,6 @@
 // Serves guests/cache/ under `guests/` while a local server runs. Never part of dist/: kernels and firmware of
 // others are not ours to publish, so a static host offers the embedded guests and what the user drops in.
-import { createReadStream, realpathSync, statSync } from "node:fs";
+import { createReadStream, existsSync, realpathSync, statSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +15,12 @@ function serve(request: IncomingMessage, response: ServerResponse, next: () => v
     return;
   }
   const name = (request.url ?? "").replace(/^\/+/, "").replace(/\?.*$/, "");
+  // Asked for by every page: that there is nothing is no error.
+  if (name === "manifest.json" && !existsSync(join(CACHE, name))) {
+    response.setHeader("Content-Type", "application/json");
+    response.end('{"files":{}}');
+    return;
+  }
   try {
     if (!OFFERED.test(name)) throw new Error("not offered");
     const path = realpathSync(join(CACHE, name));
