@@ -16,7 +16,8 @@ test(`${guest} has one state hash after ${instructions / 1e6} million instructio
     await page.goto("/?test=1");
     await page.evaluate(() => window.vitrine?.ready());
     if (panels === "shut") {
-      for (const button of await page.locator("[data-testid^=shut-][aria-expanded=true]").all()) await button.click();
+      const buttons = page.locator("[data-testid^=shut-][aria-expanded=true]");
+      for (let left = await buttons.count(); left > 0; left = await buttons.count()) await buttons.first().click();
     }
     for (const accel of ["tcg", "kvm"] as const) {
       await page.evaluate(

@@ -51,7 +51,8 @@ export async function openBrowser() {
     return page;
   };
   const press = async (page, expanded) => {
-    for (const button of await page.locator(`[data-testid^=shut-][aria-expanded=${expanded}]`).all()) await button.click();
+    const buttons = page.locator(`[data-testid^=shut-][aria-expanded=${expanded}]`);
+    for (let left = await buttons.count(); left > 0; left = await buttons.count()) await buttons.first().click();
   };
   /** Shuts every exhibit: nothing but the console's bytes is read from the machine then. */
   const shut = (page) => press(page, true);
