@@ -1,4 +1,8 @@
-; Boot sector for Bochs, which has no -kernel: reads eight sectors, copies them to 100000 and jumps to ENTRY.
+; Boot sector for Bochs, which has no -kernel: reads SECTORS sectors (at most 62, the rest of the first track), copies them
+; to 100000 and jumps to ENTRY.
+%ifndef SECTORS
+%define SECTORS 8
+%endif
 bits 16
 org 0x7c00
   xor ax,ax
@@ -9,7 +13,7 @@ org 0x7c00
   mov ax,0x1000
   mov es,ax
   xor bx,bx
-  mov ax,0x0208
+  mov ax,0x0200+SECTORS
   mov cx,2
   mov dh,0
   mov dl,[drive]
@@ -30,7 +34,7 @@ pm: mov ax,16
   mov ss,ax
   mov esi,0x10000
   mov edi,0x100000
-  mov ecx,4096
+  mov ecx,SECTORS*512
   cld
   rep movsb
   mov eax,ENTRY

@@ -113,7 +113,7 @@ const rows: readonly Row[] = [
   [360, GUEST_TABLE, [0x6816, 0x6818], "The base of GDTR or IDTR is not canonical."],
   [361, GUEST_TABLE, [0x4810, 0x4812], "Bits 31:16 of the limit of GDTR or IDTR are not 0."],
   [370, GUEST_RIP, [0x681e], "Bits 63:32 of RIP are not 0 outside 64-bit mode."],
-  [371, GUEST_RIP, [0x681e], "RIP is not canonical."],
+  [371, GUEST_RIP, [0x681e], "Bits 63:48 of RIP are not all equal in 64-bit mode."],
   [372, GUEST_RIP, [0x6820], "Reserved bits of RFLAGS have the wrong value."],
   [373, GUEST_RIP, [0x6820], "RFLAGS.VM is set in IA-32e mode or without CR0.PE."],
   [374, GUEST_RIP, [0x6820, 0x4016], "An external interrupt is to be injected with RFLAGS.IF clear."],

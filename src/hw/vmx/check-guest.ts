@@ -115,7 +115,7 @@ function checkRights(unrestricted: bool): u32 {
 function checkRip(): u32 {
   const rip = S.r64(F.GUEST_RIP), f = S.r64(F.GUEST_RFLAGS), long = (S.r32(F.ENTRY_CONTROLS) & S.N_IA32E) != 0;
   if (!(long && (rights(1) & 0x2000))) { if (rip >> 32) return 370; }
-  else if (!canonical(rip)) return 371;
+  else if (<i64>rip >> 48 != 0 && <i64>rip >> 48 != -1) return 371; // bit 47 may differ from them
   if ((f & ~0x3f7fd5) != 2) return 372;
   if ((f & 0x20000) && (long || !(S.r64(F.GUEST_CR0) & 1))) return 373;
   const info = S.r32(F.ENTRY_INTERRUPTION);

@@ -48,7 +48,7 @@ export function enter(launch: bool): i32 {
   if (note(checkHost())) return 8;
   let qualification: u64 = 0, n = note(checkGuest());
   if (!n) n = note(checkActivity());
-  if (!n) { n = note(checkInterruptibility()); if (n == 394) qualification = 3; }
+  if (!n) n = note(checkInterruptibility());
   if (!n) n = note(checkPendingDebug());
   if (!n) { n = note(checkLink()); if (n) qualification = 4; }
   if (!n) { n = note(checkPdptes()); if (n) qualification = 2; }

@@ -7,10 +7,10 @@ const RAM = 16 * 1024 * 1024;
 export const VMXON = 0x100000, VMCS = 0x101000, EPT = 0x110000, BITMAPS = 0x108000, GUEST = 0x200000;
 
 /** Sixteen megabytes of RAM, all features, ports that read 5Ah and record writes. */
-export async function openCore(writes: [number, number][] = []): Promise<Core> {
+export async function openCore(writes: [number, number][] = [], ports?: Pick<Environment, "portRead" | "portWrite">): Promise<Core> {
   const environment: Environment = {
-    portRead: () => 0x5a,
-    portWrite: (port, _size, value) => { writes.push([port, value]); },
+    portRead: ports?.portRead ?? (() => 0x5a),
+    portWrite: ports?.portWrite ?? ((port, _size, value) => { writes.push([port, value]); }),
     mmioRead: () => 0n,
     mmioWrite: () => undefined,
     intAck: () => 0x41,
