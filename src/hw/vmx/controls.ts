@@ -1,13 +1,14 @@
 // VMX non-root operation: which intercepts the controls ask for, and what each does ("Instructions That Cause VM Exits",
 // "Other Causes of VM Exits", "Changes to Instruction Behavior in VMX Non-Root Operation").
 import {
-  RIP, CR0, CR4, EFLAGS, SHADOW, NMI, NMI_BLOCKED, ACTIVITY, INIT, SIPI, CPL, DB_PENDING, faultAddress, exception, setFault,
+  RIP, CR0, CR4, TSC_OFFSET, EFLAGS, SHADOW, NMI, NMI_BLOCKED, ACTIVITY, INIT, SIPI, CPL, DB_PENDING, faultAddress, exception, setFault,
 } from "../cpu/state";
 import { IF } from "../cpu/flags";
 import * as I from "../cpu/intercept";
 import { clockNow, next, raise } from "../cpu/flow";
 import { B, length, ripAfter } from "../cpu/record";
 import { eventKind, eventLength, debugPayload, unblockedByIret } from "../cpu/interrupt";
+import { writeMsr, setHostInitiated } from "../cpu/msr";
 import { crValue, setCrValue, setCrHandled } from "../cpu/control";
 import { physRead8, physWrite32 } from "../mmu/phys";
 import { boundSlice } from "./entry";
@@ -77,7 +78,9 @@ export function nonRootIntercept(kind: u64, rec: usize, info: u64, extra: u64): 
       case <u32>I.I_DR: return vmExit(29, info & 0xf17, rec);
       case <u32>I.I_IO: return io(rec, <u32>info, extra);
       case <u32>I.I_MSR_READ: return msrAllowed(<u32>info, 0) ? 0 : vmExit(31, 0, rec);
-      default: return msrAllowed(<u32>info, 0x800) ? 0 : vmExit(32, 0, rec);
+      default:
+        if (!msrAllowed(<u32>info, 0x800)) return vmExit(32, 0, rec);
+        return <u32>info == 0x10 ? writeTsc(rec, extra) : 0;
     }
   }
   if (kind == I.I_EXCEPTION) return exceptionExit(rec, <u32>info, <i32>extra);
@@ -271,6 +274,15 @@ function msrAllowed(n: u32, half: u64): bool {
   if (n >= 0xc0000000 && n <= 0xc0001fff) at += 0x400;
   else if (n > 0x1fff) return false;
   return !((physRead8(at + <u64>((n & 0x1fff) >> 3)) >> (n & 7)) & 1);
+}
+/** WRMSR of IA32_TSC sets the host's TSC; what the guest reads is that plus the offset. */
+function writeTsc(rec: usize, value: u64): usize {
+  const added = load<u64>(S.TSC_ADDED);
+  store<u64>(TSC_OFFSET, load<u64>(TSC_OFFSET) - added);
+  setHostInitiated(0);
+  writeMsr(0x10, value);
+  store<u64>(TSC_OFFSET, load<u64>(TSC_OFFSET) + added);
+  return next(rec);
 }
 function taskRegister(rec: usize, which: u32): usize {
   let info = which << 28;

@@ -109,6 +109,22 @@ test("the MSR-load area of an entry sets the TSC that the offset is added to", a
   expect((core.u64[layout.REGS / 8] ?? 0n) & ~0xfn).toBe(0x5100n);
 });
 
+test("WRMSR of IA32_TSC in a guest sets the host's TSC, which the guest reads with the offset", async () => {
+  const core = await openCore(), w = openGuest(core), x = core.exports;
+  // mov cl,10h; wrmsr; rdtsc; hlt
+  poke(core, GUEST + 0x1000, [0xb1, 0x10, 0x0f, 0x30, 0x0f, 0x31, 0xf4]);
+  core.u64[layout.REGS / 8] = 0x5000n;
+  core.u64[layout.REGS / 8 + 1] = 0n;
+  core.u64[layout.REGS / 8 + 2] = 0n;
+  w(0x4002, 0x84006172 | 0x80 | 8 | 0x10000000);
+  w(0x2004, BITMAPS);
+  w(0x2010, 0x100);
+  x.vmLaunch();
+  x.run(10);
+  expect([x.vmRead(REASON), (core.u64[layout.REGS / 8] ?? 0n) & ~0xfn]).toEqual([12n, 0x5100n]);
+  expect((core.u64[layout.TSC_OFFSET / 8] ?? 0n) + BigInt(x.clock()) & ~0xfn).toBe(0x5000n);
+});
+
 test("MSR areas above 512 entries are refused: entry 513 at entry, a VMX abort at exit", async () => {
   const core = await openCore(), w = openGuest(core), x = core.exports;
   poke(core, GUEST + 0x1000, [0xf4]);
