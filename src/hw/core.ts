@@ -16,7 +16,7 @@ import { readMsr as readRegister, writeMsr as writeRegister, msrFault as registe
 export { step, deliverEvent } from "./cpu/imported";
 export { importMemory } from "./mmu/imported";
 export * from "./vmx/public";
-import { vmxInit } from "./vmx/public";
+import { vmxInit, forgetMappings } from "./vmx/public";
 import { STEP_BYTES } from "./cpu/imported";
 
 /** Once after instantiation. */
@@ -55,7 +55,7 @@ export function shorten(t: f64): void {
 /** Look for interrupts as soon as the instruction in hand is done. */
 export function attention(): void { yank(); }
 export function updateMode(): void { recomputeMode(); }
-export function flushTlb(): void { flushEverything(); }
+export function flushTlb(): void { forgetMappings(); flushEverything(); }
 export function flushFast(): void { dropFast(); }
 export function flushCode(): void { dropCode(); }
 export function codeBytes(): u32 { return arenaUsed(); }

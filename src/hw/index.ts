@@ -98,6 +98,7 @@ export interface CoreExports {
   vmPtrld(pa: bigint): number;
   vmPtrst(): bigint;
   vmRead(field: number): bigint;
+  vmReadWord(field: number, high: number): number;
   vmWrite(field: number, value: bigint): number;
   vmLaunch(): number;
   vmResume(): number;

@@ -29,6 +29,8 @@ export interface MemSlot {
 export class MemSlots {
   readonly #byId = new Map<number, MemSlot>();
   #last: MemSlot | undefined;
+  #holeStart = 0;
+  #holeEnd = 0;
   generation = 0;
 
   get list(): MemSlot[] {
@@ -41,12 +43,20 @@ export class MemSlots {
   find(gpa: number): MemSlot | undefined {
     const last = this.#last;
     if (last && gpa >= last.gpa && gpa < last.gpa + last.size) return last;
+    // Devices are asked for more often than memory: the hole found last is kept, too.
+    if (gpa >= this.#holeStart && gpa < this.#holeEnd) return undefined;
+    let start = 0,
+      end = Infinity;
     for (const s of this.#byId.values()) {
       if (gpa >= s.gpa && gpa < s.gpa + s.size) {
         this.#last = s;
         return s;
       }
+      if (s.gpa > gpa) end = Math.min(end, s.gpa);
+      else start = Math.max(start, s.gpa + s.size);
     }
+    this.#holeStart = start;
+    this.#holeEnd = end;
     return undefined;
   }
 
@@ -108,6 +118,7 @@ export class MemSlots {
     if (now) this.#byId.set(id, now);
     else this.#byId.delete(id);
     this.#last = undefined;
+    this.#holeEnd = 0;
     this.generation++;
   }
 }

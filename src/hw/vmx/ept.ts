@@ -8,6 +8,7 @@ import { P_S2NR, P_S2W, P_S2X, flushAll } from "../mmu/tlb";
 import { setStage2Result } from "../mmu/stage2";
 import { secondStageFault } from "../cpu/intercept";
 import { apicAccess } from "./apic";
+import { findMapping, forgetMappings, keepMapping, mappedPage, mappedRights } from "./ept-cache";
 import {
   EPTP, PENDING_REASON, PENDING_QUALIFICATION, PENDING_GPA, PENDING_LINEAR, SPACE_TABLE, SPACES, NEXT_SPACE,
 } from "./state";
@@ -40,6 +41,10 @@ function accessBits(access: u32, final: bool, la: u64): u64 {
   else if (la) q |= 0x80;
   return q;
 }
+/** What a TLB entry may allow: a write only where no dirty flag is to be set. */
+@inline function allowedNow(perms: u64, dirty: bool): u32 {
+  return (perms & 2 && dirty ? P_S2W : 0) | (perms & 4 ? P_S2X : 0) | (perms & 1 ? 0 : P_S2NR);
+}
 // Addresses and values of the entries of the walk in hand.
 const AT = memory.data(64, 8);
 
@@ -54,6 +59,12 @@ export function translateGuestPhysical(gpa: u64, access: u32, final: u32, la: u6
   // With accessed and dirty flags the processor's own walk of guest tables counts as a write.
   const wanted: u32 = !final && ad ? access | 2 : access;
   if (gpa >> 48) return record(48, accessBits(wanted, final != 0, la), gpa, la);
+  const cached = findMapping(gpa, eptp, <u64>wanted);
+  if (cached) {
+    const rights = mappedRights(cached);
+    setStage2Result(allowedNow(rights, (rights & 8) != 0), false);
+    return apicAccess(mappedPage(cached) | (gpa & 0xfff), gpa, access, final != 0, la);
+  }
   let table = eptp & ADDRESS, perms: u64 = 7, pa: u64 = 0, depth = 0, dirty = true;
   for (let level: u32 = 4; ; level--) {
     const shift = <u64>(3 + 9 * level), at = table + ((gpa >> shift) & 511) * 8;
@@ -85,8 +96,9 @@ export function translateGuestPhysical(gpa: u64, access: u32, final: u32, la: u6
     }
     if (wanted & 2) dirty = true;
   } else dirty = true;
+  keepMapping(gpa, eptp, pa, perms, dirty, <u32>depth);
   // Cached translations are of 4 KiB whatever the EPT page: INVLPG needs to drop one, INVEPT drops them all.
-  setStage2Result((perms & 2 && dirty ? P_S2W : 0) | (perms & 4 ? P_S2X : 0) | (perms & 1 ? 0 : P_S2NR), false);
+  setStage2Result(allowedNow(perms, dirty), false);
   return apicAccess(pa, gpa, access, final != 0, la);
 }
 /** What translating a guest-physical address would give, without exits, accessed bits or counters; ~0 when it faults.
@@ -125,6 +137,7 @@ export function freshSpace(): u32 {
 }
 /** INVEPT: forget the spaces of one EPTP, or of all. */
 export function forgetEpt(eptp: u64, all: bool): void {
+  forgetMappings();
   if (all) { flushAll(); memory.fill(SPACE_TABLE, 0, <usize>SPACES << 4); return; }
   for (let i: u32 = 0; i < SPACES; i++) {
     const s = SPACE_TABLE + (i << 4);

@@ -6,6 +6,7 @@ import {
   REGS, RSP, RIP, EFLAGS, CR0, CR2, CR3, CR4, EFER, DR7, PDPTE, SEG_SEL, SEG_BASE, SEG_LIMIT, SEG_ATTR, GDT_BASE, GDT_LIMIT,
   IDT_BASE, IDT_LIMIT, XMM, BOUNCE, SHADOW, NMI_BLOCKED, ACTIVITY, DB_PENDING, A20,
 } from "../cpu/state";
+import { vmRead } from "./operations";
 import * as F from "./fields";
 import * as S from "./state";
 
@@ -79,4 +80,9 @@ export function vmxSetGuestImage(): void {
   const pending = <u64>load<u32>(at(DB_PENDING)) & 0x400f;
   S.w64(F.GUEST_PENDING_DEBUG, pending & 15 ? pending | 0x1000 : pending);
   S.touchRegion();
+}
+/** VMREAD without a 64-bit result: a number is cheaper than a BigInt to an embedder. @param high the upper 32 bits */
+export function vmReadWord(field: u32, high: u32): u32 {
+  const v = vmRead(field);
+  return high ? <u32>(v >> 32) : <u32>v;
 }

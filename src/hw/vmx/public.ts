@@ -14,8 +14,10 @@ import { virtualInstruction } from "./instructions";
 import * as S from "./state";
 export { vmOn, vmxOff, vmClear, vmPtrld, vmPtrst, vmRead, vmWrite, vmLaunch, vmResume, invEpt, invVpid } from "./operations";
 export { vmxBecomeHost, vmxHostFields } from "./embedder";
-export { vmxGuestImage, vmxSetGuestImage } from "./image";
+export { vmxGuestImage, vmxSetGuestImage, vmReadWord } from "./image";
 export { vmxCapability } from "./capability";
+import { forgetMappings } from "./ept-cache";
+export { forgetMappings } from "./ept-cache";
 
 /** Once after instantiation, when the CPU has VMX: register the hooks. */
 export function vmxInit(): void {
@@ -28,6 +30,7 @@ export function vmxInit(): void {
 }
 /** RESET: outside VMX operation, nothing current. FEATURE_CONTROL is the embedder's (a real BIOS locks it). */
 export function vmxReset(): void {
+  forgetMappings();
   memory.fill(S.OPERATION, 0, 0x600);
   store<u64>(S.CURRENT, ~0);
   store<u64>(S.VMXON_POINTER, ~0);

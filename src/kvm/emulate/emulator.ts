@@ -50,6 +50,8 @@ export class Emulator {
   /** The register block, here and at the hypervisor's end of the copy. */
   readonly #block: Uint8Array;
   #image: Uint8Array | undefined;
+  /** Bytes of the instruction that have been fetched, or -1 - error code. */
+  #available = 0;
   #matchedLow = -1;
   #matchedHigh = 0;
   #matchedGpa = 0;
@@ -101,23 +103,30 @@ export class Emulator {
     return this.#log.nextWrite();
   }
 
+  /** State is about to be set: what was being completed is not. */
+  abandon(): void {
+    this.#log.forget();
+    this.#matchedLow = -1;
+  }
+
   /** The access that faulted, as the processor has translated it: its page needs no second walk (vcpu_match_mmio_gva). */
-  match(linear: bigint, gpa: number, write: boolean): void {
-    this.#matchedLow = Number(linear & 0xfffff000n);
-    this.#matchedHigh = Number(linear >> 32n);
+  match(low: number, high: number, gpa: number, write: boolean): void {
+    this.#matchedLow = (low & 0xfffff000) >>> 0;
+    this.#matchedHigh = high;
     this.#matchedGpa = gpa - (gpa % 4096);
     this.#matchedWrite = write;
   }
 
   /** The instruction at RIP, one iteration of a repeated one. */
   instruction(): Emulated {
-    this.#begin();
-    const available = this.#fetch(0);
-    if (available < 0) return this.#fetchFault(available);
-    let stop = this.#cpu.exports.step(available);
+    const again = this.#begin();
+    if (!again) this.#available = this.#fetch(0);
+    if (this.#available < 0) return this.#fetchFault(this.#available);
+    let stop = this.#cpu.exports.step(this.#available);
     if (stop === 0) {
-      const more = this.#fetch(available);
+      const more = this.#fetch(this.#available);
       if (more < 0) return this.#fetchFault(more);
+      this.#available = MAX_LENGTH;
       stop = this.#cpu.exports.step(MAX_LENGTH);
     }
     return this.#end(stop, false);
@@ -132,19 +141,24 @@ export class Emulator {
     return this.#end(this.#cpu.exports.deliverEvent(vector, code, kind, length), true);
   }
 
-  #begin(): void {
+  /** Copies the guest's registers in; true when the operation begins again, after an answer. */
+  #begin(): boolean {
     const { u8, u32 } = this.#cpu,
-      image = this.#arch.image(),
-      s = this.#paging;
-    this.#log.begin();
-    this.#image ??= this.#host.core.u8.subarray(image, image + layout.A20 - layout.REGS);
+      s = this.#paging,
+      again = this.#log.begin();
+    if (!again || !this.#image) {
+      const at = this.#arch.image();
+      this.#image ??= this.#host.core.u8.subarray(at, at + this.#block.length);
+    }
     u8.set(this.#image, layout.REGS);
+    if (again) return true;
     s.cr0 = u32[layout.CR0 / 4] ?? 0;
     s.cr3Low = u32[layout.CR3 / 4] ?? 0;
     s.cr3High = u32[layout.CR3 / 4 + 1] ?? 0;
     s.cr4 = u32[layout.CR4 / 4] ?? 0;
     s.efer = u32[layout.EFER / 4] ?? 0;
     s.rflags = u32[layout.EFLAGS / 4] ?? 0;
+    return false;
   }
 
   #end(stop: number, event: boolean): Emulated {

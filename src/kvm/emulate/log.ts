@@ -35,11 +35,13 @@ export class AccessLog {
     this.#target = target;
   }
 
-  /** A run starts, or starts again. */
-  begin(): void {
+  /** A run starts; true when it starts again. */
+  begin(): boolean {
+    const again = this.asked !== undefined;
     this.#readAt = 0;
     this.#writeAt = 0;
     this.asked = undefined;
+    return again;
   }
   answer(value: bigint): void {
     this.#values.push(value);
@@ -52,6 +54,7 @@ export class AccessLog {
   /** The operation has not happened. */
   forget(): void {
     this.commit();
+    this.asked = undefined;
     this.#queue = [];
   }
   nextWrite(): DeviceAccess | undefined {

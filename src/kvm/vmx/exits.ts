@@ -12,7 +12,8 @@ export interface PortAccess {
 /** An EPT violation. `final`: the access itself, and no walk of the guest's tables, has met it; then `linear` is its address. */
 export interface SecondStageFault {
   readonly gpa: number;
-  readonly linear: bigint;
+  readonly linearLow: number;
+  readonly linearHigh: number;
   readonly write: boolean;
   readonly fetch: boolean;
   readonly final: boolean;
@@ -87,8 +88,9 @@ function crAccess(v: VmxVcpu, h: VmxHandlers): void {
 function eptViolation(v: VmxVcpu, h: VmxHandlers): Handled {
   const q = v.vmcs.number(F.QUALIFICATION);
   return h.pageFault({
-    gpa: Number(v.vmcs.read(F.GUEST_PHYSICAL)),
-    linear: v.vmcs.read(F.GUEST_LINEAR),
+    gpa: v.vmcs.number(F.GUEST_PHYSICAL),
+    linearLow: v.vmcs.low(F.GUEST_LINEAR),
+    linearHigh: v.vmcs.high(F.GUEST_LINEAR),
     write: (q & 2) !== 0,
     fetch: (q & 4) !== 0,
     final: (q & 0x180) === 0x180,

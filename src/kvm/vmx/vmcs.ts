@@ -25,8 +25,16 @@ export class Vmcs {
   read(field: number): bigint {
     return BigInt.asUintN(64, this.#x.vmRead(field));
   }
+  /** As a number, exact below 2^53. */
   number(field: number): number {
-    return Number(BigInt.asUintN(64, this.#x.vmRead(field)));
+    return this.low(field) + (wide(field) ? this.high(field) * 0x100000000 : 0);
+  }
+  /** Bits 0 to 31, and 32 to 63. */
+  low(field: number): number {
+    return this.#x.vmReadWord(field, 0) >>> 0;
+  }
+  high(field: number): number {
+    return this.#x.vmReadWord(field, 1) >>> 0;
   }
   write(field: number, value: bigint): void {
     check(`VMWRITE ${field.toString(16)}`, this.#x.vmWrite(field, value));
@@ -43,6 +51,9 @@ export class Vmcs {
     return result;
   }
 }
+
+/** Has a field more than 32 bits ("Field Encoding in VMCS")? */
+const wide = (field: number): boolean => (field & 0x2000) !== 0;
 
 function check(instruction: string, result: number): void {
   if (result !== 0)

@@ -61,8 +61,12 @@ export class Emulation {
     });
   }
 
+  abandon(): void {
+    this.#emulator.abandon();
+  }
+
   /** handle_ept_violation: give the page, or complete the access to a device. */
-  pageFault({ gpa, write, fetch, code, linear, final }: SecondStageFault): Handled {
+  pageFault({ gpa, write, fetch, code, linearLow, linearHigh, final }: SecondStageFault): Handled {
     const { space, stats, trace } = this.#o,
       { arch } = this.#v;
     if (trace.on) trace.write("kvm_page_fault", arch.rip(), gpa, code);
@@ -79,7 +83,7 @@ export class Emulation {
       this.#v.exception(6, -1);
       return "again";
     }
-    if (final) this.#emulator.match(linear, gpa, write);
+    if (final) this.#emulator.match(linearLow, linearHigh, gpa, write);
     return this.#instruction(false);
   }
 

@@ -36,6 +36,7 @@ export class X86Vcpu extends VcpuState {
   /** 1 while an instruction that its exit has counted is being completed: devices see t before its own tick. */
   inflight = 0;
   readonly #o: VcpuOptions;
+  #emulation: Emulation | undefined;
   /** What KVM_RUN does first: finish what user space has answered. */
   #complete: (() => Handled) | undefined;
 
@@ -46,11 +47,10 @@ export class X86Vcpu extends VcpuState {
     this.#o = options;
     // The handlers run when there is a guest; the chapters they lie in need the processor first.
     const instructions = new Instructions({ core, chips, trace, stats }, this);
-    let emulation: Emulation | undefined;
     const emulated = (): Emulation => {
       const physBits = (this.cpuid.find(0x80000008, 0)?.eax ?? 36) & 0xff;
-      emulation ??= new Emulation({ host, space, chips, trace, stats, physBits }, this);
-      return emulation;
+      this.#emulation ??= new Emulation({ host, space, chips, trace, stats, physBits }, this);
+      return this.#emulation;
     };
     this.arch = new VmxVcpu({
       host,
@@ -215,6 +215,7 @@ export class X86Vcpu extends VcpuState {
     this.sipi = 0;
     this.tripleFault = 0;
     this.#complete = undefined;
+    this.#emulation?.abandon();
     this.inflight = 0;
   }
 
@@ -222,6 +223,7 @@ export class X86Vcpu extends VcpuState {
   abandon(): void {
     if (this.arch.inGuest) this.arch.kick();
     this.#complete = undefined;
+    this.#emulation?.abandon();
     this.inflight = 0;
   }
 }
