@@ -6,5 +6,7 @@ export default defineConfig({
     exclude: ["**/node_modules/**", "guests/cache/**", "build/**", "dist/**"],
     environment: "node",
     passWithNoTests: false,
+    // A bound on failure, not a promise of speed: the machine may be busy.
+    testTimeout: 60_000,
   },
 });

@@ -79,7 +79,7 @@ function Exits() {
 function Records({ records }: { records: readonly ExitRecord[] }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
-    <div className={style.records} role="region" aria-label="Latest exits" tabIndex={0}>
+    <section className={style.records} aria-label="Latest exits" tabIndex={0}>
       <table data-testid="exit-records">
         <thead><tr><th scope="col">t</th><th scope="col">reason</th><th scope="col">handled in</th><th scope="col">qualification</th><th scope="col">rip</th></tr></thead>
         <tbody>
@@ -92,6 +92,6 @@ function Records({ records }: { records: readonly ExitRecord[] }) {
         </tbody>
       </table>
       {records.length === 0 && <p className={style.none}>No exit since this exhibit was opened.</p>}
-    </div>
+    </section>
   );
 }

@@ -26,7 +26,7 @@ function Measured({ row, column }: { row: LabRow | undefined; column: keyof Cost
 export function PredictionTable({ place, title, cases, draft, change, result }: TableProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
-    <div className={style.scroll} role="region" aria-label={title} tabIndex={0}>
+    <section className={style.scroll} aria-label={title} tabIndex={0}>
       <table className={style.table} data-testid={`lab-${place}`}>
         <caption>{title}</caption>
         <thead><tr><th scope="col">instruction</th>{[...numbers, ...answers].map(([key, text]) => <th key={key} scope="col">{text}</th>)}</tr></thead>
@@ -57,6 +57,6 @@ export function PredictionTable({ place, title, cases, draft, change, result }: 
           })}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }

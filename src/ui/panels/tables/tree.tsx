@@ -116,15 +116,18 @@ function treeKey(e: React.KeyboardEvent<HTMLTableRowElement>, line: Line, toggle
     while (at && Number(at.getAttribute("aria-level")) > line.depth) at = at.previousElementSibling;
     return at;
   };
-  const moves: Readonly<Record<string, () => Element | null | undefined>> = {
-    ArrowDown: () => row.nextElementSibling,
-    ArrowUp: () => row.previousElementSibling,
-    Home: () => row.parentElement?.firstElementChild,
-    End: () => row.parentElement?.lastElementChild,
-    ArrowRight: () => (line.open ? row.nextElementSibling : undefined),
-    ArrowLeft: () => (line.open ? undefined : parent()),
+  const goal = (): Element | null | undefined => {
+    switch (e.key) {
+      case "ArrowDown": return row.nextElementSibling;
+      case "ArrowUp": return row.previousElementSibling;
+      case "Home": return row.parentElement?.firstElementChild;
+      case "End": return row.parentElement?.lastElementChild;
+      case "ArrowRight": return line.open ? row.nextElementSibling : undefined;
+      case "ArrowLeft": return line.open ? undefined : parent();
+      default: return undefined;
+    }
   };
-  const target = moves[e.key]?.();
+  const target = goal();
   if (target instanceof HTMLElement) target.focus();
   const turns = e.target === row && (e.key === "Enter" || (e.key === "ArrowRight" && !line.open) || (e.key === "ArrowLeft" && line.open));
   if (turns) toggle(line);
