@@ -27,7 +27,7 @@ export function WalkGrid({ walk }: { walk: Translation }) {
   const names = [...(levelNames[walk.mode] ?? [])].reverse().filter((name) => name !== "" && !(walk.mode === "PAE" && name === "PDPT"));
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
-    <div className={style.scroll} role="region" aria-label="Two-dimensional walk" tabIndex={0}>
+    <section className={style.scroll} aria-label="Two-dimensional walk" tabIndex={0}>
       <table className={style.grid} data-testid="walk">
         <caption className={style.hidden}>The two-dimensional walk: every memory reference in the order the processor makes them</caption>
         <thead>
@@ -49,7 +49,7 @@ export function WalkGrid({ walk }: { walk: Translation }) {
           })}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }
 
