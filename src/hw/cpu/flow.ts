@@ -4,7 +4,7 @@
 // STOP leaves run(); RESUME looks for interrupts and goes on at RIP, in the loop and not by recursion.
 import {
   REGS, RIP, RIPB_OFF, RIPMASK, MODE, MODE_L, SEG_EBASE, SEG_LIMIT, CS, CPL, EFLAGS, JUMP_CACHE, ALONE_BLOCK, SCRATCH_BLOCK,
-  STRADDLE_BLOCK, STOP, RESUME, STOP_REASON, STOP_BUDGET, STOP_REQUEST, STOP_HALT, STOP_SHUTDOWN, STOP_WAIT_SIPI, STOP_INIT, ACTIVITY, SHADOW, INTR, NMI,
+  STRADDLE_BLOCK, STOP, RESUME, STOP_REASON, STOP_BUDGET, STOP_REQUEST, STOP_HALT, STOP_SHUTDOWN, STOP_VMEXIT, STOP_WAIT_SIPI, STOP_INIT, ACTIVITY, SHADOW, INTR, NMI,
   NMI_BLOCKED, DB_PENDING, BREAK_ON, INIT, SIPI, T_END, N_INTERRUPT,
   left, setLeft, block, setBlock, fault, clearFault, faultVector, faultCode, faultAddress, exception,
   FAULT_ALONE, FAULT_VMEXIT, FAULT_FETCH, STOP_FAULT,
@@ -29,9 +29,21 @@ import { checkFetch } from "./debug";
 let barren: u32 = 0;
 let barrenAt: i64 = 0;
 const MAX_BARREN: u32 = 10000;
-/** 1 while a single-stepped instruction runs. */
+/** A single-stepped instruction runs: its end is a trap. */
 let stepping: bool = false;
-export function setStepping(v: bool): void { stepping = v; }
+/** RF was set when the instruction in hand began: its end clears it ("Resume Flag (RF)"). */
+let resuming: bool = false;
+/** The instruction in hand writes RF itself, or is one iteration of several. */
+export function keepRf(): void { resuming = false; }
+/** The instruction in hand has ended in an event or an exit, which takes the place of the trap. */
+export function dropStep(): void { stepping = false; resuming = false; }
+/** What the end of an instruction that ran alone brings. Nothing of it may outlive run(): it is not saved. */
+function completed(): void {
+  if (stepping) { stepping = false; store<u32>(DB_PENDING, load<u32>(DB_PENDING) | BS); }
+  if (resuming) { resuming = false; store<u32>(EFLAGS, load<u32>(EFLAGS) & ~RF); }
+}
+/** DR6.BS */
+const BS: u32 = 0x4000;
 
 export function prepareFixedRecords(): void {
   store<u64>(STOP, <u64>CASE_STOP);
@@ -43,6 +55,7 @@ export function now(): u64 { return <u64>(load<i64>(T_END) - <i64>left - <i64>ya
 export function clockNow(): i64 { return load<i64>(T_END) - <i64>left - <i64>yanked - <i64>inflight; }
 
 export function stop(reason: u32): usize {
+  if (reason == STOP_VMEXIT) dropStep(); else completed();
   store<u32>(STOP_REASON, reason);
   return STOP;
 }
@@ -197,7 +210,7 @@ function runAlone(): usize {
   const b = resolve();
   if (fault) return raiseHere();
   // The step is still to be made: a single-step trap must not come of it.
-  if (left + yanked < 1) { stepping = false; unyank(); return stop(STOP_BUDGET); }
+  if (left + yanked < 1) { dropStep(); unyank(); return stop(STOP_BUDGET); }
   memory.copy(ALONE_BLOCK, b, 48);
   const rec = ALONE_BLOCK + 32;
   finish(ALONE_BLOCK, 1, pageOffset(rec) + length(rec));
@@ -223,7 +236,7 @@ function dispose(rec: usize): usize {
   setInflight(0);
   if (imported) return stop(kind == FAULT_FETCH ? STOP_BUDGET : STOP_FAULT);
   if (kind == FAULT_ALONE) return runAlone();
-  stepping = false;
+  dropStep();
   const t = clockNow();
   if (t != barrenAt) { barrenAt = t; barren = 0; }
   if (++barren > MAX_BARREN) { barren = 0; unyank(); return stop(STOP_REQUEST); }
@@ -235,7 +248,7 @@ export let movSsUntil: i64 = -1;
 /** The boundary between two instructions: "Relative Priority of Faults and VM Exits", then on at RIP. */
 export function boundary(): usize {
   unyank();
-  if (stepping) { stepping = false; store<u32>(DB_PENDING, load<u32>(DB_PENDING) | 0x4000); }
+  completed();
   // A checkpoint lies before any event of its instant is taken, however the slices are cut.
   if (left <= 0) return stop(STOP_BUDGET);
   const shadow = load<u32>(SHADOW);
@@ -283,11 +296,14 @@ export function boundary(): usize {
   if (activity == 1) return stop(STOP_HALT);
   const single = (load<u32>(EFLAGS) & TF) != 0;
   if (load<u32>(BREAK_ON)) {
-    if (!(load<u32>(EFLAGS) & RF) && checkFetch()) return raiseHere();
+    const rf = (load<u32>(EFLAGS) & RF) != 0;
+    if (!rf && shadow != 2 && checkFetch()) return raiseHere();
+    // MOV SS holds off instruction breakpoints, too. The trap that it has held off is not made up for: the next instruction makes its own, or takes it along.
+    if (shadow == 2) store<u32>(DB_PENDING, load<u32>(DB_PENDING) & ~BS);
     stepping = single;
+    resuming = rf;
     return runAlone();
   }
-  if (single) { stepping = true; return runAlone(); }
   if (shadow) {
     // Nothing is looked for before the next instruction has run.
     if (load<u32>(INTR) | load<u32>(NMI) | load<u32>(DB_PENDING)) return runAlone();

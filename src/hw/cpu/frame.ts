@@ -11,6 +11,7 @@ import { implicit, setImplicit } from "../mmu/walk";
 import { updateContext } from "../mmu/tlb";
 import { spanAllowed } from "./record";
 import { attrOf, limitOf } from "./segment";
+import { keepRf } from "./flow";
 
 let base: u64 = 0;
 let mask: u64 = 0;
@@ -110,6 +111,7 @@ const EXISTING: u32 = 0x3f7fd5;
 export function setFlags(value: u32, which: u32): void {
   const m = which & EXISTING;
   if (m & ARITH) setArithmeticFlags(value);
+  if (m & RF) keepRf();
   const old = load<u32>(EFLAGS);
   let now = ((old & ~m) | (value & m)) & ~ARITH;
   // RF matters to instruction breakpoints only: without one it is not kept past this boundary.

@@ -3,6 +3,7 @@
 //
 //   body:  if (intercepts & I_CPUID) { const pc = intercept(I_CPUID, rec, 0, 0); if (pc) return pc; }
 import { setFault, FAULT_VMEXIT } from "./state";
+import { dropStep } from "./flow";
 
 export const I_CPUID: u64 = 1 << 0;
 export const I_HLT: u64 = 1 << 1;
@@ -54,13 +55,17 @@ let hook: i32 = 0;
  *  record when it exited, 0 when the instruction goes on. `rec` is 0 when no instruction is being executed. */
 export function setInterceptHook(index: i32): void { hook = index; }
 export function intercept(kind: u64, rec: usize, info: u64, extra: u64): usize {
-  return call_indirect<usize>(hook, kind, rec, info, extra);
+  const pc = call_indirect<usize>(hook, kind, rec, info, extra);
+  if (pc) dropStep();
+  return pc;
 }
 let virtualInstruction: i32 = 0;
 /** @param index of (number: u32, rec: usize, operand: u64): usize that executes VMX or SVM instructions. */
 export function setVirtualInstructionHook(index: i32): void { virtualInstruction = index; }
 export function virtualInstructionHook(number: u32, rec: usize, operand: u64): usize {
-  return call_indirect<usize>(virtualInstruction, number, rec, operand);
+  const before = intercepts, pc = call_indirect<usize>(virtualInstruction, number, rec, operand);
+  if (intercepts != before) dropStep(); // VM entry: what the host steps over is no trap of the guest
+  return pc;
 }
 /** Abandon the access in hand: the second stage has recorded an exit. */
 export function secondStageFault(): void { setFault(FAULT_VMEXIT); }

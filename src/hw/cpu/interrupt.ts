@@ -28,7 +28,7 @@ import {
   openCurrent, openInner, openLong, push, peek, stackPointer, setStackPointer, advance, setFlags,
 } from "./frame";
 import { taskSwitch, taskExit, takeTaskExit, SOURCE_IRET, SOURCE_GATE } from "./task";
-import { next, resume, raise, stop } from "./flow";
+import { next, resume, raise, stop, dropStep } from "./flow";
 
 export const KIND_EXTERNAL: i32 = 0;
 export const KIND_NMI: i32 = 2;
@@ -346,6 +346,12 @@ function softwareInterrupt(rec: usize, vector: i32, kind: i32): usize {
     return raise(rec);
   }
   vectoring = false;
+  dropStep();
+  // INT1 is the debug exception itself: what MOV SS has held back comes with it.
+  if (kind == KIND_INT1) {
+    store<u64>(DR6, load<u64>(DR6) | (load<u32>(DB_PENDING) & 0xf));
+    store<u32>(DB_PENDING, 0);
+  }
   return taskExit ? takeTaskExit() : resume();
 }
 export function int(rec: usize, vector: u32): usize {

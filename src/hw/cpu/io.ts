@@ -13,7 +13,7 @@ import { yank, setInflight } from "../mmu/phys";
 import { intercepts, intercept, I_IO } from "./intercept";
 import { attrOf, baseOf, limitOf, readSystem, UNUSABLE } from "./segment";
 import { checkPort } from "./debug";
-import { next, jump, raise } from "./flow";
+import { next, jump, raise, keepRf } from "./flow";
 
 @external("env", "portRead") declare function envPortRead(port: u32, size: u32): u32;
 @external("env", "portWrite") declare function envPortWrite(port: u32, size: u32, value: u32): void;
@@ -83,7 +83,9 @@ function advanceString(rec: usize, index: i32, size: u32, asize: u32): usize {
   if (!rep(rec)) return next(rec);
   const left = (get<u64>(RCX) - 1) & mask;
   putAddress(RCX, left, asize);
-  return left ? jump(ripOf(rec)) : next(rec);
+  if (!left) return next(rec);
+  keepRf();
+  return jump(ripOf(rec));
 }
 export function ins(rec: usize, size: u32): usize {
   const asize = addressSize(rec), mask = addressMask(asize), port = load<u32>(REGS + RDX) & 0xffff, repeated = rep(rec);

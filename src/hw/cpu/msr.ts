@@ -71,6 +71,8 @@ function plain(n: u32): usize {
   return 0;
 }
 @inline function atEmbedder(n: u32): bool { return n == 0x1b || n == 0x6e0 || (n >= 0x800 && n <= 0x8ff); }
+/** IA32_SPEC_CTRL and IA32_PRED_CMD: CPUID bit IBRS, or AMD's bit IBPB for the latter. */
+function hasSpeculationControl(): bool { return (cpuidBit(7, 0, 3) & (1 << 26)) != 0; }
 @inline function hasVmx(): bool { return (cpuidBit(1, 0, 2) & 0x20) != 0; }
 
 /** Between two instructions none is in hand, so the clock is one further than an instruction sees it. */
@@ -183,7 +185,8 @@ export function writeMsr(n: u32, v: u64): void {
     case 0x79: return; // microcode update trigger
     case 0x17a: if (v && !host) { setBad(); return; } break;
     case 0x179: case 0x17: case 0xfe: case 0xce: case 0x10a: if (!host) setBad(); return;
-    case 0x49: case 0x48: if (n == 0x48 && !(cpuidBit(7, 0, 3) & (1 << 26))) setBad(); return;
+    case 0x48: if (!hasSpeculationControl()) setBad(); return;
+    case 0x49: if (v & ~1 || !(hasSpeculationControl() || cpuidBit(0x80000008, 0, 1) & (1 << 12))) setBad(); return;
     case 0x186: case 0x187: case 0xc1: case 0xc2: case 0x38f: case 0x390: case 0xe7: case 0xe8:
     case 0xc0010010: case 0xc0010015:
     case 0x19b: case 0x1b0: case 0x1fc: case 0x2a: case 0x1db: case 0x1dc: case 0x1dd: case 0x1de: case 0x34: return;

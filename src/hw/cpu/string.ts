@@ -10,7 +10,7 @@ import { zf } from "./flags";
 import { rd, wr } from "../mmu/access";
 import { context } from "../mmu/tlb";
 import { rep, addressSize, addressMask, seg, segmentedSpan, ripOf } from "./record";
-import { next, raise, resume } from "./flow";
+import { next, raise, resume, keepRf } from "./flow";
 import { RIP } from "./state";
 import { yanked, unyank, yank } from "../mmu/phys";
 
@@ -98,6 +98,7 @@ import { yanked, unyank, yank } from "../mmu/phys";
 function settle(rec: usize, done: u64, finished: bool): usize {
   if (done > 1) { unyank(); setLeft(left - <i32>(done - 1)); yank(); }
   if (finished) return next(rec);
+  keepRf();
   if (done == 0) { unyank(); setLeft(left + 1); yank(); } // nothing ran: the record's own instruction is given back
   store<u64>(RIP, ripOf(rec));
   return resume();

@@ -64,6 +64,11 @@ function alignmentMask(size: u32): u64 {
   setFault(FAULT_ALONE);
   return false;
 }
+/** Data breakpoints on an operand: a page that holds one never gets into the fast TLB. */
+@inline function watchData(la: u64, size: u32, write: bool): bool {
+  if (!implicit && (watch(la & ~0xfff) || ((la & 0xfff) + size > 4096 && watch(wrap((la + size - 1) & ~0xfff))))) checkData(la, size, write);
+  return !fault;
+}
 @inline function wrap(la: u64): u64 { return load<u32>(MODE) & MODE_L ? la : la & 0xffffffff; }
 
 /** Linear-memory offset of a byte that may be read, entering the fast TLB; 0: a device at devicePa, or a fault. */
@@ -100,8 +105,7 @@ function writable(la: u64, size: u32): usize {
   return at;
 }
 export function rdSlow(la: u64, size: u32, rec: usize): u64 {
-  if (!implicit && watch(la & ~0xfff)) { checkData(la, size, false); if (fault) return 0; }
-  if (!addressCheck(la, size, rec)) return 0;
+  if (!watchData(la, size, false) || !addressCheck(la, size, rec)) return 0;
   if ((la & 0xfff) + size > 4096) {
     const n = 4096 - <u32>(la & 0xfff);
     const low = rdSlow(la, n, rec);
@@ -133,8 +137,7 @@ export function rdSlow(la: u64, size: u32, rec: usize): u64 {
   else for (let i: u32 = 0; i < size; i++) store<u8>(at + i, <u8>(v >> (i * 8)));
 }
 export function wrSlow(la: u64, size: u32, v: u64, rec: usize): void {
-  if (!implicit && watch(la & ~0xfff)) { checkData(la, size, true); if (fault) return; }
-  if (!addressCheck(la, size, rec)) return;
+  if (!watchData(la, size, true) || !addressCheck(la, size, rec)) return;
   if ((la & 0xfff) + size > 4096) {
     const n = 4096 - <u32>(la & 0xfff), next = wrap(la + n);
     // Both pages are probed before either is written.
@@ -157,8 +160,7 @@ export function wrSlow(la: u64, size: u32, v: u64, rec: usize): void {
 }
 let bounceRec: usize = 0;
 export function rmwSlow(la: u64, size: u32, rec: usize): usize {
-  if (!implicit && watch(la & ~0xfff)) { checkData(la, size, true); if (fault) return 0; }
-  if (!addressCheck(la, size, rec)) return 0;
+  if (!watchData(la, size, true) || !addressCheck(la, size, rec)) return 0;
   if ((la & 0xfff) + size <= 4096) {
     const at = writable(la, size);
     if (at || fault) return at;
@@ -186,7 +188,7 @@ export function writeBack(): void {
   else { wrSlow(la, 8, load<u64>(BOUNCE), bounceRec); wrSlow(wrap(la + 8), 8, load<u64>(BOUNCE, 8), bounceRec); }
 }
 export function rdPtrSlow(la: u64, size: u32, rec: usize): usize {
-  if (!addressCheck(la, size, rec)) return 0;
+  if (!watchData(la, size, false) || !addressCheck(la, size, rec)) return 0;
   if ((la & 0xfff) + size <= 4096) {
     const at = readable(la);
     if (at || fault) return at;

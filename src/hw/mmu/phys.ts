@@ -44,8 +44,19 @@ export function setInflight(v: i32): void { inflight = v; }
 
 @inline export function a20(pa: u64): u64 { return load<u32>(A20) ? pa : pa & ~0x100000; }
 
+/** Part of an operand that a page boundary has cut: the largest power of two that is aligned and fits. */
+function part(pa: u64, rest: u32): u32 {
+  let n: u32 = 4;
+  while (n > rest || (pa & (n - 1))) n >>= 1;
+  return n;
+}
+/** @param size any from 1 to 8; the device is asked for 1, 2, 4 or 8 bytes */
 export function deviceRead(pa: u64, size: u32): u64 {
   if (pa >= CLAIMED) return claimedAccess(pa, size, 0, 0);
+  if (size & (size - 1)) {
+    const n = part(pa, size), low = deviceRead(pa, n);
+    return low | (deviceRead(pa + n, size - n) << (n << 3));
+  }
   inflight = 1;
   envMmioRead(<u32>pa, <u32>(pa >> 32), size);
   inflight = 0;
@@ -54,6 +65,12 @@ export function deviceRead(pa: u64, size: u32): u64 {
 }
 export function deviceWrite(pa: u64, size: u32, value: u64): void {
   if (pa >= CLAIMED) { claimedAccess(pa, size, 1, value); yank(); return; }
+  if (size & (size - 1)) {
+    const n = part(pa, size);
+    deviceWrite(pa, n, value & ((<u64>1 << (n << 3)) - 1));
+    deviceWrite(pa + n, size - n, value >> (n << 3));
+    return;
+  }
   store<u64>(MAILBOX, value);
   inflight = 1;
   envMmioWrite(<u32>pa, <u32>(pa >> 32), size);
