@@ -83,6 +83,7 @@ async function everything() {
   });
   await check("import law", ["tools/law/check.mjs"]);
   await check("types (tsc)", ["node_modules/typescript/bin/tsc", "--pretty", "false"]);
+  await check("types of src/hw's tests (tsc)", ["node_modules/typescript/bin/tsc", "-p", "src/hw", "--pretty", "false"]);
   await check("lint (biome)", ["node_modules/@biomejs/biome/bin/biome", "lint", "--max-diagnostics=50"]);
   await check("page build", ["node_modules/vite/bin/vite.js", "build", "--logLevel", "warn"]);
   await suite(

@@ -8,7 +8,7 @@
 //   readFarPointer(rec, size): bool, farOffset, farSelector    for LDS.. and the above
 //   syscall(rec), sysret(rec, size), sysenter(rec), sysexit(rec, size): usize
 import {
-  REGS, RIP, RCX, RDX, RSP, R11, CPL, EFER, PMODE, LONG, MODE, MODE_L, CS, SS, TR, STAR, LSTAR, SFMASK,
+  REGS, RIP, RCX, RDX, RSP, R11, CPL, EFER, PMODE, LONG, MODE, MODE_L, CS, SS, TR, STAR, LSTAR, CSTAR, SFMASK,
   SYSENTER_CS, SYSENTER_ESP, SYSENTER_EIP, CR0, fault, exception,
 } from "./state";
 import { flags, IF, RF, VM } from "./flags";
@@ -24,7 +24,8 @@ import {
 } from "./frame";
 import { innerStack, innerSelector, returnTo } from "./interrupt";
 import { taskSwitch, taskExit, takeTaskExit, SOURCE_CALL, SOURCE_JMP } from "./task";
-import { resume, raise } from "./flow";
+import { cpuidBit } from "./cpuid";
+import { resume, raise, stepByFlag } from "./flow";
 
 export let farOffset: u64 = 0;
 export let farSelector: u32 = 0;
@@ -249,33 +250,45 @@ export function ret_far(rec: usize, size: u32, release: u32): usize {
 const FLAT64: u32 = 0xa09b; // present, code, execute-read, accessed, G, L
 const FLAT32: u32 = 0xc09b;
 const STACK: u32 = 0xc093;
-const USER: u32 = 0x60;
+/** EBX of CPUID leaf 0. */
+const AUTHENTIC_AMD: u32 = 0x68747541;
 function enterFlat(cs: u32, csAttr: u32, ss: u32, cpl: u32): void {
   store<u32>(CPL, cpl);
   const dpl = cpl << 5;
   setSegment(CS, (cs & 0xfffc) | cpl, 0, 0xffffffff, csAttr | dpl);
   setSegment(SS, (ss & 0xfffc) | cpl, 0, 0xffffffff, STACK | dpl);
 }
+/** SYSCALL and SYSRET outside 64-bit mode are AMD's: #UD elsewhere, and without EFER.SCE. */
+function systemCalls(): bool {
+  const offered = load<u32>(MODE) & MODE_L || (load<u32>(PMODE) & 1 && cpuidBit(0, 0, 1) == AUTHENTIC_AMD);
+  if (offered && load<u64>(EFER) & 1) return true;
+  exception(6, -1);
+  return false;
+}
 export function syscall(rec: usize): usize {
-  if (!(load<u32>(MODE) & MODE_L) || !(load<u64>(EFER) & 1)) { exception(6, -1); return raise(rec); }
-  const f = flags(), selector = <u32>(load<u64>(STAR) >> 32) & 0xffff;
+  if (!systemCalls()) return raise(rec);
+  const f = flags(), star = load<u64>(STAR), selector = <u32>(star >> 32) & 0xffff, long = load<u32>(PMODE) == LONG;
+  const from64 = (load<u32>(MODE) & MODE_L) != 0;
   store<u64>(REGS + RCX, ripAfter(rec));
-  store<u64>(REGS + R11, <u64>(f & ~RF));
-  enterFlat(selector, FLAT64, selector + 8, 0);
-  setFlags(0, <u32>load<u64>(SFMASK) | RF);
-  store<u64>(RIP, load<u64>(LSTAR));
+  if (long) store<u64>(REGS + R11, <u64>(f & ~RF));
+  enterFlat(selector, long ? FLAT64 : FLAT32, selector + 8, 0);
+  setFlags(0, long ? <u32>load<u64>(SFMASK) | RF : VM | IF | RF);
+  store<u64>(RIP, from64 ? load<u64>(LSTAR) : long ? load<u64>(CSTAR) : star & 0xffffffff);
   updateMode();
+  stepByFlag();
   return resume();
 }
 export function sysret(rec: usize, size: u32): usize {
-  if (!(load<u32>(MODE) & MODE_L) || !(load<u64>(EFER) & 1)) { exception(6, -1); return raise(rec); }
-  const rip = size == 8 ? load<u64>(REGS + RCX) : load<u64>(REGS + RCX) & 0xffffffff;
+  if (!systemCalls()) return raise(rec);
+  const rip = size == 8 ? load<u64>(REGS + RCX) : load<u64>(REGS + RCX) & 0xffffffff, long = load<u32>(PMODE) == LONG;
   if (load<u32>(CPL) != 0 || !canonical(rip)) { exception(13, 0); return raise(rec); }
   const selector = <u32>(load<u64>(STAR) >> 48);
   enterFlat(size == 8 ? selector + 16 : selector, size == 8 ? FLAT64 : FLAT32, selector + 8, 3);
-  setFlags(<u32>load<u64>(REGS + R11), 0x3c7fd7 & ~RF);
+  if (long) setFlags(<u32>load<u64>(REGS + R11), 0x3c7fd7 & ~RF);
+  else setFlags(IF, IF);
   store<u64>(RIP, rip);
   updateMode();
+  stepByFlag();
   return resume();
 }
 export function sysenter(rec: usize): usize {

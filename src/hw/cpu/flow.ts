@@ -37,6 +37,8 @@ let resuming: bool = false;
 export function keepRf(): void { resuming = false; }
 /** The instruction in hand has ended in an event or an exit, which takes the place of the trap. */
 export function dropStep(): void { stepping = false; resuming = false; }
+/** SYSCALL and SYSRET trap if TF is set when they end, whatever it was before. */
+export function stepByFlag(): void { stepping = (load<u32>(EFLAGS) & TF) != 0; }
 /** What the end of an instruction that ran alone brings. Nothing of it may outlive run(): it is not saved. */
 function completed(): void {
   if (stepping) { stepping = false; store<u32>(DB_PENDING, load<u32>(DB_PENDING) | BS); }

@@ -4,7 +4,8 @@
 // of the case. Each IDT gate leads to a HLT of its own, so the address at which the core stops names the vector; the
 // frame on the ring-0 stack holds the rest.
 import { readFileSync } from "node:fs";
-import { Core, featureIndex, layout, readFxsave, readRegs, type Segment as CoreSegment, writeFxsave, writeRegs, writeSregs } from "../index.ts";
+import { Core, featureIndex, layout, readFxsave, readRegs, writeFxsave, writeRegs, writeSregs } from "../index.ts";
+import type { Segment as CoreSegment } from "../../base/index.ts";
 import type { Case, Mode, OneStep, Outcome, Segment } from "./fixtures/load.ts";
 import { codePage, dataPage, pageSize, readOnlyPage, stackPage } from "./fixtures/load.ts";
 

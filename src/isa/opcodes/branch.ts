@@ -71,8 +71,8 @@ CE                   INTO               -             -     end i64 r:o
 CF                   IRETW/IRETD/IRETQ  -             -     end body:iret w:oszapcdi
 F1                   INT1               -             -     end body:int1
 62 /r mod=m          BOUND              Gv,Ma         rr    i64
-0F 05                SYSCALL            -             -     end o64 syscall
-0F 07                SYSRETD/SYSRETD/SYSRETQ  -             -     end o64 cpl0 syscall body:sysret
+0F 05                SYSCALL            -             -     end syscall
+0F 07                SYSRETD/SYSRETD/SYSRETQ  -             -     end syscall body:sysret
 0F 34                SYSENTER           -             -     end noreal sep
 0F 35                SYSEXITD/SYSEXITD/SYSEXITQ  -             -     end noreal cpl0 sep body:sysexit
 0F 0B                UD2                -             -     end body:ud
