@@ -236,9 +236,9 @@ function dispose(rec: usize): usize {
   clearFault();
   setImplicit(false);
   setInflight(0);
-  if (imported) return stop(kind == FAULT_FETCH ? STOP_BUDGET : STOP_FAULT);
-  if (kind == FAULT_ALONE) return runAlone();
+  if (kind == FAULT_ALONE && !imported) return runAlone();
   dropStep();
+  if (imported) return stop(kind == FAULT_FETCH ? STOP_BUDGET : STOP_FAULT);
   const t = clockNow();
   if (t != barrenAt) { barrenAt = t; barren = 0; }
   if (++barren > MAX_BARREN) { barren = 0; unyank(); return stop(STOP_REQUEST); }
@@ -300,7 +300,8 @@ export function boundary(): usize {
   if (load<u32>(BREAK_ON)) {
     const rf = (load<u32>(EFLAGS) & RF) != 0;
     if (!rf && shadow != 2 && checkFetch()) return raiseHere();
-    // MOV SS holds off instruction breakpoints, too. The trap that it has held off is not made up for: the next instruction makes its own, or takes it along.
+    // MOV SS holds off instruction breakpoints, too, and the trap of its own is not made up for: the next
+    // instruction makes one, or ends in an event that takes its place.
     if (shadow == 2) store<u32>(DB_PENDING, load<u32>(DB_PENDING) & ~BS);
     stepping = single;
     resuming = rf;

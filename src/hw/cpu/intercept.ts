@@ -64,7 +64,7 @@ let virtualInstruction: i32 = 0;
 export function setVirtualInstructionHook(index: i32): void { virtualInstruction = index; }
 export function virtualInstructionHook(number: u32, rec: usize, operand: u64): usize {
   const before = intercepts, pc = call_indirect<usize>(virtualInstruction, number, rec, operand);
-  if (intercepts != before) dropStep(); // VM entry: what the host steps over is no trap of the guest
+  if (~before & intercepts & I_VMX) dropStep(); // VM entry: what the host steps over is no trap of the guest
   return pc;
 }
 /** Abandon the access in hand: the second stage has recorded an exit. */

@@ -1,7 +1,8 @@
 // What the silicon fixtures cannot show of the x87 and of state saving: privileged control bits, real mode, XSAVE.
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { Core, featureIndex, layout, readFxsave, readRegs, resetRegisters } from "../index.ts";
+import { parseCpu } from "../../isa/index.ts";
+import { Core, featureIndex, layout, readFxsave, readRegs, readXsave, resetRegisters, writeXsave } from "../index.ts";
 
 const CODE = 0x1000, STACK = 0x2000, DATA = 0x5000, HANDLERS = 0x3000;
 const NE = 0x20n, TS = 8n, EM = 4n, MP = 2n;
@@ -150,5 +151,20 @@ test("approximate reciprocals are within 1.5 * 2^-12", async () => {
       expect(Math.abs(rcp * v - 1)).toBeLessThan(bound);
       expect(Math.abs(rsqrt * Math.sqrt(v) - 1)).toBeLessThan(bound);
     }
+  }
+});
+
+test("FCS and FDS are kept, by FXSAVE and in the machine's state; no model announces that they are gone", async () => {
+  const core = await open();
+  const ES = 2; // any selector but that of CS
+  core.u32[layout.SEG_SEL / 4] = ES;
+  run(core, 0x26, 0xd9, 0x06, ...low(DATA), 0x0f, 0xae, 0x06, ...low(DATA)); // FLD dword [es:DATA], FXSAVE [DATA]
+  expect([word(core, DATA + 12), word(core, DATA + 20)]).toEqual([0, ES]);
+  const image = readXsave(core), other = await open();
+  writeXsave(other, image);
+  expect([other.u32[layout.FCS / 4], other.u32[layout.FDS / 4]]).toEqual([0, ES]);
+  for (const name of ["vitrine", "qemu64"]) {
+    const leaf = parseCpu(name).leaves.find((l) => l.leaf === 7);
+    expect(((leaf?.ebx ?? 0) >> 13) & 1, name).toBe(0);
   }
 });
