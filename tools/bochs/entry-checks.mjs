@@ -1,5 +1,5 @@
-// What Bochs answers to the VM entries of src/hw/vmx/entry-cases.ts: node tools/bochs/entry-checks.mjs
-// Writes src/hw/vmx/fixtures/bochs-entry-{32,64}.txt, a line per case. Needs bochs, nasm and SeaBIOS (Debian's packages).
+// What Bochs answers to the VM entries and exits of src/hw/vmx/{entry,exit}-cases.ts: node tools/bochs/entry-checks.mjs
+// Writes src/hw/vmx/fixtures/bochs-{entry-64,entry-32,exit}.txt, a line per case. Needs bochs, nasm and SeaBIOS (Debian's packages).
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { at } from "../lib/fingerprint.mjs";
 const MODEL = process.argv[2] ?? "broadwell_ult";
 const SECTOR = 512;
 const GEOMETRY = { cylinders: 20, heads: 16, spt: 63 };
-const SECONDS = 15;
+const SECONDS = Number(process.env.SECONDS ?? 15);
 const source = at("src/hw/vmx/entry-guest.ts");
 const work = mkdtempSync(join(tmpdir(), "vitrine-bochs-"));
 
@@ -24,8 +24,8 @@ async function guests() {
   });
   return import(pathToFileURL(outfile).href);
 }
-function bochs(host, { bytes, entry }) {
-  const file = (name) => join(work, `${name}-${host}`), sectors = Math.ceil(bytes.length / SECTOR);
+function bochs(table, { bytes, entry }) {
+  const file = (name) => join(work, `${name}-${table}`), sectors = Math.ceil(bytes.length / SECTOR);
   execFileSync("nasm", ["-f", "bin", `-DENTRY=${entry}`, `-DSECTORS=${sectors}`, "-o", file("boot"), at("guests/oracle/boot.asm")]);
   writeFileSync(file("disk"), Buffer.concat([readFileSync(file("boot")), bytes]));
   truncateSync(file("disk"), GEOMETRY.cylinders * GEOMETRY.heads * GEOMETRY.spt * SECTOR);
@@ -48,11 +48,11 @@ log: ${file("log")}
 
 mkdirSync(at("src/hw/vmx/fixtures"), { recursive: true });
 try {
-  const { entryGuest, bochsOutcomes } = await guests();
-  for (const host of [64, 32]) {
-    const lines = bochsOutcomes(host, bochs(host, entryGuest(host, true)));
-    writeFileSync(at(`src/hw/vmx/fixtures/bochs-entry-${host}.txt`), `${lines.join("\n")}\n`);
-    console.log(`bochs: ${lines.length} entries by a ${host}-bit host on ${MODEL}`);
+  const { entryGuest, bochsOutcomes, tables } = await guests();
+  for (const table of tables) {
+    const lines = bochsOutcomes(table, bochs(table, entryGuest(table, true)));
+    writeFileSync(at(`src/hw/vmx/fixtures/bochs-${table}.txt`), `${lines.join("\n")}\n`);
+    console.log(`bochs: ${table}: ${lines.length} cases on ${MODEL}`);
   }
 } finally {
   if (process.env.KEEP) console.log(work);

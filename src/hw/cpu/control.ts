@@ -156,13 +156,13 @@ export function mov_to_cr(rec: usize, cr: u32, reg: u32): usize {
   return fault ? raise(rec) : next(rec);
 }
 function writeCr8(rec: usize): usize {
-  if (crValue & ~15) return gp(rec);
   if (intercepts & I_MOV_CR8) {
     crHandled = false;
     const pc = intercept(I_MOV_CR8, rec, 0, crValue);
     if (pc) return pc;
     if (crHandled) return next(rec);
   }
+  if (crValue & ~15) return gp(rec);
   setInflight(1);
   envTprWrite(<u32>crValue);
   setInflight(0);

@@ -132,15 +132,23 @@ function run(vector: i32, code: i32, kind: i32, rip: u64, at: u64): usize {
       vectoring = false;
       return pc;
     }
-    const second = faultVector;
+    // The second exception may exit as itself, before the two become a double fault.
+    const second = faultVector, secondCode = faultCode;
+    let pc = ask(second, secondCode, KIND_EXCEPTION, 0, 0);
+    if (pc) return pc;
     const e = escalation(vector, kind, second);
     if (e == 2) return tripleFault();
-    if (e == 1) { vector = 8; code = 0; }
-    else { vector = second; code = faultCode; }
     kind = KIND_EXCEPTION;
     rip = at;
-    const pc = ask(vector, code, kind, 0, 0);
-    if (pc) return pc;
+    if (e == 1) {
+      vector = 8;
+      code = 0;
+      pc = ask(vector, code, kind, 0, 0);
+      if (pc) return pc;
+    } else {
+      vector = second;
+      code = secondCode;
+    }
     commitException(vector);
     record(vector, code, kind, 0);
   }

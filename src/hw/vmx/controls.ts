@@ -235,7 +235,7 @@ function lmsw(rec: usize, value: u64): usize {
 function cr8(rec: usize, read: bool, p: u32): usize {
   const reg = <u64>(B(rec) >> 3);
   if (p & (read ? S.P_CR8_STORE : S.P_CR8_LOAD)) return vmExit(28, 8 | (read ? 0x10 : 0) | (reg << 8), rec);
-  if (!(p & S.P_TPR_SHADOW)) return 0;
+  if (!(p & S.P_TPR_SHADOW) || (!read && crValue > 15)) return 0;
   const at = S.r64(F.VIRTUAL_APIC) + 0x80;
   setCrHandled(true);
   if (read) {

@@ -64,14 +64,15 @@ export function commonFields(host: 32 | 64): Fields {
     GUEST_CS_SELECTOR: 8, GUEST_CS_AR_BYTES: long ? 0xa09b : 0xc09b,
     GUEST_LDTR_SELECTOR: 0, GUEST_LDTR_LIMIT: 0, GUEST_LDTR_AR_BYTES: 0x10000,
     GUEST_TR_SELECTOR: 0x18, GUEST_TR_LIMIT: 0x67, GUEST_TR_AR_BYTES: 0x8b,
-    GUEST_GDTR_BASE: "gdt", GUEST_GDTR_LIMIT: 39, GUEST_IDTR_BASE: 0, GUEST_IDTR_LIMIT: 0xffff,
+    GUEST_GDTR_BASE: "gdt", GUEST_GDTR_LIMIT: 55, GUEST_IDTR_BASE: 0, GUEST_IDTR_LIMIT: 0xffff,
     GUEST_CR0: 0x80000031, GUEST_CR3: long ? 0x200000 : 0x203000, GUEST_CR4: long ? 0x2020 : 0x2010, GUEST_DR7: 0x400,
     GUEST_RSP: "stack", GUEST_RIP: "guest", GUEST_RFLAGS: 2,
     GUEST_SYSENTER_CS: 0, GUEST_SYSENTER_ESP: 0, GUEST_SYSENTER_EIP: 0,
     GUEST_IA32_DEBUGCTL: 0, GUEST_IA32_PAT: 0x0007040600070406n, GUEST_IA32_EFER: long ? 0x500 : 0,
     GUEST_INTERRUPTIBILITY_INFO: 0, GUEST_ACTIVITY_STATE: 0, GUEST_PENDING_DBG_EXCEPTIONS: 0,
     GUEST_PDPTE0: 0x205001, GUEST_PDPTE1: 0, GUEST_PDPTE2: 0, GUEST_PDPTE3: 0,
-    "@204000": 0x205001, "@204008": 0, "@208080": 0,
+    VMX_PREEMPTION_TIMER_VALUE: 0, CR3_TARGET_VALUE0: 0, CR3_TARGET_VALUE1: 0,
+    "@204000": 0x205001, "@204008": 0, "@207008": 0, "@208080": 0, "@209008": 0, "@20e000": 0,
   };
 }
 const protectedMode: Fields = {
@@ -274,3 +275,5 @@ export function fieldData(fields: Fields): string {
   const rows = Object.entries(fields).map(([name, value]) => `dd ${encoding(name)}\ndq ${typeof value === "number" ? value >>> 0 : value}`);
   return [`dd ${rows.length}`, ...rows].join("\n");
 }
+/** What to print of a VM exit, as data behind a case. */
+export function reportData(names: readonly string[]): string { return `dd ${[...names.map(encoding), 0].join(", ")}`; }

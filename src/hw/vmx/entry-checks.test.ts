@@ -1,42 +1,9 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { vmEntryChecks } from "../../isa/vm-entry-checks.ts";
-import { layout, Stop } from "../index.ts";
 import { type EntryCase, entryCases } from "./entry-cases.ts";
-import { entryGuest, outcomes } from "./entry-guest.ts";
-import { openCore, poke } from "./fixture.ts";
+import { type Run, runTable } from "./fixture-table.ts";
 
-interface Run {
-  /** What the guest printed for each case. */
-  readonly outcomes: readonly string[];
-  /** The check that the core named for each case, 0 for none. */
-  readonly checks: readonly number[];
-}
-/** Runs the guest as a multiboot loader starts it: 32-bit protected mode, flat segments, paging off. */
-async function run(host: 32 | 64): Promise<Run> {
-  let printed = "";
-  const checks: number[] = [];
-  const core = await openCore([], {
-    portRead: () => 0x20,
-    portWrite: (port, _size, value) => {
-      if (port !== 0x3f8) return;
-      printed += String.fromCharCode(value);
-      if (value === 10) checks.push(x.vmxFailedCheck());
-    },
-  });
-  const x = core.exports, guest = entryGuest(host);
-  poke(core, 0x100000, guest.bytes);
-  core.u64[layout.CR0 / 8] = 0x11n;
-  for (let s = 0; s < 6; s++) {
-    core.u64[layout.SEG_BASE / 8 + s] = 0n;
-    core.u32[layout.SEG_LIMIT / 4 + s] = 0xffffffff;
-    core.u32[layout.SEG_ATTR / 4 + s] = s === 1 ? 0xc09b : 0xc093;
-  }
-  core.u64[layout.RIP / 8] = BigInt(guest.entry);
-  x.updateMode();
-  expect(x.run(10_000_000)).toBe(Stop.Halt);
-  return { outcomes: outcomes(host, printed), checks: checks.slice(0, -1) };
-}
 /** What the processor must answer: error 7 or 8, exit 33 with bit 31, or the exit of a guest that has entered. */
 function expected({ check, qualification = 0, reason = 12 }: EntryCase): string {
   const hex = (n: number): string => n.toString(16).padStart(8, "0");
@@ -60,7 +27,7 @@ const tell = (c: EntryCase, i: number): string => `${i} ${c.check} ${c.variant} 
 
 describe.each([64, 32] as const)("a %i-bit host", (host) => {
   let ours: Run;
-  beforeAll(async () => { ours = await run(host); });
+  beforeAll(async () => { ours = await runTable(`entry-${host}`); });
   const all = entryCases[host];
 
   test("every case fails the check that it is about, and no other", () => {

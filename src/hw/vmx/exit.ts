@@ -52,11 +52,6 @@ export function vmExit(reason: u32, qualification: u64, rec: usize): usize {
     w(F.IDT_VECTORING, <u32>vectoringVector | (<u32>vectoringKind << 8) | (code ? 0x800 : 0) | 0x80000000);
     if (code) w(F.IDT_ERROR_CODE, <u32>vectoringCode);
     if (vectoringKind >= 4) n = vectoringLength;
-    // The event is not pending again until the hypervisor injects it: blocking that it caused stays as it was before.
-    if (vectoringKind == 2) {
-      if (load<u32>(S.PIN) & S.PIN_VNMI) store<u32>(S.VIRTUAL_NMI_BLOCKED, reason == 9 ? 1 : 0);
-      else store<u32>(NMI_BLOCKED, reason == 9 ? 1 : 0);
-    }
   }
   w(F.EXIT_REASON, reason);
   S.w64(F.QUALIFICATION, qualification);

@@ -12,6 +12,8 @@ import { CR0_OWNED, CR4_OWNED, VmxGuestState } from "./state.ts";
 
 const VALID = 0x80000000,
   HAS_CODE = 0x800;
+/** Exit reason. */
+const TASK_SWITCH = 9;
 const NO_LINK = 0xffffffffffffffffn;
 
 export interface VmxOptions {
@@ -175,6 +177,9 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
         length: v.number(F.EXIT_LENGTH),
         counted: this.#softwareInjected,
       };
+      // An NMI to be delivered again must not be blocked by itself ("Resuming Guest Software after Handling an Exception").
+      const nmi = (info & 0x700) === 0x200 && (reason & 0xffff) !== TASK_SWITCH;
+      if (nmi) v.put(F.INTERRUPTIBILITY, v.number(F.INTERRUPTIBILITY) & ~8);
     }
     return "exit";
   }

@@ -20,7 +20,16 @@ next:
   call fields
   mov esi, ebx
   call fields
+  mov [report], esi
+.report:
+  mov eax, [esi]
+  add esi, 4
+  test eax, eax
+  jnz .report
   mov ebx, esi
+  ; The guest may change every register.
+  mov [mine], ebx
+  mov [mine+4], ebp
   vmlaunch
   jc invalid
   jnz invalid
@@ -36,12 +45,18 @@ invalid:
 ; HOST_RIP
 back:
   mov esp, stack
+  mov ebx, [mine]
+  mov ebp, [mine+4]
   mov al, 'X'
   call say
-  mov eax, VM_EXIT_REASON
+  mov esi, [report]
+.one:
+  mov eax, [esi]
+  test eax, eax
+  jz line
+  add esi, 4
   call field
-  mov eax, EXIT_QUALIFICATION
-  call field
+  jmp .one
 line:
   mov al, 10
   call letter
@@ -133,13 +148,16 @@ guest:
 align 8
 gdt:
   dq 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x0000890000000067, 0x00cf9b000000ffff
+  dq 0x00008920e0000067, 0x0000850000280000 ; a TSS, a task gate to it
 gdt_pointer:
-  dw 39
+  dw 55
   dd gdt
   dd 0
 align 8
 vmxon_pointer: dq VMXON_REGION
 vmcs_pointer: dq VMCS_REGION
 kept: dq 0
+mine: dq 0
+report: dq 0
 times 512 db 0
 stack:

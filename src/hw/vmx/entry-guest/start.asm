@@ -2,10 +2,10 @@
 ; start.asm, then host32.asm or host64.asm, then cases.asm, then the cases as data. Multiboot 1; Bochs gets a boot sector.
 ;
 ;   NNN I        VMfailInvalid                     NNN V E      VMfailValid with VM-instruction error E
-;   NNN X R Q    VM exit with reason R, qualification Q        NNN W F ..   VMWRITE of field F failed
+;   NNN X F ..   VM exit, with the fields asked for            NNN W F ..   VMWRITE of field F failed
 ;
-; A case is a count and that many {field u32, value u64}. A field of 1000_0000h and above is memory: the eight bytes at the
-; rest of the number.
+; A case is a count and that many {field u32, value u64}, then the fields u32 to print after a VM exit and a zero. A field of
+; 1000_0000h and above is memory: the eight bytes at the rest of the number.
 
 %define COM1 0x3f8
 %define PML4 0x200000
@@ -20,8 +20,6 @@
 %define VMCS_REGION 0x20c000
 %define TABLES_END 0x210000
 %define VM_INSTRUCTION_ERROR 0x4400
-%define VM_EXIT_REASON 0x4402
-%define EXIT_QUALIFICATION 0x6400
 
 bits 32
 org 0x100000
