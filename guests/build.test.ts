@@ -94,6 +94,34 @@ describe("on the bare machine", () => {
     expect(stop).toMatchObject({ kind: "exit", status: 1 });
   });
 
+  // QEMU 7.2 prints the same with -cpu EPYC, with -cpu qemu64,+svm and with -cpu max.
+  test.each(["vitrine-amd,+svm", "vitrine-amd,+svm,-npt", "qemu64,+svm"])("svm11 takes the eleven steps with SVM on %s", async (cpu) => {
+    const { serial, stop } = await runGuest("svm11", { cpu });
+    expect(serial.split("\r\n")).toEqual([
+      "Vitrine svm11: the same day with SVM",
+      " 1 EFER.SVME = 1",
+      " 2 VMRUN VM1",
+      " 3 VM1 exits: code 72 CPUID",
+      " 4 VMRUN VM2",
+      " 5 VM2 exits: code 81 VMMCALL",
+      " 6 VMRUN VM2",
+      " 7 VM2 exits: code 72 CPUID",
+      " 8 VMRUN VM2",
+      " 9 VM2 exits: code 78 HLT; VMRUN VM1",
+      "10 VM1 exits: code 78 HLT",
+      "11 EFER.SVME = 0",
+      "both machines are gone",
+      "",
+    ]);
+    expect(stop).toMatchObject({ kind: "exit", status: 1 });
+  });
+
+  test("svm11 says so when SVM was not asked for", async () => {
+    const { serial, stop } = await runGuest("svm11", { cpu: "qemu64" });
+    expect(serial).toContain("no SVM here");
+    expect(stop).toMatchObject({ kind: "exit", status: 3 });
+  });
+
   test("vmm11 says so when the CPU has no VMX", async () => {
     const { serial, stop } = await runGuest("vmm11", { cpu: "qemu64" });
     expect(serial).toContain("no VMX here");

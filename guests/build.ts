@@ -1,6 +1,7 @@
 /// <reference path="./asm.d.ts" />
 import { type Assembled, assemble } from "../src/isa/index.ts";
 import hello64 from "./hello64.asm?raw";
+import svm11 from "./svm11.asm?raw";
 import twoProcesses from "./two-processes.asm?raw";
 import vmm11 from "./vmm11.asm?raw";
 
@@ -8,6 +9,7 @@ const sources = {
   hello64,
   "two-processes": twoProcesses,
   vmm11,
+  svm11,
 } as const;
 
 export type GuestName = keyof typeof sources;

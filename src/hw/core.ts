@@ -17,12 +17,15 @@ export { step, deliverEvent } from "./cpu/imported";
 export { importMemory } from "./mmu/imported";
 export * from "./vmx/public";
 import { vmxInit, forgetMappings } from "./vmx/public";
+export * from "./svm/public";
+import { svmInit } from "./svm/public";
 import { STEP_BYTES } from "./cpu/imported";
 
 /** Once after instantiation. */
 export function init(): void {
   prepareFixedRecords();
   vmxInit();
+  svmInit();
   store<u64>(REGS + ZERO_OFF, 0);
   store<u32>(A20, 1);
   dropCode();

@@ -104,6 +104,16 @@ export interface CoreExports {
   vmResume(): number;
   invEpt(type: bigint, eptp: bigint): number;
   invVpid(type: bigint, vpid: number, la: bigint): number;
+  // SVM (src/hw/svm); physical addresses of pages
+  svmReset(): void;
+  svmRestored(): void;
+  svmGuest(): number;
+  svmFailedCheck(): number;
+  svmBecomeHost(saveArea: bigint): void;
+  svmRun(vmcb: bigint): number;
+  svmLoad(vmcb: bigint): void;
+  svmSave(vmcb: bigint): void;
+  svmInvalidate(la: bigint, asid: number): void;
 }
 
 const WASM_PAGE = 65536;

@@ -5,17 +5,22 @@ import { type CpuidLeaf, type CpuModel, cpuidFeature, cpuidHas } from "../isa/in
 /** Leaves whose answer depends on ECX. */
 const INDEXED: ReadonlySet<number> = new Set([4, 7, 0xb, 0xd, 0x14, 0x8000001d]);
 
-/** Features of a model that the emulated silicon does not have: hidden, as QEMU's TCG hides what it lacks. */
-const ABSENT: readonly string[] = ["svm", "npt", "nrip_save"];
+/** SVM features of a model that the emulated silicon does not have: hidden, as QEMU's TCG hides what it lacks. */
+const ABSENT: readonly string[] = ["lbrv", "tsc_scale", "avic", "v_vmsave_vmload"];
+const SVM_FEATURES = 0x8000000a;
 
-/** The leaves of a model without what the silicon lacks. */
+/** The leaves of a model without what the silicon lacks. SVM is there only when asked for by name (+svm): a machine is the
+ *  same with and without a hypervisor below it. No silicon has both VT-x and SVM: with VT-x there is none. */
 export function offeredLeaves(model: CpuModel): readonly CpuidLeaf[] {
+  const svm = model.asked.includes("svm") && !cpuidHas(model.leaves, "vmx");
+  const absent = [...ABSENT, ...(svm ? [] : ["svm"])].map(cpuidFeature);
   return model.leaves.map((leaf) => {
     const masked = { ...leaf };
-    for (const feature of ABSENT.map(cpuidFeature)) {
+    for (const feature of absent) {
       if (feature?.leaf === leaf.leaf && feature.subleaf === leaf.subleaf)
-        masked[feature.register] &= ~(2 ** feature.bit);
+        masked[feature.register] = (masked[feature.register] & ~(2 ** feature.bit)) >>> 0;
     }
+    if (leaf.leaf === SVM_FEATURES && !svm) masked.edx = 0;
     return masked;
   });
 }

@@ -172,7 +172,8 @@ export function resetRegisters(core: Core): void {
   put(layout.FTW, 0xff);
   put(layout.MXCSR, 0x1f80);
   put(layout.CPL, 0);
-  for (const at of [layout.INTR, layout.NMI, layout.NMI_BLOCKED, layout.SHADOW, layout.ACTIVITY, layout.INIT, layout.SIPI, layout.DB_PENDING]) put(at, 0);
+  for (const at of [layout.INTR, layout.NMI, layout.NMI_BLOCKED, layout.SHADOW, layout.ACTIVITY, layout.INIT, layout.SMI, layout.SIPI, layout.DB_PENDING]) put(at, 0);
+  core.exports.svmReset();
   put64(layout.RIP, 0xfff0n);
   put64(layout.REGS + 16, 0x663n); // EDX: family 6, model 6, stepping 3
   core.exports.setRflags(2);

@@ -37,6 +37,14 @@ test("plus, minus and key=value edit the leaves", () => {
   expect(cpu.leaves.find((l) => l.leaf === 1)?.eax).toBe(0x306a9);
 });
 
+test("vitrine-amd is the vitrine model by AMD; features asked for by name are listed", () => {
+  const cpu = parseCpu("vitrine-amd,+svm,-npt,+rdseed,-rdseed");
+  expect(cpu.asked).toEqual(["svm"]);
+  expect(["svm", "nrip_save", "decodeassists", "vgif", "nx", "lm"].filter((f) => !cpuidHas(cpu.leaves, f))).toEqual([]);
+  expect(["vmx", "npt", "lbrv", "avic"].filter((f) => cpuidHas(cpu.leaves, f))).toEqual([]);
+  expect(cpu.leaves.find((l) => l.leaf === 0)).toMatchObject({ ebx: 0x68747541, edx: 0x69746e65, ecx: 0x444d4163 });
+});
+
 test("an unknown model, feature or value is refused by name", () => {
   expect(() => parseCpu("z80")).toThrow(/z80/);
   expect(() => parseCpu("qemu64,+warp")).toThrow(/warp/);

@@ -28,6 +28,8 @@ export interface CpuModel {
   /** False with `kvm=off`: the hypervisor leaves stay hidden. */
   readonly kvm: boolean;
   readonly leaves: readonly CpuidLeaf[];
+  /** Features that the argument switches on by name, in the table's spelling. */
+  readonly asked: readonly string[];
 }
 
 /** One line per register: leaf, subleaf, register, then name:bit. */
@@ -43,7 +45,8 @@ const featureTable = `
 d 1 eax  xsaveopt:0 xsavec:1 xgetbv1:2 xsaves:3
 80000001 0 edx  syscall:11 nx:20 mmxext:22 fxsr_opt:25 pdpe1gb:26 rdtscp:27 lm:29 3dnowext:30 3dnow:31
 80000001 0 ecx  lahf_lm:0 svm:2 abm:5 sse4a:6 3dnowprefetch:8 skinit:12
-8000000a 0 edx  npt:0 lbrv:1 svm_lock:2 nrip_save:3
+8000000a 0 edx  npt:0 lbrv:1 svm_lock:2 nrip_save:3 tsc_scale:4 vmcb_clean:5 flushbyasid:6 decodeassists:7
+8000000a 0 edx  pause_filter:10 pfthreshold:12 avic:13 v_vmsave_vmload:15 vgif:16 svme_addr_chk:28
 `;
 
 const isRegister = (text: string): text is CpuidRegister => /^e[abcd]x$/.test(text);
@@ -107,6 +110,19 @@ const modelTables: Readonly<Record<string, { modelId: string; leaves: string }>>
       80000000 80000008 0        0        0
       80000001 0        0        1        28100800
       80000008 3028     0        0        0`,
+  },
+  // The same as an AMD of family 17h. With +svm: nested paging, next-RIP save, decode assists, PAUSE filter, virtual GIF.
+  "vitrine-amd": {
+    modelId: "Vitrine Virtual CPU (AMD)",
+    leaves: `
+      0        d        68747541 444d4163 69746e65
+      1        800f12   800      44d82201 78bfbff
+      7        0        100081   0        0
+      d        3        240      240      0
+      80000000 8000000a 68747541 444d4163 69746e65
+      80000001 800f12   0        5        28100800
+      80000008 3028     0        0        0
+      8000000a 1        40       0        100114ed`,
   },
 };
 
@@ -191,6 +207,7 @@ export function parseCpu(argument: string): CpuModel {
     Object.assign(leaf(number), { eax, ebx, ecx, edx });
   }
   const draft = { leaf, id: table.modelId, kvm: true };
+  const asked = new Set<string>();
   for (const word of words) {
     const equals = word.indexOf("=");
     const key = equals < 0 ? word.replace(/^[+-]/, "") : word.slice(0, equals);
@@ -199,6 +216,8 @@ export function parseCpu(argument: string): CpuModel {
     const feature = cpuidFeature(key);
     if (!feature) throw refuse(word, "no such feature or setting");
     if (value !== "on" && value !== "off") throw refuse(word, "say on or off");
+    if (value === "on") asked.add(feature.name);
+    else asked.delete(feature.name);
     const target = leaf(feature.leaf, feature.subleaf);
     const bit = 2 ** feature.bit;
     const on = Math.floor(target[feature.register] / bit) % 2 === 1;
@@ -213,7 +232,7 @@ export function parseCpu(argument: string): CpuModel {
   const sorted = [...leaves.values()].sort((a, b) => a.leaf - b.leaf || a.subleaf - b.subleaf);
   for (const l of sorted)
     Object.assign(l, { eax: l.eax >>> 0, ebx: l.ebx >>> 0, ecx: l.ecx >>> 0, edx: l.edx >>> 0 });
-  return { name, modelId: draft.id, kvm: draft.kvm, leaves: sorted };
+  return { name, modelId: draft.id, kvm: draft.kvm, leaves: sorted, asked: [...asked] };
 }
 
 /** Whether a set of leaves announces the named feature. */

@@ -31,8 +31,8 @@ const table = `
 00000DA0 IA32_XSS                  C0000080 IA32_EFER               C0000081 IA32_STAR
 C0000082 IA32_LSTAR                C0000083 IA32_CSTAR              C0000084 IA32_FMASK
 C0000100 IA32_FS_BASE              C0000101 IA32_GS_BASE            C0000102 IA32_KERNEL_GS_BASE
-C0000103 IA32_TSC_AUX              C0010015 HWCR                    C0010114 VM_CR
-C0010117 VM_HSAVE_PA
+C0000103 IA32_TSC_AUX              C0010010 SYSCFG                  C0010015 HWCR
+C0010114 VM_CR                     C0010117 VM_HSAVE_PA
 `;
 
 export const msrs: readonly Msr[] = [...table.matchAll(/([0-9A-F]{8}) (\w+)/g)].map((m) => ({

@@ -13,9 +13,9 @@ const SIGNATURE = 0x40000000;
 
 /** The leaves of a model as KVM shows them to its guest: its own signature at 4000_0000h unless kvm=off. */
 export function kvmLeaves(model: CpuModel): CpuidLeaf[] {
-  // No nesting yet: what the guest's processor has, it has without VT-x.
+  // No nesting yet: what the guest's processor has, it has without VT-x and SVM.
   const vmx = cpuidFeature("vmx"),
-    leaves = offeredLeaves(model).map((l) => ({ ...l }));
+    leaves = offeredLeaves({ ...model, asked: model.asked.filter((name) => name !== "svm") }).map((l) => ({ ...l }));
   for (const l of leaves)
     if (vmx && l.leaf === vmx.leaf) l[vmx.register] = (l[vmx.register] & ~(1 << vmx.bit)) >>> 0;
   if (!model.kvm) return leaves;

@@ -95,7 +95,7 @@ export class TcgVm implements AccelVm {
       cpus: 1,
       signals: {
         nmi: () => this.#signal(layout.NMI),
-        smi: () => {},
+        smi: () => this.#signal(layout.SMI),
         init: () => this.#signal(layout.INIT),
         startUp: (_, vector) => this.#signal(layout.SIPI, vector + 1),
       },

@@ -14,13 +14,13 @@ import {
 import { IF, IOPL, RF, VM, AC } from "./flags";
 import { ea, addressSize, addressMask, seg, segmented } from "./record";
 import { rd, wrFrom, canonical } from "../mmu/access";
-import { physBits } from "../mmu/walk";
+import { physBits, pdptesInMemory } from "../mmu/walk";
 import { physRead64, yank, setInflight } from "../mmu/phys";
 import { flushSpace, flushPage, flushFast, flushAll, switchSpace, updateContext } from "../mmu/tlb";
 import { stage2 } from "../mmu/stage2";
 import {
   intercepts, intercept, I_CR_WRITE, I_CR_READ, I_MOV_CR8, I_CLTS, I_LMSW, I_GDTR_IDTR, I_INVLPG, I_INVPCID,
-  I_XSETBV, I_HLT, I_MONITOR, I_MWAIT, I_INVD, I_WBINVD, I_RDPMC, I_RDTSC, I_RDTSCP,
+  I_XSETBV, I_RSM, I_HLT, I_MONITOR, I_MWAIT, I_INVD, I_WBINVD, I_RDPMC, I_RDTSC, I_RDTSCP,
 } from "./intercept";
 import { updateMode, attrOf, storeWord } from "./segment";
 import { setFlags } from "./frame";
@@ -74,6 +74,7 @@ export function cr4Mask(): u64 {
 const PDPTE_RESERVED: u64 = 0x1e6;
 /** Load the four PAE directory-pointer registers; false with fault set when one has reserved bits. */
 export function loadPdptes(cr3: u64): bool {
+  if (pdptesInMemory) return true;
   const at = cr3 & 0xffffffe0, pa = stage2(at, 1, false, 0);
   if (fault) return false;
   const high = ~(((<u64>1) << physBits) - 1);
@@ -407,7 +408,10 @@ export function wbinvd(rec: usize): usize {
   return next(rec);
 }
 /** Outside SMM, where this CPU never is. */
-export function rsm(rec: usize): usize { return ud(rec); }
+export function rsm(rec: usize): usize {
+  if (intercepts & I_RSM) { const pc = intercept(I_RSM, rec, 0, 0); if (pc) return pc; }
+  return ud(rec);
+}
 /** No counters: every index is out of range. */
 export function rdpmc(rec: usize): usize {
   if (!supervisor() && !(load<u32>(CR4) & 0x100)) return gp(rec);

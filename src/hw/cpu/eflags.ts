@@ -6,10 +6,12 @@ import { pushfAllowed, popFlags } from "./control";
 import { next, raise } from "./flow";
 import { eaBytes } from "./record";
 import { rd } from "../mmu/access";
-import { intercepts, intercept, I_PAUSE } from "./intercept";
+import { intercepts, intercept, secondStageFault, I_PAUSE, I_PUSHF_POPF_INTN } from "./intercept";
 
 export function pushf(size: u32): void {
   if (!pushfAllowed()) return;
+  // In the middle of a block: the exit goes the way of a second-stage fault, recorded by the hook.
+  if ((intercepts & I_PUSHF_POPF_INTN) && intercept(I_PUSHF_POPF_INTN, 0, 0, 0)) { secondStageFault(); return; }
   const f = flags() & ~(RF | VM);
   if (size == 8) push<u64>(<u64>f);
   else if (size == 4) push<u32>(f);
@@ -17,6 +19,7 @@ export function pushf(size: u32): void {
 }
 export function popf(rec: usize, size: u32): usize {
   if (!pushfAllowed()) return raise(rec);
+  if (intercepts & I_PUSHF_POPF_INTN) { const pc = intercept(I_PUSHF_POPF_INTN, rec, 0, 1); if (pc) return pc; }
   const v = size == 8 ? <u32>peek<u64>(0) : size == 4 ? peek<u32>(0) : <u32>peek<u16>(0);
   if (fault) return raise(rec);
   drop(size);

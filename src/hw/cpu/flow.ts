@@ -5,7 +5,7 @@
 import {
   REGS, RIP, RIPB_OFF, RIPMASK, MODE, MODE_L, SEG_EBASE, SEG_LIMIT, CS, CPL, EFLAGS, JUMP_CACHE, ALONE_BLOCK, SCRATCH_BLOCK,
   STRADDLE_BLOCK, STOP, RESUME, STOP_REASON, STOP_BUDGET, STOP_REQUEST, STOP_HALT, STOP_SHUTDOWN, STOP_VMEXIT, STOP_WAIT_SIPI, STOP_INIT, ACTIVITY, SHADOW, INTR, NMI,
-  NMI_BLOCKED, DB_PENDING, BREAK_ON, INIT, SIPI, T_END, N_INTERRUPT,
+  NMI_BLOCKED, EVENTS_HELD, DB_PENDING, BREAK_ON, INIT, SMI, SIPI, T_END, N_INTERRUPT,
   left, setLeft, block, setBlock, fault, clearFault, faultVector, faultCode, faultAddress, exception,
   FAULT_ALONE, FAULT_VMEXIT, FAULT_FETCH, STOP_FAULT,
 } from "./state";
@@ -19,7 +19,7 @@ import { context, noteJump } from "../mmu/tlb";
 import { translate, FETCH, setImplicit } from "../mmu/walk";
 import { imported } from "../mmu/imported";
 import { canonical } from "../mmu/access";
-import { intercepts, intercept, I_BOUNDARY, I_INTR, I_NMI, I_INTR_WINDOW, I_NMI_WINDOW, I_INIT, I_SIPI, I_STACK2 } from "./intercept";
+import { intercepts, intercept, I_BOUNDARY, I_INTR, I_NMI, I_INTR_WINDOW, I_NMI_WINDOW, I_INIT, I_SMI, I_SIPI, I_STACK2 } from "./intercept";
 import { deliver, deliverDebugTrap } from "./interrupt";
 import { checkFetch } from "./debug";
 
@@ -253,10 +253,14 @@ export function boundary(): usize {
   completed();
   // A checkpoint lies before any event of its instant is taken, however the slices are cut.
   if (left <= 0) return stop(STOP_BUDGET);
-  const shadow = load<u32>(SHADOW);
-  if (load<u32>(INIT)) {
+  const shadow = load<u32>(SHADOW), held = load<u32>(EVENTS_HELD);
+  if (load<u32>(INIT) && !held) {
     if (intercepts & I_INIT) { const pc = intercept(I_INIT, 0, 0, 0); if (pc) return pc; }
     else return stop(STOP_INIT);
+  }
+  if (load<u32>(SMI) && !held) {
+    if (intercepts & I_SMI) { const pc = intercept(I_SMI, 0, 0, 0); if (pc) return pc; }
+    store<u32>(SMI, 0);
   }
   if (intercepts & I_BOUNDARY) { const pc = intercept(I_BOUNDARY, 0, 0, 0); if (pc) return pc; }
   if (shadow == 2) movSsUntil = clockNow() + 1;
@@ -267,7 +271,7 @@ export function boundary(): usize {
   }
   if (load<u32>(DB_PENDING) && shadow != 2 && activity != 2) return deliverDebugTrap();
   if (intercepts & I_BOUNDARY) { const pc = intercept(I_BOUNDARY, 0, 1, 0); if (pc) return pc; }
-  if (load<u32>(NMI) && !load<u32>(NMI_BLOCKED) && shadow != 2) {
+  if (load<u32>(NMI) && !load<u32>(NMI_BLOCKED) && shadow != 2 && !held) {
     if (intercepts & I_NMI) { const pc = intercept(I_NMI, 0, 0, 0); if (pc) return pc; }
     store<u32>(NMI, 0);
     store<u32>(NMI_BLOCKED, 1);
@@ -278,7 +282,7 @@ export function boundary(): usize {
     const pc = intercept(I_NMI_WINDOW, 0, 0, 0);
     if (pc) return pc;
   }
-  if (!shadow) {
+  if (!shadow && !held) {
     const open = (load<u32>(EFLAGS) & IF) != 0;
     if ((intercepts & I_INTR_WINDOW) && open) {
       const pc = intercept(I_INTR_WINDOW, 0, 0, 0);

@@ -45,7 +45,9 @@ export const I_VMX: u64 = (<u64>1) << 36; // any VMX instruction in non-root ope
 export const I_MOV_CR8: u64 = (<u64>1) << 37; // info: 1 read; extra: value (TPR shadow lives in the hook)
 export const I_STACK2: u64 = (<u64>1) << 38; // second-stage fault pending in the hook's own state
 export const I_RSM: u64 = (<u64>1) << 39;
-export const I_PUSHF_POPF_INTN: u64 = (<u64>1) << 40; // SVM
+export const I_PUSHF_POPF_INTN: u64 = (<u64>1) << 40; // SVM; extra: 0 PUSHF, 1 POPF, 2 INT n (info: vector)
+
+export const I_SMI: u64 = (<u64>1) << 41;
 
 /** 0 outside guest mode. */
 export let intercepts: u64 = 0;
@@ -66,6 +68,12 @@ export function virtualInstructionHook(number: u32, rec: usize, operand: u64): u
   const before = intercepts, pc = call_indirect<usize>(virtualInstruction, number, rec, operand);
   if (~before & intercepts & I_VMX) dropStep(); // VM entry: what the host steps over is no trap of the guest
   return pc;
+}
+let secureInstruction: i32 = -1;
+/** @param index of (number: u32, rec: usize): usize that executes the SVM instructions. */
+export function setSecureInstructionHook(index: i32): void { secureInstruction = index; }
+export function secureInstructionHook(number: u32, rec: usize): usize {
+  return call_indirect<usize>(secureInstruction, number, rec);
 }
 /** Abandon the access in hand: the second stage has recorded an exit. */
 export function secondStageFault(): void { setFault(FAULT_VMEXIT); }

@@ -6,7 +6,7 @@
 import {
   REGS, RAX, RCX, RDX, CPL, CR0, EFER, STAR, LSTAR, CSTAR, SFMASK, KERNEL_GS_BASE, SYSENTER_CS,
   SYSENTER_ESP, SYSENTER_EIP, PAT, TSC_AUX, MISC_ENABLE, DEBUGCTL, FEATURE_CONTROL, TSC_ADJUST, TSC_OFFSET,
-  MTRR, SEG_BASE, FS, GS, MAILBOX, APIC_BASE, exception,
+  MTRR, VM_CR, VM_HSAVE_PA, SEG_BASE, FS, GS, MAILBOX, APIC_BASE, exception,
 } from "./state";
 import { canonical } from "../mmu/access";
 import { flushSpace } from "../mmu/tlb";
@@ -61,6 +61,8 @@ function plain(n: u32): usize {
     case 0x17a: return MCG_STATUS;
     case 0x140: return POWER;
     case 0x2ff: return MTRR;
+    case 0xc0010114: return VM_CR;
+    case 0xc0010117: return VM_HSAVE_PA;
     case 0x250: return MTRR + 8;
     case 0x258: return MTRR + 16;
     case 0x259: return MTRR + 24;
@@ -73,6 +75,8 @@ function plain(n: u32): usize {
 @inline function atEmbedder(n: u32): bool { return n == 0x1b || n == 0x6e0 || (n >= 0x800 && n <= 0x8ff); }
 /** IA32_SPEC_CTRL and IA32_PRED_CMD: CPUID bit IBRS, or AMD's bit IBPB for the latter. */
 function hasSpeculationControl(): bool { return (cpuidBit(7, 0, 3) & (1 << 26)) != 0; }
+@inline function hasSvm(): bool { return (cpuidBit(0x80000001, 0, 2) & 4) != 0; }
+@inline function isSvm(n: u32): bool { return n == 0xc0010114 || n == 0xc0010117; }
 @inline function hasVmx(): bool { return (cpuidBit(1, 0, 2) & 0x20) != 0; }
 
 /** Between two instructions none is in hand, so the clock is one further than an instruction sees it. */
@@ -89,6 +93,7 @@ export function readMsr(n: u32): u64 {
   }
   if (n == 0x10) return timeNow();
   if (n == 0x3a && !hasVmx() && !host) { bad = 1; return 0; }
+  if (isSvm(n) && !hasSvm()) { bad = 1; return 0; }
   const at = plain(n);
   if (n == 0xc0000103 && !host && !(cpuidBit(0x80000001, 0, 3) & (1 << 27))) { bad = 1; return 0; }
   if (at) return n == 0x8b && load<u64>(at) == 0 ? MICROCODE_REVISION : load<u64>(at);
@@ -100,6 +105,8 @@ export function readMsr(n: u32): u64 {
     case 0xe7: case 0xe8: // MPERF, APERF
     case 0x19c: case 0x19b: case 0x1b0: case 0x1fc:
     case 0xc0010010: case 0xc0010015: // SYSCFG and HWCR, which AMD models are asked for
+    case 0xc0010000: case 0xc0010001: case 0xc0010002: case 0xc0010003: // PERF_CTL and PERF_CTR of AMD: nothing is counted
+    case 0xc0010004: case 0xc0010005: case 0xc0010006: case 0xc0010007:
     case 0x1db: case 0x1dc: case 0x1dd: case 0x1de: // last branch
       return 0;
     case 0xce: return (<u64>10 << 8) | ((<u64>10) << 40); // PLATFORM_INFO: 1 GHz
@@ -119,13 +126,23 @@ function memoryTypes(v: u64, pat: bool): bool {
   return true;
 }
 function setBad(): void { bad = 1; }
-/** IA32_EFER: SCE, LME and NXE can be written; LMA follows CR0.PG. */
+/** "VM_CR MSR" and "VM_HSAVE_PA MSR" in the APM: LOCK keeps itself and SVMDIS; SVME keeps SVMDIS from being set. */
+function svmAllowed(n: u32, v: u64): bool {
+  if (!hasSvm()) return false;
+  if (n == 0xc0010117) return !(v & 0xfff) && !(v >> physBits);
+  const old = load<u64>(VM_CR);
+  if (v & ~0x1f) return false;
+  if ((old & 8) && ((v ^ old) & 0x18)) return false;
+  return !(v & 0x10) || !(load<u64>(EFER) & 0x1000);
+}
+/** IA32_EFER: SCE, LME, NXE and SVME can be written; LMA follows CR0.PG. */
 function writeEfer(v: u64): void {
   const old = load<u64>(EFER), d = cpuidBit(0x80000001, 0, 3);
   let known: u64 = 0x400;
   if (d & (1 << 11)) known |= 1;
   if (d & (1 << 29)) known |= 0x100;
   if (d & (1 << 20)) known |= 0x800;
+  if (hasSvm() && !(load<u64>(VM_CR) & 0x10)) known |= 0x1000;
   if (v & ~known) { setBad(); return; }
   if (((v ^ old) & 0x100) && (load<u64>(CR0) >> 31) && !host) { setBad(); return; }
   store<u64>(EFER, host ? v : (v & ~0x400) | (old & 0x400));
@@ -171,6 +188,7 @@ export function writeMsr(n: u32, v: u64): void {
     case 0xc0000103:
       if (v >> 32 || (!host && !(cpuidBit(0x80000001, 0, 3) & (1 << 27)))) { setBad(); return; }
       break;
+    case 0xc0010114: case 0xc0010117: if (!svmAllowed(n, v)) { setBad(); return; } break;
     case 0x277: if (!memoryTypes(v, true)) { setBad(); return; } break;
     case 0x3a:
       if (!host && (!hasVmx() || (load<u64>(FEATURE_CONTROL) & 1))) { setBad(); return; }
@@ -189,6 +207,8 @@ export function writeMsr(n: u32, v: u64): void {
     case 0x49: if (v & ~1 || !(hasSpeculationControl() || cpuidBit(0x80000008, 0, 1) & (1 << 12))) setBad(); return;
     case 0x186: case 0x187: case 0xc1: case 0xc2: case 0x38f: case 0x390: case 0xe7: case 0xe8:
     case 0xc0010010: case 0xc0010015:
+    case 0xc0010000: case 0xc0010001: case 0xc0010002: case 0xc0010003:
+    case 0xc0010004: case 0xc0010005: case 0xc0010006: case 0xc0010007:
     case 0x19b: case 0x1b0: case 0x1fc: case 0x2a: case 0x1db: case 0x1dc: case 0x1dd: case 0x1de: case 0x34: return;
     default: break;
   }

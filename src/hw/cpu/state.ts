@@ -107,7 +107,13 @@ export const N_INTERRUPT: usize = 0x910;
 export const N_FLUSH: usize = 0x918;
 export const N_UNDEFINED: usize = 0x920; // opcodes that the processor does not know, see undefined.ts
 
+export const SMI: usize = 0x92c; // u32: an SMI is pending; without an intercept it is dropped, for there is no SMM
+export const EVENTS_HELD: usize = 0x928; // u32: INIT, SMI, NMI, INTR and virtual interrupts wait (SVM's global interrupt flag is 0)
+
 export const VMX: usize = 0xa00; // state of VMX operation, see src/hw/vmx/state.ts
+export const SVM: usize = 0x1000; // state of SVM operation, 1 KiB, see src/hw/svm/state.ts
+export const VM_CR: usize = SVM; // u64: MSR C001_0114h
+export const VM_HSAVE_PA: usize = SVM + 8; // u64: MSR C001_0117h
 export const CPUID_TABLE: usize = 0x2000; // 127 entries {leaf, subleaf, eax, ebx, ecx, edx, flags, 0}, u32 each
 export const CPUID_COUNT: usize = 0x2ff0;
 export const FEATURES: usize = 0x2f80; // u8 x 64: CPUID bits that gate decoding, index from src/hw/generate

@@ -119,4 +119,13 @@ export const bodies: Readonly<Record<string, Body>> = {
   invept: flow("intercept", "11 pc mem", "virtualInstructionHook"),
   invvpid: flow("intercept", "12 pc mem", "virtualInstructionHook"),
   getsec: flow("intercept", "13 pc mem", "virtualInstructionHook"),
+  // svm/instructions.ts, through a hook of its own
+  vmrun: flow("intercept", "0 pc", "secureInstructionHook"),
+  vmmcall: flow("intercept", "1 pc", "secureInstructionHook"),
+  vmload: flow("intercept", "2 pc", "secureInstructionHook"),
+  vmsave: flow("intercept", "3 pc", "secureInstructionHook"),
+  stgi: flow("intercept", "4 pc", "secureInstructionHook"),
+  clgi: flow("intercept", "5 pc", "secureInstructionHook"),
+  skinit: flow("intercept", "6 pc", "secureInstructionHook"),
+  invlpga: flow("intercept", "7 pc", "secureInstructionHook"),
 };

@@ -27,6 +27,11 @@ const ADDRESS: u64 = 0x000ffffffffff000;
 export let physBits: u64 = 40;
 export function setPhysBits(n: u32): void { physBits = n; }
 
+const PDPTE_RESERVED: u64 = 0x1e6;
+/** Are PAE directory-pointer entries read by every walk, as under AMD's nested paging, and not kept in registers? */
+export let pdptesInMemory: bool = false;
+export function setPdptesInMemory(v: bool): void { pdptesInMemory = v; }
+
 /** Error code bits that do not depend on the entry. */
 @inline function codeOf(access: u32, user: bool): i32 {
   let c = user ? 4 : 0;
@@ -100,8 +105,10 @@ function walk(la: u64, access: u32, user: bool): usize {
   let perms: u32 = P_W | P_U | P_X;
   let pa: u64 = 0, leaf: u64 = 0, depth = 0, level = levels;
   if (levels == 3) { // PDPTE registers: loaded by MOV CR3
-    const e = load<u64>(PDPTE + (<usize>(la >> 30) & 3) * 8);
+    const i = <usize>(la >> 30) & 3, e = pdptesInMemory ? readEntry(table + i * 8, la, true) : load<u64>(PDPTE + i * 8);
+    if (fault) return 0;
     if (!(e & E_P)) { pageFault(la, codeOf(access, user)); return 0; }
+    if (pdptesInMemory && (e & (PDPTE_RESERVED | ~(((<u64>1) << physBits) - 1)))) { pageFault(la, codeOf(access, user) | 9); return 0; }
     table = e & ADDRESS;
     level = 2;
   }
