@@ -53,6 +53,8 @@ const FIELDS: Readonly<Record<EventName, readonly string[]>> = {
   kvm_mmu_prepare_zap_page: ["gfn", "level"],
 };
 const STRIDE = 8;
+const NUMBERS = new Map(events.map((event, n) => [event, n]));
+const WIDE = new Map(events.map((event) => [event, FIELDS[event].map((name) => name.endsWith(":"))]));
 
 export interface TraceRecord {
   readonly event: EventName;
@@ -73,18 +75,20 @@ export class Trace {
   /** Call only when `on`. Numbers above 2^32 keep their exact value below 2^53. */
   write(event: EventName, ...values: (number | bigint)[]): void {
     const w = this.ring.words,
-      fields = FIELDS[event],
+      wide = WIDE.get(event) ?? [],
       t = this.#now();
     let at = this.ring.push();
     w.fill(0, at, at + STRIDE);
-    w[at++] = events.indexOf(event);
-    w[at++] = t % 0x100000000;
-    w[at++] = Math.floor(t / 0x100000000);
-    values.forEach((value, i) => {
-      const v = typeof value === "bigint" ? value : BigInt(value);
-      w[at++] = Number(v & 0xffffffffn);
-      if (fields[i]?.endsWith(":")) w[at++] = Number((v >> 32n) & 0xffffffffn);
-    });
+    w[at++] = NUMBERS.get(event) ?? 0;
+    w[at++] = t;
+    w[at++] = t / 0x100000000;
+    for (let i = 0; i < values.length; i++) {
+      // A 32-bit array takes numbers modulo 2^32.
+      const value = values[i] ?? 0,
+        number = typeof value === "number";
+      w[at++] = number ? value : Number(BigInt.asUintN(32, value));
+      if (wide[i]) w[at++] = number ? Math.floor(value / 0x100000000) : Number(BigInt.asUintN(32, value >> 32n));
+    }
   }
 
   /** Record number n, or undefined when it is gone. */

@@ -48,7 +48,7 @@ export async function restoreState(bytes: Uint8Array): Promise<void> {
     usePage.setState({ notice: "Restored. The guest stands where it was saved; run it with F8." });
   } finally {
     usePage.setState({ busy: false });
-    look();
+    await look();
   }
 }
 

@@ -66,9 +66,15 @@ export function want(exhibit: string, part: Partial<Wants> | undefined): void {
   lookNow = true;
 }
 
-/** Looks at the machine with the next frame, whether it runs or not. */
-export function look(): void {
+let looked: (() => void)[] = [];
+
+/** Looks at the machine with the next frame, whether it runs or not; done when the page shows what was seen, or at once where frames rest. */
+export function look(): Promise<void> {
   lookNow = true;
+  return new Promise((done) => {
+    looked.push(done);
+    setTimeout(done, LOOK_MS);
+  });
 }
 
 const nothing: Wants = { observe: true, code: false, exits: false, marks: false, screen: false, tables: [], address: undefined };
@@ -100,8 +106,11 @@ function take(frame: Frame): void {
   const before = usePage.getState();
   // A machine that was stepped by someone else has moved on unseen.
   if (before.state !== rest.state || (before.t !== rest.t && rest.state !== "running" && !observation)) lookNow = true;
-  if (observation) usePage.setState({ ...rest, seen: merged(before.seen, observation) });
-  else if (before.state !== rest.state || before.ending !== rest.ending) usePage.setState({ state: rest.state, ending: rest.ending });
+  if (observation) {
+    usePage.setState({ ...rest, seen: merged(before.seen, observation) });
+    for (const done of looked) done();
+    looked = [];
+  } else if (before.state !== rest.state || before.ending !== rest.ending) usePage.setState({ state: rest.state, ending: rest.ending });
 }
 
 machine.onFrame(take);

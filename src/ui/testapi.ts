@@ -51,7 +51,7 @@ async function shown<T>(done: Promise<T>): Promise<T> {
   try {
     return await done;
   } finally {
-    look();
+    await look();
   }
 }
 
@@ -67,7 +67,7 @@ export function offerTestApi(ready: Promise<void>): void {
       });
       return Promise.race([machine.waitForSerial(text), late]);
     },
-    pause: () => machine.pause(),
+    pause: () => shown(machine.pause()),
     resume: () => machine.resume(),
     step: () => shown(machine.step()),
     stepExit: () => shown(machine.stepExit()),

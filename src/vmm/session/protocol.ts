@@ -80,7 +80,8 @@ export interface Wants {
   readonly marks: boolean;
   readonly screen: boolean;
   readonly tables: readonly TableRequest[];
-  readonly address: bigint | undefined;
+  /** What is to be translated: a linear address, or the one in a register at that moment. */
+  readonly address: bigint | "rip" | "rsp" | undefined;
 }
 
 export interface MigrateOptions {

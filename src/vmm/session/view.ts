@@ -76,6 +76,7 @@ export function observe(guest: Running, wants: Wants, speed: number): Observatio
   const sregs = vm.sregs();
   const bits = sregs.cs.l && (sregs.efer >> 10n) & 1n ? 64 : sregs.cs.db ? 32 : 16;
   observer.recordExits(wants.exits);
+  const address = wants.address === "rip" ? sregs.cs.base + regs.rip : wants.address === "rsp" ? sregs.ss.base + regs.rsp : wants.address;
   let marks: Uint8Array | undefined;
   if (wants.marks) {
     gather(guest);
@@ -87,7 +88,7 @@ export function observe(guest: Running, wants: Wants, speed: number): Observatio
     code: wants.code ? codeAt(vm, sregs, sregs.cs.base + regs.rip, bits) : [], stats: statsOf(guest, speed),
     exits: observer.exits(),
     tables: tablesOf(guest, wants.tables), eptRoot: observer.secondStage()?.root,
-    walk: wants.address === undefined ? undefined : translateIn(guest, wants.address),
+    walk: address === undefined ? undefined : translateIn(guest, address),
     screen: wants.screen ? machine.vga.screen() : undefined,
   };
 }

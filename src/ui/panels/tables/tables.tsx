@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useState } from "react";
+import type { Wants } from "../../../vmm/index.ts";
 import { Exhibit, useWant } from "../../exhibit.tsx";
 import { hex } from "../../format.ts";
 import { translateAddress, usePage } from "../../store.ts";
@@ -46,8 +47,7 @@ function Tables() {
   const names = levelNames[mode] ?? none;
   const levels = Math.max(0, names.length - 1);
   const root = rootOf(mode, seen?.sregs.cr3 ?? 0n);
-  const address = asked === "rip" ? seen && seen.regs.rip + seen.sregs.cs.base
-    : asked === "rsp" ? seen?.regs.rsp : parse(asked);
+  const address: Wants["address"] = asked === "rip" || asked === "rsp" ? asked : parse(asked);
   const walk = seen?.walk;
   // Other tables are another tree.
   const tree = `${asked} ${mode} ${root}`;
@@ -62,7 +62,7 @@ function Tables() {
   // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for the requests
   const wants = useMemo(() => ({ tables: requests, address }), [key, address]);
   useWant(wants);
-  const bad = address === undefined && seen !== undefined;
+  const bad = address === undefined;
   return (
     <>
       <form className={style.ask} onSubmit={(e) => { e.preventDefault(); translateAddress(text.trim().toLowerCase()); }}>
