@@ -38,6 +38,7 @@ export const actions = {
   shut: (exhibit: string) => {
     usePage.setState(({ shut }) => ({ shut: shut.includes(exhibit) ? shut.filter((s) => s !== exhibit) : [...shut, exhibit] }));
   },
+  reader: () => { usePage.setState((s) => ({ reader: !s.reader })); },
   lab: (lab: string) => {
     usePage.setState({ lab });
     setQuery("lab", lab || undefined);

@@ -23,7 +23,7 @@ export function GvaLink({ value }: { value: bigint }) {
   return (
     <button type="button" className={`${style.token} ${style.GVA} ${style.link}`} data-address={`GVA:${value.toString(16)}`}
       title="Translate this address" onClick={() => { translateAddress(hex(value)); }}>
-      {hex(value)}
+      {value.toString(16)}
     </button>
   );
 }

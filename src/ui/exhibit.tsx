@@ -54,10 +54,10 @@ export function Exhibit({ number, title, says, source, area, children }: Exhibit
         <span className={style.number} aria-hidden="true">{number}</span>
         <h2 id={id}>{title}</h2>
         <span className={style.tools}>
-          {!shut && <button type="button" aria-expanded={told} aria-label={`About ${title}`} onClick={fold}>{told ? "less" : "about"}</button>}
-          <button type="button" aria-pressed={view === area} aria-label={`${title} alone`} data-testid={`alone-${area}`}
+          {!shut && <button type="button" aria-expanded={told} aria-label={`${title}: ${told ? "less" : "about"}`} onClick={fold}>{told ? "less" : "about"}</button>}
+          <button type="button" aria-pressed={view === area} aria-label={`${title}: ${view === area ? "show all" : "alone"}`} data-testid={`alone-${area}`}
             onClick={() => { actions.view(view === area ? "" : area); }}>{view === area ? "all" : "alone"}</button>
-          <button type="button" aria-expanded={!shut} aria-label={`${shut ? "Open" : "Shut"} ${title}`} data-testid={`shut-${area}`}
+          <button type="button" aria-expanded={!shut} aria-label={`${title}: ${shut ? "open" : "shut"}`} data-testid={`shut-${area}`}
             onClick={() => { actions.shut(area); }}>{shut ? "open" : "shut"}</button>
         </span>
         {told && !shut && <p>{says} <cite>{source}</cite></p>}

@@ -20,6 +20,7 @@ export function Palette() {
   const commands: readonly (readonly [string, string, () => unknown])[] = [
     ["Run or pause", "F8", actions.toggle], ["Step one instruction", "F9", actions.step], ["Run to the next VM exit", "F4", actions.nextExit],
     ["Migrate", "", () => actions.migrate()], ["Cancel the migration", "", actions.cancelMigration], ["Dark or light", "", actions.theme],
+    ["Console for screen readers, on or off", "", actions.reader],
     ["Save state to a file", "", actions.save], ["Restore a state, or boot a kernel, from files", "", pickFiles],
     ["Lab: five MOVs", "", () => actions.lab("five-movs")], ["Back to the exhibits", "", () => { actions.lab(""); actions.view(""); }],
     ["Download a report of the machine", "", actions.report],

@@ -34,6 +34,8 @@ export interface PageState {
   lab: string;
   /** What the translation follows: rip, rsp or an address. */
   address: string;
+  /** The console speaks to a screen reader. */
+  reader: boolean;
 }
 
 const dark = typeof matchMedia === "function" && !matchMedia("(prefers-color-scheme: light)").matches;
@@ -44,7 +46,7 @@ export const usePage = create<PageState>(() => ({
   guest: "", cached: false, state: "empty", busy: false, accel: "kvm", t: 0, ending: undefined, problem: undefined, notice: undefined,
   seen: undefined, moving: false, progress: undefined, moved: undefined,
   theme: asked === "light" || asked === "dark" ? asked : dark ? "dark" : "light", palette: false,
-  shut: [], view: query.get("view") ?? "", lab: query.get("lab") ?? "", address: "rip",
+  shut: [], view: query.get("view") ?? "", lab: query.get("lab") ?? "", address: "rip", reader: false,
 }));
 
 export const machine = startMachine();
@@ -53,8 +55,22 @@ const wanted = new Map<string, Partial<Wants>>();
 let lookAt = 0;
 let lookNow = true;
 
-/** The terminal's feed: every byte as it comes, "clear" when a new guest starts. */
+/** The latest output, for a terminal that opens later. */
+let backlog: Uint8Array[] = [];
+const BACKLOG = 256 * 1024;
+
+function hear(bytes: Uint8Array | "clear"): void {
+  if (bytes === "clear") backlog = [];
+  else {
+    backlog.push(bytes);
+    for (let size = backlog.reduce((n, b) => n + b.length, 0); size > BACKLOG && backlog.length > 1; ) size -= backlog.shift()?.length ?? 0;
+  }
+  for (const listener of serialListeners) listener(bytes);
+}
+
+/** The terminal's feed: what was printed last, then every byte as it comes, "clear" when a new guest starts. */
 export function onSerial(listener: (bytes: Uint8Array | "clear") => void): () => void {
+  for (const bytes of backlog) listener(bytes);
   serialListeners.add(listener);
   return () => { serialListeners.delete(listener); };
 }
@@ -102,7 +118,7 @@ function merged(before: Observation | undefined, now: Observation): Observation 
 
 function take(frame: Frame): void {
   const { serial, observation, ...rest } = frame;
-  if (serial) for (const listener of serialListeners) listener(serial);
+  if (serial) hear(serial);
   const before = usePage.getState();
   // A machine that was stepped by someone else has moved on unseen.
   if (before.state !== rest.state || (before.t !== rest.t && rest.state !== "running" && !observation)) lookNow = true;
@@ -133,7 +149,7 @@ export function clearFor(guest: string, accel: "kvm" | "tcg"): void {
   usePage.setState({
     guest, accel, problem: undefined, notice: undefined, seen: undefined, progress: undefined, moved: undefined, ending: undefined,
   });
-  for (const listener of serialListeners) listener("clear");
+  hear("clear");
 }
 
 export async function start(config: () => ReturnType<typeof configOf>): Promise<void> {

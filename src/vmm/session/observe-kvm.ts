@@ -60,11 +60,11 @@ export function observeKvm(accel: KvmAccel, ramSize: number): Observer {
       const wide = (i: number): bigint => BigInt(word(i)) | (BigInt(word(i + 1)) << 32n);
       const event = events[word(0)];
       if (event === "kvm_userspace_exit") user = true;
-      if (event === "kvm_page_fault") gpa = `, gpa 0x${wide(5).toString(16)}`;
+      if (event === "kvm_page_fault") gpa = `gpa 0x${wide(5).toString(16)}, `;
       if (event !== "kvm_exit") continue;
       const t = word(1) + word(2) * 0x100000000;
       const reason = word(3);
-      found.push({ t, rip: wide(4), reason: exitReasonName(reason), qualification: describe(reason, wide(6)) + gpa, user });
+      found.push({ t, rip: wide(4), reason: exitReasonName(reason), qualification: gpa + describe(reason, wide(6)), user });
       user = false;
       gpa = "";
     }

@@ -49,6 +49,8 @@ export function ConsolePanel() {
     return () => { watch.disconnect(); off(); term.dispose(); };
   }, []);
   useEffect(() => { if (terminal.current) terminal.current.options.theme = themes[theme]; }, [theme]);
+  const reader = usePage((s) => s.reader);
+  useEffect(() => { if (terminal.current) terminal.current.options.screenReaderMode = reader; }, [reader]);
   const ending = usePage((s) => s.ending);
   return (
     <Exhibit number="1" title="Serial console" area="console" source="16550A, ttyS0"

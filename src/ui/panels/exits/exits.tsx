@@ -81,12 +81,12 @@ function Records({ records }: { records: readonly ExitRecord[] }) {
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
     <section className={style.records} aria-label="Latest exits" tabIndex={0}>
       <table data-testid="exit-records">
-        <thead><tr><th scope="col">t</th><th scope="col">reason</th><th scope="col">handled in</th><th scope="col">qualification</th><th scope="col">rip</th></tr></thead>
+        <thead><tr><th scope="col">t</th><th scope="col">reason</th><th scope="col">handled in</th><th scope="col">rip</th><th scope="col">qualification</th></tr></thead>
         <tbody>
           {records.slice(-RECORDS).reverse().map((r) => (
             <tr key={`${r.t}-${r.rip}-${r.reason}`}>
               <td>{grouped(r.t)}</td><td><b>{r.reason}</b></td>
-              <td className={r.user ? style.user : style.kernel}>{r.user ? "▸ user" : "· kernel"}</td><td>{r.qualification}</td><td><GvaLink value={r.rip} /></td>
+              <td className={r.user ? style.user : style.kernel}>{r.user ? "▸ user" : "· kernel"}</td><td><GvaLink value={r.rip} /></td><td className={style.words}>{r.qualification}</td>
             </tr>
           ))}
         </tbody>

@@ -69,16 +69,18 @@ export function Tree({ lines, toggle, names, label, id, from, to, empty, reveal 
   const box = useRef<HTMLDivElement>(null);
   const [current, setCurrent] = useState("");
   const stop = lines.some((l) => l.key === current) ? current : (lines.findLast((l) => l.onPath) ?? lines[0])?.key;
-  const path = lines.findLast((l) => l.onPath)?.key ?? "";
+  const end = lines.findLastIndex((l) => l.onPath);
+  const path = lines[end]?.key ?? "";
   useEffect(() => {
-    const row = reveal && path ? box.current?.querySelector<HTMLElement>("tr[data-end]") : undefined;
-    if (!row || !box.current) return;
+    const row = reveal && end >= 0 ? box.current?.querySelector<HTMLElement>("tr[data-end]") : undefined;
+    // Whoever reads here is left alone.
+    if (!row || !box.current || box.current.matches(":hover, :focus-within")) return;
     const { scrollTop, clientHeight } = box.current;
     // Only this box scrolls, never the page, and only for a row that cannot be seen.
     if (row.offsetTop < scrollTop + row.offsetHeight || row.offsetTop + row.offsetHeight > scrollTop + clientHeight) {
       box.current.scrollTop = row.offsetTop - clientHeight / 2;
     }
-  }, [reveal, path]);
+  }, [reveal, end]);
   return (
     <div className={style.scroll} ref={box}>
       {/* biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: the ARIA treegrid pattern is a table with this role */}
