@@ -88,7 +88,7 @@ export function App() {
       {problem && <p className={style.problem} role="alert" data-testid="problem"><b aria-hidden="true">!</b> {problem}</p>}
       {notice && <p className={style.notice} role="status" data-testid="notice">{notice}</p>}
       {lab ? <Suspense fallback={<main />}><LabView /></Suspense> : <Exhibits />}
-      <footer className={style.foot}>Every mark on this page is read from the running machine. Drop a kernel, with or without an initrd, to boot your own, or a saved state to go on from it.</footer>
+      <footer className={style.foot}>Every mark on this page is read from the running machine. Drop a kernel, with or without an initrd, to boot your own, or a saved state to go on from it. <button type="button" onClick={() => { actions.lab("five-movs"); scrollTo(0, 0); }}>Lab: five MOVs, who pays?</button></footer>
       {over && <div className={style.drop}>Drop a kernel and its initrd, or a saved state</div>}
       <Palette />
     </>

@@ -64,7 +64,7 @@ export function observeKvm(accel: KvmAccel, ramSize: number): Observer {
       if (event !== "kvm_exit") continue;
       const t = word(1) + word(2) * 0x100000000;
       const reason = word(3);
-      found.push({ t, rip: wide(4), reason: exitReasonName(reason), qualification: gpa + describe(reason, wide(6)), user });
+      found.push({ t, rip: wide(4), reason: exitReasonName(reason), qualification: gpa + fields(reason, wide(6)), user });
       user = false;
       gpa = "";
     }
@@ -75,7 +75,7 @@ export function observeKvm(accel: KvmAccel, ramSize: number): Observer {
 /** Fields that are numbers even where they are 0 or 1; all others of one bit are named when they are set. */
 const NUMBERS = new Set(["size", "vector", "offset"]);
 
-function describe(reason: number, qualification: bigint): string {
+function fields(reason: number, qualification: bigint): string {
   return exitQualification(reason, qualification).filter(([name, value]) => value !== "0" || NUMBERS.has(name))
     .map(([name, value]) => (value === "1" && !NUMBERS.has(name) ? name : `${name} ${value}`)).join(", ");
 }

@@ -57,7 +57,7 @@ export function WalkGrid({ walk }: { walk: Translation }) {
 export function WalkList({ steps, id }: { steps: readonly (Reference & Partial<Step>)[]; id?: string }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
-    <div className={style.scroll} role="region" aria-label="References of the walk" tabIndex={0}>
+    <section className={style.scroll} aria-label="References of the walk" tabIndex={0}>
       <table className={style.list} data-testid={id}>
         <thead><tr><th scope="col">#</th><th scope="col">table</th><th scope="col">index</th><th scope="col">entry at</th><th scope="col">holds</th><th scope="col">flags</th></tr></thead>
         <tbody>
@@ -69,7 +69,7 @@ export function WalkList({ steps, id }: { steps: readonly (Reference & Partial<S
           ))}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }
 
