@@ -5,7 +5,12 @@ import type { Frame, GuestConfig, MigrateOptions, MigrationProgress } from "../v
 import type { MachineClient, Moved } from "./machine-client.ts";
 
 /** The core, compiled once for all workers; that it failed is reported where a guest is to be booted. */
-const core = fetch(new URL("../../build/core.wasm", import.meta.url)).then(WebAssembly.compileStreaming);
+const core = fetch(new URL("../../build/core.wasm", import.meta.url)).then((answer) => {
+  if (!answer.ok) throw new VitrineError("load", "the core", `HTTP ${answer.status}`, "serve the page's folder as a whole");
+  // Not every static host knows the type without which it cannot be compiled as it comes.
+  const typed = answer.headers.get("Content-Type")?.startsWith("application/wasm");
+  return typed ? WebAssembly.compileStreaming(answer) : answer.arrayBuffer().then((bytes) => WebAssembly.compile(bytes));
+});
 core.catch(() => {});
 
 /** One worker. */

@@ -30,7 +30,7 @@ export async function pageHashes(browser, guest, accel, panels, checkpoints) {
     if (panels === "shut") await browser.shut(page);
     await page.evaluate(
       ([name, options]) => window.vitrine.boot(name, options),
-      [guest, { accel, cpu: CPU, rtcBase: Date.parse(RTC) / 1000 }],
+      [guest, { accel, cpu: CPU, paused: true, rtcBase: Date.parse(RTC) / 1000 }],
     );
     const hashes = [];
     for (const n of checkpoints) {
