@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { columns, markWatcher } from "./marks.mjs";
+import { columns, markWatcher, READY } from "./marks.mjs";
 import { median, medians, promises, table } from "./table.mjs";
 
 const SERIAL =
@@ -15,6 +15,16 @@ test("marks are timed when their line ends, however the output is cut into chunk
   expect(last.indexOf(true)).toBe(SERIAL.length - 1);
   expect(watcher.seen.BOOTED).toBe(SERIAL.indexOf("BENCH-START"));
   expect(columns(watcher.seen).MD5).toBe(SERIAL.indexOf("BENCH-AWK") - SERIAL.indexOf("abc"));
+});
+
+test("an engine that starts a browser first is timed from when its guest starts", () => {
+  let time = 0;
+  const watcher = markWatcher(() => time);
+  for (const line of [READY, "Linux", "BOOTED 1 2"]) {
+    time += 10;
+    watcher.feed(`${line}\n`);
+  }
+  expect(columns(watcher.seen)).toEqual({ BOOTED: 20 });
 });
 
 test("a mark inside a line is no mark, and a column without both its marks is absent", () => {

@@ -1,5 +1,6 @@
 // The engines of the comparison: same kernel, initramfs, memory and command line for each.
 import { existsSync } from "node:fs";
+import { findChromium } from "../tools/lib/setup.mjs";
 import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -38,15 +39,18 @@ function ours(accel) {
   });
 }
 
+function v86Arguments(guest, jit) {
+  const { kernel, initrd } = guestFiles(guest);
+  return [kernel, initrd, APPEND, MEGABYTES, here("../guests/cache/seabios"), jit];
+}
+
 function v86(jit) {
-  return (guest) => {
-    const { kernel, initrd } = guestFiles(guest);
-    const firmware = here("../guests/cache/seabios");
-    return {
-      command: process.execPath,
-      args: [here("v86.mjs"), kernel, initrd, APPEND, MEGABYTES, firmware, jit],
-    };
-  };
+  return (guest) => ({ command: process.execPath, args: [here("v86.mjs"), ...v86Arguments(guest, jit)] });
+}
+
+/** The same in Chromium, ours as a visitor has it: the page with every exhibit open. */
+function inChromium(args) {
+  return (guest) => ({ command: process.execPath, args: [here("chromium.mjs"), ...args(guest)] });
 }
 
 function qemu(guest) {
@@ -81,5 +85,17 @@ export const ENGINES = [
     present: () => existsSync(here("../node_modules/v86")),
     program: v86("jit"),
   },
+  ...["tcg", "kvm"].map((accel) => ({
+    name: `vitrine-${accel}-chromium`,
+    guests: ["i386", "amd64"],
+    present: () => findChromium() !== undefined,
+    program: inChromium((guest) => ["vitrine", guest, accel]),
+  })),
+  ...["nojit", "jit"].map((jit) => ({
+    name: jit === "jit" ? "v86-chromium" : "v86-nojit-chromium",
+    guests: ["i386"],
+    present: () => findChromium() !== undefined && existsSync(here("../node_modules/v86")),
+    program: inChromium((guest) => ["v86", ...v86Arguments(guest, jit)]),
+  })),
   { name: "qemu", guests: ["i386", "amd64"], present: () => QEMU !== undefined, program: qemu },
 ];

@@ -2,7 +2,10 @@
 // at which each mark comes by.
 import { spawn } from "node:child_process";
 
-/** The marks of the guest's init, in order; `BOOTED` counts from process start, the others from their forerunner. */
+/** A program that has to start a browser first prints this when the guest starts: BOOTED then counts from here. */
+export const READY = "ENGINE-READY";
+
+/** The marks of the guest's init, in order; `BOOTED` counts from the engine's start, the others from their forerunner. */
 export const MARKS = ["BOOTED", "BENCH-START", "BENCH-MD5", "BENCH-AWK", "BENCH-GZIP", "BENCH-FORK"];
 
 /** The marks as printed: workload name to the two marks it lies between. */
@@ -28,7 +31,7 @@ export function markWatcher(now) {
           if (line.length < 4096) line += character;
           continue;
         }
-        const mark = MARKS.find((name) => line.startsWith(name));
+        const mark = [READY, ...MARKS].find((name) => line.startsWith(name));
         if (mark !== undefined) seen[mark] ??= now();
         line = "";
       }
@@ -42,7 +45,7 @@ export function columns(seen) {
   const result = {};
   for (const [name, [from, to]] of Object.entries(COLUMNS)) {
     if (seen[to] === undefined || (from !== undefined && seen[from] === undefined)) continue;
-    result[name] = seen[to] - (from === undefined ? 0 : seen[from]);
+    result[name] = seen[to] - (from === undefined ? (seen[READY] ?? 0) : seen[from]);
   }
   return result;
 }
@@ -58,12 +61,17 @@ export function timeMarks({ command, args, env }, limitSeconds) {
     });
     let complaint = "";
     let timedOut = false;
+    // A program that has started a browser takes it along when it is asked to end.
+    const end = () => {
+      child.kill("SIGTERM");
+      setTimeout(() => child.kill("SIGKILL"), 5000).unref();
+    };
     const timer = setTimeout(() => {
       timedOut = true;
-      child.kill("SIGKILL");
+      end();
     }, limitSeconds * 1000);
     child.stdout.on("data", (chunk) => {
-      if (watcher.feed(chunk.toString("latin1"))) child.kill("SIGKILL");
+      if (watcher.feed(chunk.toString("latin1"))) end();
     });
     child.stderr.on("data", (chunk) => {
       complaint = (complaint + chunk).slice(-2000);

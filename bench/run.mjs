@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { buildCore } from "../tools/build-core.mjs";
 import { buildNode } from "../tools/build-node.mjs";
 import { at } from "../tools/lib/fingerprint.mjs";
-import { runTool, say, ToolError } from "../tools/lib/say.mjs";
+import { run, runTool, say, ToolError } from "../tools/lib/say.mjs";
 import { ENGINES, guestFiles } from "./engines.mjs";
 import { timeMarks } from "./marks.mjs";
 import { medians, promises, table } from "./table.mjs";
@@ -81,7 +81,7 @@ async function measure({ guests, engines, runs, limit }) {
         error: undefined,
       })),
   );
-  for (let run = 1; run <= runs; run++) {
+  for (let turn = 1; turn <= runs; turn++) {
     // Engines take turns, so that a slow minute of the machine does not fall on one of them alone.
     for (const row of rows.filter(({ error }) => error === undefined)) {
       const { seconds, error } = await timeMarks(row.program, limit);
@@ -89,7 +89,7 @@ async function measure({ guests, engines, runs, limit }) {
       row.error = error;
       const booted = seconds.BOOTED === undefined ? "-" : `${seconds.BOOTED.toFixed(2)} s`;
       say(
-        `run ${run}/${runs} ${row.engine} ${row.guest}: BOOTED ${booted}${error === undefined ? "" : `, ${error}`}`,
+        `run ${turn}/${runs} ${row.engine} ${row.guest}: BOOTED ${booted}${error === undefined ? "" : `, ${error}`}`,
       );
     }
   }
@@ -109,6 +109,10 @@ await runTool(async () => {
   if (engines.some(({ name }) => name.startsWith("vitrine"))) {
     await buildCore();
     await buildNode();
+  }
+  if (engines.some(({ name }) => /^vitrine-.*-chromium$/.test(name))) {
+    const { code, stderr } = await run(process.execPath, [at("node_modules/vite/bin/vite.js"), "build", "--logLevel", "error"], { cwd: at() });
+    if (code !== 0) throw new ToolError(`bench: the page cannot be built: ${stderr.trim().split("\n").at(-1)}`);
   }
   const machine = describeMachine();
   const rows = await measure({ ...chosen, engines });

@@ -1,6 +1,9 @@
 // Medians and the printed table.
 import { COLUMNS } from "./marks.mjs";
 
+/** The longest name of an engine. */
+const WIDE = 20;
+
 /** The middle value; of an even number of values the mean of the two in the middle. */
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -21,7 +24,7 @@ export function table(rows) {
     const group = rows.filter((row) => row.guest === guest);
     const base = group[0];
     lines.push(`${guest}: seconds of wall time (in brackets: times ${base.engine})`);
-    lines.push(["engine".padEnd(12), ...Object.keys(COLUMNS).map((name) => name.padStart(16))].join(""));
+    lines.push(["engine".padEnd(WIDE), ...Object.keys(COLUMNS).map((name) => name.padStart(16))].join(""));
     for (const row of group) {
       const cells = Object.keys(COLUMNS).map((name) => {
         const seconds = row.median[name];
@@ -30,7 +33,7 @@ export function table(rows) {
         const ratio = first === undefined ? "" : ` (${(seconds / first).toFixed(2)})`;
         return `${seconds.toFixed(2)}${ratio}`.padStart(16);
       });
-      lines.push([row.engine.padEnd(12), ...cells].join("") + (row.error ? `  ${row.error}` : ""));
+      lines.push([row.engine.padEnd(WIDE), ...cells].join("") + (row.error ? `  ${row.error}` : ""));
     }
     lines.push("");
   }
