@@ -36,12 +36,14 @@ for (const accel of ["tcg", "kvm"] as const) {
 
 test("Linux moves while its shell prints: hashes equal, no line lost or said twice, and it answers on", async ({ page }) => {
   test.skip(!existsSync("guests/cache/linux-amd64/bzImage"), "no Linux in guests/cache; `npm run guests` fetches it");
+  // Seconds on a quiet machine; nobody's fault on a busy one.
+  test.setTimeout(400_000);
   const complaints: string[] = [];
   page.on("console", (m) => { if (m.type() === "error") complaints.push(m.text()); });
   await page.goto("/?test=1");
   await page.evaluate(() => window.vitrine?.ready());
   await page.evaluate(() => window.vitrine?.boot("linux-amd64", { accel: "kvm" }));
-  await page.evaluate(() => window.vitrine?.waitForSerial("BOOTED", 100_000));
+  await page.evaluate(() => window.vitrine?.waitForSerial("BOOTED", 300_000));
   const lines = 3000;
   await page.evaluate((n) => window.vitrine?.send(`i=0; while [ $i -lt ${n} ]; do echo line-$i; i=$((i+1)); done\n`), lines);
   await page.evaluate(() => window.vitrine?.waitForSerial("line-20\r", 30_000));

@@ -136,6 +136,7 @@ export function startMachine(): MachineClient {
     restoreState: async (file) => {
       await cancelMigration();
       await moving?.catch(() => {});
+      await core;
       config = await here.remote.restoreState(file);
       return config;
     },
