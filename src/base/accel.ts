@@ -146,6 +146,8 @@ export interface AccelVm extends Persist {
    * lowest bit first (KVM_GET_DIRTY_LOG of every slot, joined with what user space wrote itself).
    */
   dirtyLog(): Uint8Array;
+  /** Has anything been written to this region, which has the log flag, since the last call? The dirty log does not notice. */
+  regionWritten(slot: number): boolean;
   /** Brings at most `limit` page digests up to date; true when none is left behind. */
   freshenDigests(limit: number): boolean;
   /** SHA-256 of every page of every region, 32 bytes each, in the order of guest addresses. */

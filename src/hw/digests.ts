@@ -3,7 +3,7 @@ import type { Core } from "./index.ts";
 import { layout } from "./layout.ts";
 
 /** Bits of the frame flags (src/hw/mmu/phys.ts) that an observer takes back. */
-export const FrameMark = { hashStale: 8, dirtyUser: 16 } as const;
+export const FrameMark = { hashStale: 8, dirtyUser: 16, dirtyRegion: 32 } as const;
 
 const PIECE = 16384;
 const DIGEST = 32;
@@ -50,6 +50,19 @@ export function takeFrames(core: Core, mark: number, count: number): Uint8Array 
   }
   if (any) core.exports.flushFast();
   return bitmap;
+}
+
+/** Takes a mark off `count` frames from `first` on; true when any of them had it. */
+export function takeMark(core: Core, mark: number, first: number, count: number): boolean {
+  const flags = core.u8.subarray(layout.FRAME_FLAGS + first, layout.FRAME_FLAGS + first + count);
+  let any = false;
+  flags.forEach((value, i) => {
+    if ((value & mark) === 0) return;
+    flags[i] = value & ~mark;
+    any = true;
+  });
+  if (any) core.exports.flushFast();
+  return any;
 }
 
 /** The digests of all RAM frames of a core; only frames written since their digest was taken are hashed again. */

@@ -5,7 +5,7 @@ export { featureIndex, layout } from "./layout.ts";
 export { installCpuid, offeredLeaves } from "./model.ts";
 export * from "./registers.ts";
 export { readUndefined } from "./undefined.ts";
-export { FrameDigests, sha256, takeFrames, FrameMark, zeroPageDigest } from "./digests.ts";
+export { FrameDigests, sha256, takeFrames, takeMark, FrameMark, zeroPageDigest } from "./digests.ts";
 
 /** What the processor is wired to. Values are unsigned; 64-bit device values pass through `mailbox`. */
 export interface Environment {

@@ -252,6 +252,10 @@ export class TcgVm implements AccelVm {
     if (on) this.dirtyLog();
   }
   dirtyLog(): Uint8Array { return hw.takeFrames(this.core, FrameMark.dirtyUser, this.userMemory.pages); }
+  regionWritten(slot: number): boolean {
+    const found = this.#slots.get(slot);
+    return found !== undefined && hw.takeMark(this.core, FrameMark.dirtyRegion, found.backing / 4096, found.size / 4096);
+  }
   freshenDigests(limit: number): boolean { return this.#digests.freshen(limit); }
   pageDigests(): Uint8Array {
     this.#digests.freshen(Infinity);

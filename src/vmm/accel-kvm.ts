@@ -65,6 +65,9 @@ export class KvmAccel implements AccelVm {
   readonly #process: ProcessMemory;
   readonly #ram: number;
   readonly #slots = new Map<number, Slot>();
+  /** Pages that KVM's logs have named since dirtyLog() was called, and the regions that they were in. */
+  readonly #logged: Uint8Array;
+  readonly #written = new Set<number>();
   #bus: IoBus | undefined;
   #logging = false;
   #stopAsked = false;
@@ -83,6 +86,7 @@ export class KvmAccel implements AccelVm {
     this.#ram = this.task.mm.mmap(bytes);
     this.#process = new ProcessMemory(host, this.task.mm, this.#ram, bytes);
     this.userMemory = this.#process;
+    this.#logged = new Uint8Array(Math.ceil(this.#process.pages / 8));
     this.vcpu = this.vm.createVcpu(0);
     this.vcpu.setCpuid2(system.getSupportedCpuid());
     this.memory = new MappedMemory(this.vm, this.#process, options.ramSize);
@@ -153,17 +157,29 @@ export class KvmAccel implements AccelVm {
   /** KVM_GET_DIRTY_LOG of every slot, ORed with what user space wrote. */
   dirtyLog(): Uint8Array {
     const all = this.#process.takeWritten();
-    for (const slot of this.vm.space.slots.list) {
-      if (!slot.log) continue;
-      const first = (slot.hva - this.#ram) / 4096;
-      this.vm.getDirtyLog(slot.id).forEach((byte, i) => {
-        for (let b = 0; byte >> b; b++) {
-          const page = first + i * 8 + b;
-          if ((byte >> b) & 1) all[page >>> 3] = (all[page >>> 3] ?? 0) | (1 << (page & 7));
-        }
-      });
-    }
+    for (const { id, log } of this.vm.space.slots.list) if (log) this.#readLog(id);
+    this.#logged.forEach((byte, i) => {
+      all[i] = (all[i] ?? 0) | byte;
+    });
+    this.#logged.fill(0);
     return all;
+  }
+  regionWritten(slot: number): boolean {
+    if (this.#slots.has(slot)) this.#readLog(slot);
+    return this.#written.delete(slot);
+  }
+  /** One log serves two readers, so what one of them reads is kept for the other. */
+  #readLog(slot: number): void {
+    const region = this.#slots.get(slot);
+    if (!region) return;
+    const first = region.backing / 4096;
+    this.vm.getDirtyLog(slot).forEach((byte, i) => {
+      if (byte !== 0) this.#written.add(slot);
+      for (let b = 0; byte >> b; b++) {
+        const page = first + i * 8 + b;
+        if ((byte >> b) & 1) this.#logged[page >>> 3] = (this.#logged[page >>> 3] ?? 0) | (1 << (page & 7));
+      }
+    });
   }
   freshenDigests(limit: number): boolean {
     return this.host.digests.freshen(limit);

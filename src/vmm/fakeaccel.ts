@@ -98,6 +98,10 @@ export class FakeAccel implements AccelVm {
     else this.slots.regions.set(slot, { gpa, size, backing, readonly: flags.readonly ?? false });
   }
 
+  regionWritten(): boolean {
+    return true;
+  }
+
   irqLine(gsi: number, level: boolean): void {
     this.lines[gsi] = level;
   }

@@ -1,13 +1,15 @@
 import type { AccelVm } from "./accel.ts";
+import type { TextRam } from "./devices/vga.ts";
 import type { E820Entry } from "./load/image.ts";
 import type { PamSegment } from "./pci/i440fx.ts";
 
 /*
  * Physical memory of machine "pc":
- *   00000000 RAM | A0000 VGA window | C0000 RAM or ROM by PAM | 100000 RAM up to -m | FEC00000 IOAPIC, HPET, LAPIC
- *   | firmware up to 4 GiB. User memory: RAM from offset 0, then the firmware.
+ *   00000000 RAM | A0000 VGA window, text RAM in it | C0000 RAM or ROM by PAM | 100000 RAM up to -m | FEC00000 IOAPIC, HPET, LAPIC
+ *   | firmware up to 4 GiB. User memory: RAM from offset 0, then the firmware, then the
+ * video memory.
  */
-const slots = { low: 0, high: 1, firmware: 2, pam: 3 } as const;
+const slots = { low: 0, high: 1, firmware: 2, pam: 3, video: 16 } as const;
 const pamSegments = 13;
 const fourGiB = 0x100000000;
 const mebibyte = 0x100000;
@@ -17,7 +19,35 @@ export const hpetBase = 0xfed00000;
 
 /** Bytes of user memory a machine needs: what the accelerator is to be made with. */
 export function userMemorySize(ramSize: number, firmwareSize: number): number {
-  return ramSize + firmwareSize;
+  return videoMemory(ramSize, firmwareSize) + textSize;
+}
+const textSize = 0x10000;
+const page = 4096;
+/** Where the video memory begins in user memory. */
+const videoMemory = (ramSize: number, firmwareSize: number): number =>
+  ramSize + Math.ceil(firmwareSize / page) * page;
+
+/** The display's text RAM: a region that logs what is written to it, shown where and while the display says. */
+export function textRam(accel: AccelVm, ramSize: number, firmwareSize: number): TextRam {
+  const backing = videoMemory(ramSize, firmwareSize),
+    first = backing / page;
+  return {
+    show: (window) => {
+      const { base, size } = window ?? { base: 0, size: 0 };
+      accel.setRegion(slots.video, vgaWindow.base + base, size, backing, { log: true });
+    },
+    read: () => {
+      const text = new Uint8Array(textSize);
+      for (let at = 0; at < textSize; at += page)
+        accel.userMemory.readPage(first + at / page, text.subarray(at, at + page));
+      return text;
+    },
+    write: (text) => {
+      for (let at = 0; at < textSize; at += page)
+        accel.userMemory.writePage(first + at / page, text.subarray(at, at + page));
+    },
+    takeWritten: () => accel.regionWritten(slots.video),
+  };
 }
 
 /** Maps everything but C0000-FFFFF and copies the firmware in. */

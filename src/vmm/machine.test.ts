@@ -136,7 +136,7 @@ test("the whole machine survives a round trip through bytes", () => {
   a.machine.uart.receive(new TextEncoder().encode("typed"));
   a.machine.bus.portWrite(0x3fc, 1, 8);
   a.machine.bus.portWrite(0x3f9, 1, 1);
-  a.machine.bus.mmioWrite(0xb8000, 2, 0x0741n);
+  a.accel.memory.write(0xb8000, Uint8Array.of(0x41, 7));
   a.machine.i8042.key("Enter", true);
   const b = make(direct);
   const bytes = encode(a.machine.save());

@@ -13,7 +13,7 @@ import { resetControlPort, ResetPorts, systemControlPort } from "./devices/reset
 import { Uart } from "./devices/uart.ts";
 import { VgaText } from "./devices/vga.ts";
 import { FwCfg, FwCfgKey, littleEndian, selectorPort } from "./fwcfg.ts";
-import { directE820, firmwareE820, hpetBase, mapMemory, mapPam, vgaWindow } from "./layout.ts";
+import { directE820, firmwareE820, hpetBase, mapMemory, mapPam, textRam, vgaWindow } from "./layout.ts";
 import type { NamedImage } from "./load/image.ts";
 import { checkFirmware, loadKernel } from "./load/kernel.ts";
 import { I440fx } from "./pci/i440fx.ts";
@@ -92,7 +92,7 @@ export class Machine implements Persist {
   readonly pci = new PciBus();
   readonly uart: Uart;
   readonly i8042: I8042;
-  readonly vga = new VgaText();
+  readonly vga: VgaText;
   readonly piix3: Piix3;
   readonly pm: Piix4Pm;
   readonly fwCfg: FwCfg;
@@ -125,6 +125,7 @@ export class Machine implements Persist {
     };
 
     mapMemory(accel, options.ramSize, firmware);
+    this.vga = new VgaText(textRam(accel, options.ramSize, firmware?.length ?? 0));
     const host = new I440fx(this.bus, (segments) => {
       mapPam(accel, options.ramSize, firmware?.length ?? 0, segments);
     });

@@ -17,7 +17,8 @@ export const FRAME_DIRTY_VIEW: u32 = 2; // written since the observer last looke
 export const FRAME_ACCESSED_VIEW: u32 = 4; // touched since the observer last looked
 export const FRAME_HASH_STALE: u32 = 8; // written since its digest was taken
 export const FRAME_DIRTY_USER: u32 = 16; // written since the user-space (migration) bitmap was last read
-export const FRAME_WRITTEN: u32 = FRAME_DIRTY_VIEW | FRAME_ACCESSED_VIEW | FRAME_HASH_STALE | FRAME_DIRTY_USER;
+export const FRAME_DIRTY_REGION: u32 = 32; // written since a display last read its region
+export const FRAME_WRITTEN: u32 = FRAME_DIRTY_REGION | FRAME_DIRTY_VIEW | FRAME_ACCESSED_VIEW | FRAME_HASH_STALE | FRAME_DIRTY_USER;
 
 @external("env", "mmioRead") declare function envMmioRead(low: u32, high: u32, size: u32): void;
 @external("env", "mmioWrite") declare function envMmioWrite(low: u32, high: u32, size: u32): void;

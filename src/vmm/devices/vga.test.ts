@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { expectRoundTrip } from "./testing.ts";
-import { VgaText } from "./vga.ts";
+import { type TextRam, VgaText } from "./vga.ts";
 
 function make() {
   const vga = new VgaText();
@@ -92,4 +92,61 @@ test("state survives a round trip", () => {
   const other = new VgaText();
   expectRoundTrip(vga, other);
   expect(other.text()[0]).toBe("kept");
+});
+
+/** RAM whose window a test sees. */
+function withRam() {
+  const ram = { bytes: new Uint8Array(0x10000), window: undefined as { base: number; size: number } | undefined };
+  const port: TextRam = {
+    show: (window) => {
+      ram.window = window;
+    },
+    read: () => ram.bytes.slice(),
+    write: (text) => ram.bytes.set(text),
+    takeWritten: () => false,
+  };
+  const vga = new VgaText(port);
+  vga.reset();
+  return { vga, ram };
+}
+
+test("text memory is RAM while nothing lies between it and the processor, and its text follows when that changes", () => {
+  const { vga, ram } = withRam();
+  const set = (index: number, data: number, i: number, v: number) => {
+    vga.portWrite(index, 1, i);
+    vga.portWrite(data, 1, v);
+  };
+  expect(ram.window).toEqual({ base: 0x18000, size: 0x8000 });
+  ram.bytes.set([0x41, 7]);
+  expect(vga.text()[0]).toBe("A");
+  // Each of these makes more of an access than a move of bytes.
+  const rows: [number, number, number, number][] = [
+    [0x3c4, 0x3c5, 2, 4], // map mask
+    [0x3c4, 0x3c5, 4, 6], // memory mode
+    [0x3ce, 0x3cf, 1, 1], // set/reset
+    [0x3ce, 0x3cf, 3, 8], // logical function
+    [0x3ce, 0x3cf, 4, 2], // read map
+    [0x3ce, 0x3cf, 5, 0x11], // write mode
+    [0x3ce, 0x3cf, 5, 0], // flat reads
+    [0x3ce, 0x3cf, 8, 0x7f], // bit mask
+  ];
+  for (const [index, data, i, v] of rows) {
+    vga.portWrite(index, 1, i);
+    const was = vga.portRead(data);
+    set(index, data, i, v);
+    expect(ram.window, `${i}=${v}`).toBeUndefined();
+    expect(vga.text()[0]).toBe("A");
+    set(index, data, i, was);
+    expect(ram.window).toEqual({ base: 0x18000, size: 0x8000 });
+  }
+  set(0x3c4, 0x3c5, 4, 6);
+  vga.mmioWrite(0x18000, 1, 0x42);
+  set(0x3c4, 0x3c5, 4, 2);
+  expect([ram.bytes[0], vga.text()[0]]).toEqual([0x42, "B"]);
+  // The monochrome window.
+  set(0x3ce, 0x3cf, 6, 0x0a);
+  expect(ram.window).toEqual({ base: 0x10000, size: 0x8000 });
+  const other = withRam();
+  other.vga.restore(vga.save());
+  expect([other.ram.window, other.vga.text()[0]]).toEqual([ram.window, "B"]);
 });

@@ -1,119 +1,17 @@
 import { type MmioDevice, type PortDevice, type Saved, SavedRecord } from "../../base/index.ts";
 import { type Device, restoreFields, saveFields } from "./device.ts";
+import { Planes, planeSize, type Window } from "./vga-planes.ts";
+import { Crtc, limits, mode3 } from "./vga-registers.ts";
 
-/*
- * VGA as text mode needs it (IBM VGA technical reference). Four planes of 64 KiB: 0 characters, 1 attributes, 2 fonts.
- *   3C0 attribute index/data, 3C1 read | 3C2 misc (write), status 0 | 3C4/5 sequencer | 3C6-9 DAC | 3CC misc
- *   3CE/F graphics | 3D4/5 CRTC | 3DA status 1, clears the attribute flip-flop
- * Window by graphics register 6: A0000 128K, A0000 64K, B0000 32K, B8000 32K.
- */
-const Sequencer = { mapMask: 2, memoryMode: 4 } as const;
-const Graphics = { setReset: 0, enable: 1, rotate: 3, readMap: 4, mode: 5, misc: 6, bitMask: 8 } as const;
-const Crtc = { startHigh: 12, startLow: 13, cursorHigh: 14, cursorLow: 15 } as const;
-const planeSize = 0x10000;
-const windows = [
-  [0, 0x20000],
-  [0, 0x10000],
-  [0x10000, 0x8000],
-  [0x18000, 0x8000],
-] as const;
-
-type VgaFields = {
-  sequencer: Uint8Array;
-  graphics: Uint8Array;
-  crtc: Uint8Array;
-  attribute: Uint8Array;
-  dac: Uint8Array;
-  latches: Uint8Array;
-  sequencerIndex: number;
-  graphicsIndex: number;
-  crtcIndex: number;
-  attributeIndex: number;
-  attributeData: boolean;
-  misc: number;
-  dacMask: number;
-  dacRead: number;
-  dacWrite: number;
-  status1: number;
-};
-
-/** Mode 3, as a video BIOS leaves it: 80 x 25, colour. */
-function mode3(): VgaFields {
-  const sized = (n: number, ...v: number[]) => {
-    const bytes = new Uint8Array(n);
-    bytes.set(v);
-    return bytes;
-  };
-  return {
-    sequencer: sized(8, 3, 0, 3, 0, 2),
-    graphics: sized(16, 0, 0, 0, 0, 0, 0x10, 0x0e, 0x0f, 0xff),
-    crtc: sized(
-      32,
-      0x5f,
-      0x4f,
-      0x50,
-      0x82,
-      0x55,
-      0x81,
-      0xbf,
-      0x1f,
-      0,
-      0x4f,
-      0x0d,
-      0x0e,
-      0,
-      0,
-      0,
-      0,
-      0x9c,
-      0x8e,
-      0x8f,
-      0x28,
-      0x1f,
-      0x96,
-      0xb9,
-      0xa3,
-      0xff,
-    ),
-    attribute: sized(
-      32,
-      0,
-      1,
-      2,
-      3,
-      4,
-      5,
-      0x14,
-      7,
-      0x38,
-      0x39,
-      0x3a,
-      0x3b,
-      0x3c,
-      0x3d,
-      0x3e,
-      0x3f,
-      0x0c,
-      0,
-      0x0f,
-      8,
-    ),
-    dac: new Uint8Array(768),
-    latches: new Uint8Array(4),
-    sequencerIndex: 0,
-    graphicsIndex: 0,
-    crtcIndex: 0,
-    attributeIndex: 0x20,
-    attributeData: false,
-    misc: 0x67,
-    dacMask: 0xff,
-    dacRead: 0,
-    dacWrite: 0,
-    status1: 0,
-  };
+/** RAM that a guest sees in the window while that is plain text memory, 64 KiB of it. */
+export interface TextRam {
+  /** Shows the RAM from its start in the window, or hides it. */
+  show(window: Window | undefined): void;
+  read(): Uint8Array;
+  write(text: Uint8Array): void;
+  /** Has the guest written it since the last call? */
+  takeWritten(): boolean;
 }
-
-const limits = { dacRead: 767, dacWrite: 767 };
 
 export interface TextScreen {
   readonly columns: number;
@@ -133,12 +31,20 @@ export class VgaText implements PortDevice, MmioDevice, Device {
   readonly id = "vga";
   readonly version = 1;
   #r = mode3();
-  #planes = new Uint8Array(4 * planeSize);
+  readonly #planes = new Planes(() => this.#r);
+  readonly #ram: TextRam | undefined;
+  /** The window in which the RAM stands for planes 0 and 1. */
+  #shown: Window | undefined;
   #dirty = true;
+
+  /** Without RAM every access to the window is a device access. */
+  constructor(ram?: TextRam) {
+    this.#ram = ram;
+  }
 
   /** True once after anything on the screen may have changed. */
   takeDirty(): boolean {
-    const was = this.#dirty;
+    const was = (this.#ram?.takeWritten() ?? false) || this.#dirty;
     this.#dirty = false;
     return was;
   }
@@ -154,13 +60,13 @@ export class VgaText implements PortDevice, MmioDevice, Device {
     const rows = Math.min((lines - (lines % height)) / height, 100);
     const start = reg(Crtc.startHigh) * 256 + reg(Crtc.startLow);
     const pitch = reg(0x13) * 2;
-    const cells = new Uint8Array(columns * rows * 2);
+    const cells = new Uint8Array(columns * rows * 2),
+      text = this.#text();
     for (let i = 0; i < columns * rows; i++) {
       const column = i % columns;
       const at = ((start + ((i - column) / columns) * pitch + column) & 0x7fff) * 2;
-      // Odd/even addressing leaves each plane's odd bytes unused.
-      cells[2 * i] = this.#planes[at & 0xfffe] ?? 0;
-      cells[2 * i + 1] = this.#planes[planeSize + (at & 0xfffe)] ?? 0;
+      cells[2 * i] = text[at] ?? 0;
+      cells[2 * i + 1] = text[at + 1] ?? 0;
     }
     return { columns, rows, cells, cursor: reg(Crtc.cursorHigh) * 256 + reg(Crtc.cursorLow) - start };
   }
@@ -235,6 +141,7 @@ export class VgaText implements PortDevice, MmioDevice, Device {
         break;
       case 0x3c5:
         r.sequencer[r.sequencerIndex & 7] = value;
+        this.#follow();
         break;
       case 0x3c6:
         r.dacMask = value;
@@ -254,6 +161,7 @@ export class VgaText implements PortDevice, MmioDevice, Device {
         break;
       case 0x3cf:
         r.graphics[r.graphicsIndex & 15] = value;
+        this.#follow();
         break;
       case 0x3d4:
         r.crtcIndex = value;
@@ -267,33 +175,56 @@ export class VgaText implements PortDevice, MmioDevice, Device {
   }
 
   mmioRead(offset: number, size: number): number {
-    let value = 0;
-    for (let i = size - 1; i >= 0; i--) value = value * 256 + this.#readByte(offset + i);
-    return value;
+    return this.#planes.read(offset, size);
   }
 
   mmioWrite(offset: number, size: number, value: number | bigint): void {
     this.#dirty = true;
-    for (let i = 0; i < size; i++) this.#writeByte(offset + i, (Number(value) >>> (8 * i)) & 0xff);
+    this.#planes.write(offset, size, Number(value));
   }
 
   reset(): void {
     this.#r = mode3();
-    this.#planes.fill(0);
-    for (let i = 0; i < planeSize; i += 2) [this.#planes[i], this.#planes[planeSize + i]] = [0x20, 7];
+    const { bytes } = this.#planes;
+    bytes.fill(0);
+    for (let i = 0; i < planeSize; i += 2) [bytes[i], bytes[planeSize + i]] = [0x20, 7];
+    this.#show();
     this.#dirty = true;
   }
 
   save(): Saved {
-    return { registers: saveFields(this.#r), planes: this.#planes.slice() };
+    if (this.#shown) this.#planes.setText(this.#text());
+    return { registers: saveFields(this.#r), planes: this.#planes.bytes.slice() };
   }
 
   restore(state: Saved): void {
     const record = new SavedRecord(this.id, state);
     const r = restoreFields(this.id, mode3(), record.value("registers"), limits);
-    this.#planes = record.bytes("planes", 4 * planeSize).slice();
+    this.#planes.bytes.set(record.bytes("planes", 4 * planeSize));
     this.#r = r;
+    this.#show();
     this.#dirty = true;
+  }
+
+  /** Characters and attributes, wherever they are. */
+  #text(): Uint8Array {
+    return this.#ram && this.#shown ? this.#ram.read() : this.#planes.text();
+  }
+
+  /** A register that rules the window has changed: text moves from the RAM to the planes, or back. */
+  #follow(): void {
+    const window = this.#planes.plainWindow();
+    if (!this.#ram || (window?.base === this.#shown?.base && window?.size === this.#shown?.size)) return;
+    if (this.#shown) this.#planes.setText(this.#ram.read());
+    this.#show();
+  }
+  /** The planes are right: shows them as RAM if the window is plain. */
+  #show(): void {
+    const ram = this.#ram;
+    if (!ram) return;
+    this.#shown = this.#planes.plainWindow();
+    if (this.#shown) ram.write(this.#planes.text());
+    ram.show(this.#shown);
   }
 
   /** Registers 0-7 are locked by bit 7 of register 11h, all but the line compare bit in 7. */
@@ -305,57 +236,5 @@ export class VgaText implements PortDevice, MmioDevice, Device {
       return;
     }
     crtc[i] = value;
-  }
-
-  /** Offset into the planes' address space, or -1 outside the window. */
-  #inWindow(offset: number): number {
-    const [base, size] = windows[(this.#g(Graphics.misc) >> 2) & 3] ?? windows[3];
-    return offset >= base && offset < base + size ? (offset - base) & 0xffff : -1;
-  }
-
-  #g(i: number): number {
-    return this.#r.graphics[i] ?? 0;
-  }
-
-  #readByte(offset: number): number {
-    const at = this.#inWindow(offset);
-    if (at < 0) return 0xff;
-    const oddEven = (this.#g(Graphics.mode) & 0x10) !== 0;
-    const cell = oddEven ? at & ~1 : at;
-    for (let p = 0; p < 4; p++) this.#r.latches[p] = this.#planes[p * planeSize + cell] ?? 0;
-    const plane = oddEven ? (this.#g(Graphics.readMap) & 2) | (at & 1) : this.#g(Graphics.readMap) & 3;
-    return this.#r.latches[plane] ?? 0;
-  }
-
-  #writeByte(offset: number, value: number): void {
-    const at = this.#inWindow(offset);
-    if (at < 0) return;
-    const mask = this.#r.sequencer[Sequencer.mapMask] ?? 0;
-    // Memory mode bit 2 clear: even addresses reach planes 0 and 2, odd ones 1 and 3.
-    const oddEven = ((this.#r.sequencer[Sequencer.memoryMode] ?? 0) & 4) === 0;
-    const cell = oddEven ? at & ~1 : at;
-    for (let p = 0; p < 4; p++) {
-      if (!((mask >> p) & 1) || (oddEven && (p & 1) !== (at & 1))) continue;
-      this.#planes[p * planeSize + cell] = this.#mix(p, value);
-    }
-  }
-
-  /** Write modes 0 to 3 for one plane. */
-  #mix(plane: number, value: number): number {
-    const latch = this.#r.latches[plane] ?? 0;
-    const rotate = this.#g(Graphics.rotate);
-    const turned = ((value >> (rotate & 7)) | (value << (8 - (rotate & 7)))) & 0xff;
-    const set = (this.#g(Graphics.setReset) >> plane) & 1 ? 0xff : 0;
-    const mode = this.#g(Graphics.mode) & 3;
-    if (mode === 1) return latch;
-    let data = (this.#g(Graphics.enable) >> plane) & 1 ? set : turned;
-    if (mode === 2) data = (value >> plane) & 1 ? 0xff : 0;
-    if (mode === 3) data = set;
-    const op = (rotate >> 3) & 3;
-    if (op === 1) data &= latch;
-    else if (op === 2) data |= latch;
-    else if (op === 3) data ^= latch;
-    const bits = mode === 3 ? this.#g(Graphics.bitMask) & turned : this.#g(Graphics.bitMask);
-    return (data & bits) | (latch & ~bits);
   }
 }

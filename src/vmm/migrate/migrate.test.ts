@@ -7,7 +7,8 @@ import { type Channel, channelPair, portChannel } from "./channel.ts";
 import { MigrationError, MigrationSource, MigrationTarget, type SourceOptions } from "./index.ts";
 import { Kind } from "./message.ts";
 
-const pages = 4096;
+/** 16 MiB, and the text of the display. */
+const pages = 4096 + 16;
 
 /** A source whose guest runs as long as the link, at `bandwidth` bytes a second, takes for each chunk. */
 function move(a: TestMachine, b: TestMachine, options: Partial<SourceOptions> = {}, channels = channelPair()) {
