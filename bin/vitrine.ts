@@ -42,7 +42,7 @@ async function main(options: VitrineOptions): Promise<number> {
   const settings = {
     module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0), cpu: options.cpu ?? parseCpu("qemu64"),
   };
-  const vm = options.accel === "kvm" ? await KvmAccel.create(settings) : await TcgVm.create(settings);
+  const vm = options.accel === "kvm" ? await KvmAccel.create({ ...settings, params: options.params }) : await TcgVm.create(settings);
   let recent = "", seen = false, midLine = false;
   const machine = new Machine(vm, {
     ramSize: options.memory, kernel, initrd, modules, append: options.append, bios, nographic: options.nographic, bootMenu: options.bootMenu,

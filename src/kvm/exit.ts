@@ -23,6 +23,6 @@ export class KvmRun {
   /** KVM_EXIT_MMIO: for a read, user space puts the value into `data`. */
   readonly mmio = { write: false, physAddr: 0, size: 1 as 1 | 2 | 4 | 8, data: 0n };
   readonly internal: { message: string } = { message: "" };
-  /** KVM_EXIT_FAIL_ENTRY: VM-instruction error or failed check. */
-  readonly failEntry = { reason: 0, check: 0 };
+  /** KVM_EXIT_FAIL_ENTRY: VM-instruction error or failed check; `dump` has the state refused, where a parameter asks for it. */
+  readonly failEntry = { reason: 0, check: 0, dump: "" };
 }

@@ -13,6 +13,7 @@ import {
   MEM_LOG_DIRTY_PAGES,
   MEM_READONLY,
   openKvm,
+  parseParams,
   Trace,
 } from "./uapi.ts";
 
@@ -21,10 +22,10 @@ const wasm = new WebAssembly.Module(
   readFileSync(fileURLToPath(new URL("../../build/core.wasm", import.meta.url))),
 );
 
-async function openVm() {
+async function openVm(modprobe: Readonly<Record<string, string>> = {}) {
   const cpu = parseCpu("qemu64"),
     host = await HostComputer.create({ module: wasm, memory: 24 * MB, cpu });
-  loadKvm(host, cpu);
+  loadKvm(host, cpu, parseParams(new Map(Object.entries(modprobe))));
   const task = host.fork("test"),
     system = openKvm(host, task),
     vm = system.createVm(),
@@ -259,4 +260,19 @@ test("the local APIC of a vCPU can be read and set", async () => {
   expect(vcpu.getMsr(0x1b)).toBe(0xfee00100n);
   vcpu.setLapic(state);
   expect(vcpu.getMsr(0x1b)).toBe(0xfee00900n);
+});
+
+test("an entry that is refused names the check, and tells the state where dump_invalid_vmcs asks for it", async () => {
+  for (const [value, told] of [
+    ["0", false],
+    ["1", true],
+  ] as const) {
+    const { vm } = await openVm({ "kvm_intel.dump_invalid_vmcs": value }),
+      vcpu = vm.createVcpu(0),
+      s = vcpu.getSregs();
+    vcpu.setSregs({ ...s, cr0: 0x80000000n }); // paging without protection
+    expect(vcpu.enter()).toBe(KvmExit.FAIL_ENTRY);
+    expect(vcpu.run.failEntry.check).toBeGreaterThan(0);
+    expect(/^GUEST_CR0 0x800000[0-9a-f]{2}$/m.test(vcpu.run.failEntry.dump)).toBe(told);
+  }
 });

@@ -52,6 +52,8 @@ export interface ArchVcpu {
   /** The host's interrupt line: while on, the guest leaves guest mode at its next boundary. */
   requestExit(on: boolean): void;
   reset(): void;
+  /** Guest state and controls as text, one field a line, for who looks for what an entry has refused. */
+  dump(): string;
   register(n: RegisterIndex): bigint;
   setRegister(n: RegisterIndex, value: bigint): void;
   rip(): bigint;

@@ -2,6 +2,7 @@ import type { HostComputer, Task } from "../host/index.ts";
 import { type CpuidLeaf, type CpuModel, msrs } from "../isa/index.ts";
 import { kvmLeaves } from "./cpuid.ts";
 import { KvmError } from "./errno.ts";
+import { defaultParams, type ModuleParams } from "./params.ts";
 import { KvmVm } from "./vm.ts";
 
 export const API_VERSION = 12;
@@ -29,12 +30,14 @@ export class KvmSystem {
   readonly #host: HostComputer;
   readonly #task: Task;
   readonly #model: CpuModel;
+  readonly #params: ModuleParams;
   #vm: KvmVm | undefined;
 
-  constructor(host: HostComputer, task: Task, model: CpuModel) {
+  constructor(host: HostComputer, task: Task, model: CpuModel, params: ModuleParams) {
     this.#host = host;
     this.#task = task;
     this.#model = model;
+    this.#params = params;
   }
 
   /** KVM_GET_API_VERSION */
@@ -68,14 +71,14 @@ export class KvmSystem {
         "the processor runs a machine already",
         "use one machine for each host",
       );
-    this.#vm = new KvmVm(this.#host, this.#task, this.getSupportedCpuid());
+    this.#vm = new KvmVm(this.#host, this.#task, this.getSupportedCpuid(), this.#params);
     return this.#vm;
   }
 }
 
-/** insmod kvm-intel: makes /dev/kvm. */
-export function loadKvm(host: HostComputer, model: CpuModel): void {
-  host.registerDevice("/dev/kvm", (task) => new KvmSystem(host, task, model));
+/** modprobe kvm-intel: makes /dev/kvm. */
+export function loadKvm(host: HostComputer, model: CpuModel, params: ModuleParams = defaultParams): void {
+  host.registerDevice("/dev/kvm", (task) => new KvmSystem(host, task, model, params));
 }
 
 /** open("/dev/kvm") */

@@ -2,6 +2,7 @@
 export { Errno, KvmError } from "./errno.ts";
 export { KvmExit, type KvmExitReason, KvmRun } from "./exit.ts";
 export { MEM_LOG_DIRTY_PAGES, MEM_READONLY, type MemSlot, type UserMemoryRegion } from "./memslots.ts";
+export { defaultParams, type ModuleParams, parseParams } from "./params.ts";
 export { KvmStats } from "./stats.ts";
 export { API_VERSION, KvmSystem, loadKvm, openKvm } from "./system.ts";
 export { events, type EventName, Trace, type TraceRecord } from "./trace.ts";

@@ -4,6 +4,7 @@ import type { HostComputer, Task } from "../host/index.ts";
 import type { CpuidLeaf } from "../isa/index.ts";
 import { KvmError } from "./errno.ts";
 import type { UserMemoryRegion } from "./memslots.ts";
+import type { ModuleParams } from "./params.ts";
 import { KvmStats } from "./stats.ts";
 import { Trace } from "./trace.ts";
 import { GuestSpace } from "./x86/space.ts";
@@ -17,14 +18,16 @@ export class KvmVm {
   readonly space: GuestSpace;
   readonly #host: HostComputer;
   readonly #leaves: readonly CpuidLeaf[];
+  readonly #params: ModuleParams;
   #chips: Irqchip | undefined;
   #pit = false;
   #irqchip = false;
   #vcpu: X86Vcpu | undefined;
 
-  constructor(host: HostComputer, task: Task, leaves: readonly CpuidLeaf[]) {
+  constructor(host: HostComputer, task: Task, leaves: readonly CpuidLeaf[], params: ModuleParams) {
     this.#host = host;
     this.#leaves = leaves;
+    this.#params = params;
     this.clock = new VirtualClock(() => host.core.exports.clock() - (this.#vcpu?.inflight ?? 0));
     this.trace = new Trace(() => this.clock.now());
     this.space = new GuestSpace(host, task.mm, this.trace);
@@ -115,6 +118,7 @@ export class KvmVm {
       trace: this.trace,
       stats: this.stats,
       leaves: this.#leaves,
+      params: this.#params,
     });
     this.#vcpu = vcpu;
     return vcpu;

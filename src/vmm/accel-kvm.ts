@@ -22,6 +22,7 @@ import type { CpuModel } from "../isa/index.ts";
 import { MappedMemory, ProcessMemory } from "./process-memory.ts";
 import {
   type KvmStats,
+  type ModuleParams,
   KvmExit,
   type KvmVcpu,
   type KvmVm,
@@ -40,6 +41,8 @@ export interface KvmOptions {
   readonly userMemory: number;
   readonly cpu: CpuModel;
   readonly seed?: bigint;
+  /** Parameters of the modules kvm and kvm_intel. */
+  readonly params?: ModuleParams;
 }
 
 /** The largest machine: 3 GiB for the guest, and what the host needs to describe them. */
@@ -75,7 +78,7 @@ export class KvmAccel implements AccelVm {
   private constructor(host: HostComputer, options: KvmOptions) {
     this.host = host;
     this.task = host.fork("qemu");
-    loadKvm(host, options.cpu);
+    loadKvm(host, options.cpu, options.params);
     const system = openKvm(host, this.task);
     this.vm = system.createVm();
     this.vm.setIdentityMapAddr(0xfeffc000);
@@ -243,7 +246,7 @@ export class KvmAccel implements AccelVm {
         case KvmExit.FAIL_ENTRY:
           return {
             kind: "error",
-            message: `KVM: entry failed, reason 0x${run.failEntry.reason.toString(16)}, check ${run.failEntry.check}`,
+            message: `KVM: entry failed, reason 0x${run.failEntry.reason.toString(16)}, check ${run.failEntry.check}${run.failEntry.dump && `\n${run.failEntry.dump}`}`,
           };
         case KvmExit.INTERNAL_ERROR:
           return { kind: "error", message: `KVM: ${run.internal.message}` };

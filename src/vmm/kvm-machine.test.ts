@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parseCpu } from "../isa/index.ts";
+import { parseParams } from "../kvm/uapi.ts";
 import { TcgVm } from "../tcg/index.ts";
 import { KvmAccel } from "./accel-kvm.ts";
 import { dirtier } from "./fixtures/dirtier.ts";
@@ -12,8 +13,10 @@ const wasm = new WebAssembly.Module(readFileSync(new URL("../../build/core.wasm"
 const ramSize = 16 << 20;
 
 /** The guest of fixtures/dirtier.ts, which writes `pages` pages round and round, on either accelerator. */
-async function machineOn(kind: "kvm" | "tcg", cpu = "qemu64,kvm=off,-hypervisor"): Promise<Machine> {
-  const settings = { module: wasm, ramSize, userMemory: userMemorySize(ramSize, 0), cpu: parseCpu(cpu) };
+async function machineOn(kind: "kvm" | "tcg", modprobe: Readonly<Record<string, string>> = {}): Promise<Machine> {
+  const cpu = parseCpu("qemu64,kvm=off,-hypervisor"),
+    params = parseParams(new Map(Object.entries(modprobe)));
+  const settings = { module: wasm, ramSize, userMemory: userMemorySize(ramSize, 0), cpu, params };
   const vm = kind === "kvm" ? await KvmAccel.create(settings) : await TcgVm.create(settings);
   return new Machine(vm, {
     ramSize,
@@ -110,4 +113,32 @@ test("the guest's text is written without an exit for each character, and the di
     expect(m.vga.text()[0]).toBe("A".repeat(80));
     expect(exitsOf(m).EPT_VIOLATION ?? 0).toBeLessThan(10);
   }
+});
+
+test("without VPID, or without accessed and dirty flags in the EPT, a guest only takes more walks or fewer", async () => {
+  const [usual, untagged, unflagged] = [
+    await machineOn("kvm"),
+    await machineOn("kvm", { "kvm_intel.vpid": "0" }),
+    await machineOn("kvm", { "kvm_intel.eptad": "0" }),
+  ] as const;
+  for (const m of [usual, untagged, unflagged]) m.run(1_000_000);
+  expect([untagged.stateHash(), unflagged.stateHash()]).toEqual([usual.stateHash(), usual.stateHash()]);
+  const misses = (m: Machine): number => (m.accel instanceof KvmAccel ? m.accel.counters().tlbMisses : 0);
+  expect(misses(untagged)).toBeGreaterThan(misses(usual));
+  const flags = (m: Machine): bigint =>
+    m.accel instanceof KvmAccel ? m.accel.vm.space.tdp.lookup(0x200000).entry & 0x300n : -1n;
+  expect([flags(usual), flags(unflagged)]).toEqual([0x300n, 0n]);
+});
+
+test("an unknown MSR is #GP, or with kvm.ignore_msrs reads as 0", async () => {
+  const rax: (bigint | string)[] = [];
+  for (const value of ["0", "1"]) {
+    const m = await machineOn("kvm", { "kvm.ignore_msrs": value });
+    // mov ecx, 4321h; rdmsr; jmp $
+    m.accel.memory.write(0x100000, Uint8Array.from([0xb9, 0x21, 0x43, 0, 0, 0x0f, 0x32, 0xeb, 0xfe]));
+    m.accel.setRegs({ ...m.accel.regs(), rip: 0x100000n, rax: 5n });
+    const { kind } = m.run(m.accel.clock.now() + 100);
+    rax.push(kind === "shutdown" ? kind : m.accel.regs().rax);
+  }
+  expect(rax).toEqual(["shutdown", 0n]);
 });

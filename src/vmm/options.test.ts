@@ -47,7 +47,7 @@ test("our own options are understood, with one dash or two", () => {
     "-host",
     "amd",
     "--modprobe",
-    "kvm_intel.ept=1,kvm.mmu=cached",
+    "kvm_intel.ept=1,kvm.ignore_msrs=Y",
     "-until",
     "BOOTED",
     "-max-insns",
@@ -68,7 +68,7 @@ test("our own options are understood, with one dash or two", () => {
   ]);
   expect([...o.modprobe]).toEqual([
     ["kvm_intel.ept", "1"],
-    ["kvm.mmu", "cached"],
+    ["kvm.ignore_msrs", "Y"],
   ]);
 });
 
@@ -100,6 +100,17 @@ test.each<[string[], string]>([
   [["-append", "x"], "-append: has no kernel to go with; add -kernel FILE"],
   [["-max-insns", "-1"], '-max-insns: "-1"; give a whole number from 1 up'],
   [["-modprobe", "ext4.x=1"], '-modprobe: "ext4.x=1"; write module.parameter=value, such as kvm_intel.ept=1'],
+  [
+    ["-modprobe", "kvm_intel.ept=0"],
+    "-modprobe: kvm_intel.ept=0: shadow paging is not there yet; leave it out, or give kvm_intel.ept=1",
+  ],
+  [
+    ["-modprobe", "kvm_intel.preemption_timer=1"],
+    "-modprobe: kvm_intel.preemption_timer=1: timers of the guest end its slices; leave it out, or give",
+  ],
+  [["-modprobe", "kvm_intel.eptt=1"], "-modprobe: kvm_intel.eptt: module kvm_intel has no such parameter; known are"],
+  [["-modprobe", "kvm_amd.npt=1"], "-modprobe: kvm_amd.npt: no module kvm_amd on this host; known are kvm and"],
+  [["-modprobe", "kvm_intel.vpid=2"], "-modprobe: kvm_intel.vpid=2: not a truth value; give 0 or 1"],
   [["-host", "arm"], '-host: "arm"; choose intel or amd'],
   [["-serial", "tcp:1"], '-serial: "tcp:1"; choose stdio or none'],
   [["-until", ""], "-until: is empty; give the text to wait for"],

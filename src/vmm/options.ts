@@ -1,4 +1,5 @@
 import { type CpuModel, parseCpu as parseModel } from "../isa/index.ts";
+import { defaultParams, KvmError, type ModuleParams, parseParams } from "../kvm/uapi.ts";
 import { parseMemory } from "./memorysize.ts";
 import { nonEmpty, oneOf, oneLine, OptionError, quote, split } from "./optionerror.ts";
 
@@ -39,6 +40,8 @@ export interface VitrineOptions {
   host: "intel" | "amd";
   /** module.parameter -> value. */
   modprobe: Map<string, string>;
+  /** What they come to. */
+  params: ModuleParams;
   until: string | undefined;
   maxInsns: number;
   stats: string | undefined;
@@ -66,6 +69,7 @@ export function defaultOptions(): VitrineOptions {
     pcTestdev: false,
     host: "intel",
     modprobe: new Map(),
+    params: defaultParams,
     until: undefined,
     maxInsns: Infinity,
     stats: undefined,
@@ -302,6 +306,17 @@ function parseDebugExit(parts: readonly string[]): PortRange {
   return range;
 }
 
+/** What the parameters of KVM's modules come to; OptionError for one that will not do. */
+function moduleParams(given: ReadonlyMap<string, string>): ModuleParams {
+  try {
+    return parseParams(given);
+  } catch (error) {
+    if (!(error instanceof KvmError)) throw error;
+    const [what = "", cure = ""] = error.message.split("; ");
+    throw new OptionError("-modprobe", what, cure);
+  }
+}
+
 function parseModprobe(o: VitrineOptions, v: string): void {
   for (const part of v.split(",")) {
     const found = /^((?:kvm|kvm_intel|kvm_amd)\.\w+)=(\w+)$/.exec(part);
@@ -313,6 +328,7 @@ function parseModprobe(o: VitrineOptions, v: string): void {
       );
     o.modprobe.set(found[1] ?? "", found[2] ?? "");
   }
+  o.params = moduleParams(o.modprobe);
 }
 
 function parseCount(option: string, v: string): number {

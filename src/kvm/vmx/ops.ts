@@ -1,8 +1,10 @@
 import type { AddressSpace, HostComputer } from "../../host/index.ts";
 import * as hw from "../../hw/index.ts";
 import { layout } from "../../hw/index.ts";
+import { vmcsFields } from "../../isa/index.ts";
 import type { TdpMmu } from "../mmu/tdp.ts";
 import type { ArchVcpu, Entered, Handled, InterruptedEvent } from "../ops.ts";
+import type { ModuleParams } from "../params.ts";
 import type { Trace } from "../trace.ts";
 import type { KvmStats } from "../stats.ts";
 import { ENTRY, EXIT, F, PIN, PROC, PROC2 } from "./fields.ts";
@@ -22,6 +24,7 @@ export interface VmxOptions {
   readonly tdp: TdpMmu;
   readonly trace: Trace;
   readonly stats: KvmStats;
+  readonly params: ModuleParams;
   readonly handlers: VmxHandlers;
 }
 
@@ -61,8 +64,9 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     return this.#event !== undefined;
   }
   get eptp(): bigint {
-    return BigInt(this.#options.tdp.root) | 0x5en;
-  } // write-back, four levels, accessed and dirty flags
+    // Write-back, four levels; bit 6: accessed and dirty flags.
+    return BigInt(this.#options.tdp.root) | (this.#options.params.eptad ? 0x5en : 0x1en);
+  }
 
   reset(): void {
     if (this.inGuest) this.kick();
@@ -85,7 +89,8 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
 
   #setUp(): void {
     const v = this.vmcs,
-      x = this.core.exports;
+      x = this.core.exports,
+      vpid = this.#options.params.vpid ? PROC2.VPID : 0;
     x.vmxHostFields();
     v.put(F.HOST_CR3, this.#options.mm.root);
     v.put(F.PIN, controls(x, "PIN", PIN.INTR | PIN.NMI | PIN.VIRTUAL_NMI));
@@ -103,7 +108,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     v.put(F.PROC, this.#proc);
     v.put(
       F.PROC2,
-      controls(x, "PROC2", PROC2.EPT | PROC2.VPID | PROC2.UNRESTRICTED | PROC2.RDTSCP | PROC2.INVPCID),
+      controls(x, "PROC2", PROC2.EPT | vpid | PROC2.UNRESTRICTED | PROC2.RDTSCP | PROC2.INVPCID),
     );
     v.put(
       F.EXIT_CONTROLS,
@@ -114,7 +119,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
       ),
     );
     v.put(F.ENTRY_CONTROLS, controls(x, "ENTRY", ENTRY.LOAD_DEBUG | ENTRY.LOAD_PAT | ENTRY.LOAD_EFER));
-    v.put(F.VPID, 1);
+    v.put(F.VPID, vpid ? 1 : 0);
     v.write(F.EPT_POINTER, this.eptp);
     v.put(F.MSR_BITMAP, this.#msrBitmap);
     v.write(F.LINK, NO_LINK);
@@ -182,6 +187,11 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
       if (nmi) v.put(F.INTERRUPTIBILITY, v.number(F.INTERRUPTIBILITY) & ~8);
     }
     return "exit";
+  }
+
+  dump(): string {
+    const shown = vmcsFields.filter((f) => f.group === "guest" || f.group === "control");
+    return shown.map((f) => `${f.name} 0x${this.vmcs.read(f.encoding).toString(16)}`).join("\n");
   }
 
   handleExit(): Handled {

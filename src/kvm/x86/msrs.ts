@@ -3,6 +3,7 @@ import type { Irqchip } from "../../chips/index.ts";
 import type { HostComputer } from "../../host/index.ts";
 import { layout } from "../../hw/index.ts";
 import type { ArchVcpu } from "../ops.ts";
+import type { ModuleParams } from "../params.ts";
 
 const TSC = 0x10,
   APIC_BASE = 0x1b,
@@ -14,6 +15,7 @@ export interface MsrOptions {
   readonly host: HostComputer;
   readonly chips: Irqchip;
   readonly clock: VirtualClock;
+  readonly params: ModuleParams;
 }
 
 /**
@@ -59,7 +61,8 @@ export class Msrs {
     const held = this.#arch.msr(index);
     if (held !== undefined) return held;
     const value = BigInt.asUintN(64, x.readMsr(index, user ? 1 : 0));
-    return x.msrFault() ? undefined : value;
+    if (!x.msrFault()) return value;
+    return this.#o.params.ignoreMsrs && !user ? 0n : undefined;
   }
 
   write(index: number, value: bigint, user: boolean): boolean {
@@ -89,7 +92,7 @@ export class Msrs {
     if (index >= 0x800 && index <= 0x8ff) return lapic?.msrWrite(index, value) ?? false;
     if (this.#arch.setMsr(index, value)) return true;
     x.writeMsr(index, value, user ? 1 : 0);
-    return !x.msrFault();
+    return !x.msrFault() || (this.#o.params.ignoreMsrs && !user);
   }
 
   setApicBase(value: bigint): boolean {

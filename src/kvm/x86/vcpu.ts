@@ -5,6 +5,7 @@ import { layout } from "../../hw/index.ts";
 import type { CpuidLeaf } from "../../isa/index.ts";
 import { KvmExit, type KvmExitReason, KvmRun } from "../exit.ts";
 import type { ArchVcpu, Handled } from "../ops.ts";
+import type { ModuleParams } from "../params.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
 import { VmxVcpu } from "../vmx/index.ts";
@@ -26,6 +27,7 @@ export interface VcpuOptions {
   readonly trace: Trace;
   readonly stats: KvmStats;
   readonly leaves: readonly CpuidLeaf[];
+  readonly params: ModuleParams;
 }
 
 /** A virtual CPU: the middle one of the three nested loops. */
@@ -58,6 +60,7 @@ export class X86Vcpu extends VcpuState {
       tdp: space.tdp,
       trace,
       stats,
+      params: options.params,
       handlers: {
         instructions,
         portIo: (a) => emulated().portIo(a),
@@ -176,6 +179,7 @@ export class X86Vcpu extends VcpuState {
     const x = this.core.exports;
     this.run.failEntry.reason = Number(x.vmRead(0x4402) & 0xffffffffn);
     this.run.failEntry.check = x.vmxFailedCheck();
+    this.run.failEntry.dump = this.#o.params.dumpInvalidVmcs ? this.arch.dump() : "";
     return this.#leave(KvmExit.FAIL_ENTRY);
   }
 

@@ -1,0 +1,74 @@
+import { KvmError } from "./errno.ts";
+
+/** What the parameters of the modules kvm and kvm_intel decide here. */
+export interface ModuleParams {
+  /** Tag cached translations with a VPID, instead of forgetting them at every entry and exit. */
+  readonly vpid: boolean;
+  /** Accessed and dirty flags in the EPT tables. */
+  readonly eptad: boolean;
+  /** Unknown MSRs read as 0 and take every write, instead of #GP. */
+  readonly ignoreMsrs: boolean;
+  /** A VM entry that is refused tells the guest state that was refused. */
+  readonly dumpInvalidVmcs: boolean;
+}
+
+/** A boolean parameter: what it sets, or why only one value will do. */
+type Parameter = { readonly sets: keyof ModuleParams } | { readonly fixed: boolean; readonly why: string };
+const fixed = (value: boolean, why: string): Parameter => ({ fixed: value, why });
+/** Both values mean the same here, as they do in the kernel with the parameters that are fixed. */
+const EITHER = { either: true } as const;
+
+/** Names are modinfo's. */
+const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeof EITHER>>>> = {
+  kvm: {
+    ignore_msrs: { sets: "ignoreMsrs" },
+    tdp_mmu: fixed(true, "the second stage is mapped by the TDP MMU alone"),
+    mmio_caching: fixed(false, "device pages are looked up at each access"),
+    force_emulation_prefix: fixed(false, "#UD is not intercepted"),
+    enable_pmu: fixed(false, "no performance counters are offered"),
+  },
+  kvm_intel: {
+    vpid: { sets: "vpid" },
+    eptad: { sets: "eptad" },
+    dump_invalid_vmcs: { sets: "dumpInvalidVmcs" },
+    // With an unrestricted guest there is no guest state that only the emulator could run.
+    emulate_invalid_guest_state: EITHER,
+    ept: fixed(true, "shadow paging is not there yet"),
+    unrestricted_guest: fixed(true, "real mode in virtual-8086 mode is not there yet"),
+    vnmi: fixed(true, "NMI windows need virtual NMIs"),
+    preemption_timer: fixed(false, "timers of the guest end its slices"),
+    flexpriority: fixed(false, "the local APIC is emulated without an APIC-access page"),
+    enable_apicv: fixed(false, "the processor has no APIC-register virtualization"),
+    pml: fixed(false, "the processor has no page-modification logging"),
+    enable_shadow_vmcs: fixed(false, "the processor has no VMCS shadowing"),
+    nested: fixed(false, "a guest has no VT-x yet"),
+    sgx: fixed(false, "the processor has no SGX"),
+  },
+};
+
+export const defaultParams: ModuleParams = { vpid: true, eptad: true, ignoreMsrs: false, dumpInvalidVmcs: false };
+
+/**
+ * Parameters as `module.parameter` to value, as on the command line of modprobe. Throws KvmError for a module, parameter
+ * or value that will not do, with the one that will.
+ */
+export function parseParams(given: ReadonlyMap<string, string>): ModuleParams {
+  const params: { -readonly [K in keyof ModuleParams]: ModuleParams[K] } = { ...defaultParams };
+  for (const [name, text] of given) {
+    const [module = "", parameter = ""] = name.split("."),
+      known = Object.hasOwn(modules, module) ? modules[module] : undefined;
+    if (!known) throw refusal(name, `no module ${module} on this host`, `known are ${Object.keys(modules).join(" and ")}`);
+    const p = Object.hasOwn(known, parameter) ? known[parameter] : undefined;
+    if (!p)
+      throw refusal(name, `module ${module} has no such parameter`, `known are ${Object.keys(known).join(", ")}`);
+    const value = { "0": false, n: false, N: false, "1": true, y: true, Y: true }[text];
+    if (value === undefined) throw refusal(`${name}=${text}`, "not a truth value", "give 0 or 1");
+    if ("sets" in p) params[p.sets] = value;
+    else if ("fixed" in p && p.fixed !== value)
+      throw refusal(`${name}=${text}`, p.why, `leave it out, or give ${name}=${p.fixed ? 1 : 0}`);
+  }
+  return params;
+}
+
+const refusal = (what: string, why: string, cure: string): KvmError =>
+  new KvmError("EINVAL", what.slice(0, 60), why, cure);
