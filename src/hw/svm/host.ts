@@ -6,7 +6,7 @@ import {
   ES, CS, SS, DS, fault, clearFault,
 } from "../cpu/state";
 import { flags, setArithmeticFlags, IF, TF } from "../cpu/flags";
-import { resume, stop, setStepping } from "../cpu/flow";
+import { resume, stop, dropStep } from "../cpu/flow";
 import { clearVectoring, clearUnblockedByIret } from "../cpu/interrupt";
 import { updateMode } from "../cpu/segment";
 import { updateDebug } from "../cpu/debug";
@@ -57,7 +57,7 @@ export function toHost(): usize {
   clearVectoring();
   clearUnblockedByIret();
   setImplicit(false);
-  setStepping(false);
+  dropStep();
   clearFault();
   store<u64>(CR0, cr0 & 0xe005003f);
   store<u64>(CR3, load<u64>(at, V.CR3_AT));

@@ -4,7 +4,7 @@ import {
   STAGE2, TSC_OFFSET, SHADOW, ACTIVITY, DB_PENDING, EVENTS_HELD, ES, CS, SS, DS, clearFault,
 } from "../cpu/state";
 import { setArithmeticFlags, VM } from "../cpu/flags";
-import { resume, setStepping } from "../cpu/flow";
+import { resume, dropStep } from "../cpu/flow";
 import { inject, clearVectoring } from "../cpu/interrupt";
 import { updateMode } from "../cpu/segment";
 import { updateDebug } from "../cpu/debug";
@@ -27,7 +27,7 @@ export function enter(pa: u64, next: u64): usize {
   store<u64>(S.VMCB_PA, pa);
   const at = S.vmcb();
   saveHost(next);
-  setStepping(false);
+  dropStep();
   memory.copy(S.CONTROL, at, 0x100);
   store<u32>(S.NESTED, 0);
   const failed = checkVmcb(at);
