@@ -25,6 +25,7 @@ test("the exits shown say which of them went to user space", async () => {
   const s = vm.sregs();
   vm.setSregs({ ...s, cs: { ...s.cs, selector: 0, base: 0n } });
   vm.setRegs({ ...vm.regs(), rip: 0x1000n });
+  observer.recordExits(true);
   vm.run(100);
   expect(observer.exits()?.records.map((r) => [r.reason, r.user])).toEqual([
     ["EPT_VIOLATION", false],
