@@ -253,6 +253,22 @@ test("KVM_NMI is delivered once, is blocked until IRET, and KVM_INTERRUPT belong
   expect(refusal(() => vcpu.interrupt(32))[0]).toBe(Errno.ENXIO);
 });
 
+test("an NMI whose stack is not mapped yet is delivered after the EPT violation, and blocks once", async () => {
+  // The handler of vector 2 counts at [500h] and asks port 60h.
+  const { vcpu, task, host, ram } = await openGuest([0xeb, 0xfe]),
+    pa = task.mm.touch(ram)?.pa ?? 0,
+    s = vcpu.getSregs();
+  vcpu.setSregs({ ...s, ss: { ...s.ss, base: 4n * BigInt(MB) } });
+  host.memory.write(pa + 8, Uint8Array.from([0x00, 0x15, 0, 0]));
+  host.memory.write(pa + 0x1500, Uint8Array.from([0xff, 0x06, 0x00, 0x05, 0xe4, 0x60, 0xcf]));
+  vcpu.nmi();
+  expect(vcpu.enter()).toBe(KvmExit.IO);
+  const { nmiBlocked, nmi } = vcpu.getEvents();
+  expect([host.memory.bytes(pa + 0x500, 1)[0], nmiBlocked, nmi]).toEqual([1, 1, 0]);
+  expect(vcpu.enter()).toBe(KvmExit.INTR);
+  expect(vcpu.getEvents().nmiBlocked).toBe(0);
+});
+
 test("the local APIC of a vCPU can be read and set", async () => {
   const { vcpu } = await openGuest([0xf4]);
   const state = vcpu.getLapic();

@@ -78,6 +78,27 @@ test("the preemption timer counts changes of TSC bit 5, wherever between two of 
   expect([x.vmRead(REASON), x.vmRead(0x482e)]).toEqual([12n, 2n]);
 });
 
+test("a preemption timer that expires between two single steps loses no trap", async () => {
+  const core = await openCore(), w = openGuest(core), x = core.exports;
+  const steps = (): number => core.view.getUint16(layout.RAM + GUEST + 0x2000, true);
+  poke(core, GUEST + 4, [0x00, 0x15, 0, 0]); // vector 1
+  poke(core, GUEST + 0x1500, [0xff, 0x06, 0x00, 0x20, 0xcf]); // inc word [2000h]; iret
+  poke(core, GUEST + 0x1000, [...Array(600).fill(0x90), 0xf4]);
+  w(0x4000, 0x56);
+  w(0x6820, 0x102);
+  let expired = 0;
+  for (let first = true; expired < 1000; first = false) {
+    w(0x482e, 1);
+    expect(first ? x.vmLaunch() : x.vmResume()).toBe(0);
+    while (x.run(1000) !== Stop.VmExit);
+    if (x.vmRead(REASON) !== 52n) break;
+    expired++;
+  }
+  // Three instructions a step, the last of 600 traps before HLT; an entry runs 1 to 32 of them.
+  expect([x.vmRead(REASON), steps()]).toEqual([12n, 600]);
+  expect(expired).toBeGreaterThan(50);
+});
+
 test("the MSR-store area holds the TSC of the host, the guest reads it with the offset", async () => {
   const core = await openCore(), w = openGuest(core), x = core.exports;
   poke(core, GUEST + 0x1000, [0x0f, 0x31, 0xf4]); // rdtsc; hlt

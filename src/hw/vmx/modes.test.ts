@@ -140,6 +140,17 @@ test("page-directory pointers of the host with reserved bits are a VMX abort wit
   expect(core.view.getUint32(layout.RAM + VMCS + 4, true)).toBe(2);
 });
 
+test("a 16-bit code segment larger than 64 KiB runs on above FFFFh", async () => {
+  const core = await openCore(), w = openGuest(core), x = core.exports;
+  protect(core, w);
+  w(0x4816, 0x9b | 0x8000); // D clear, limit 4 GiB
+  w(RIP, 0xffff);
+  poke(core, GUEST + 0xffff, [0x90, 0x90, 0x0f, 0x01, 0xc1]); // nop; nop; vmcall
+  x.vmLaunch();
+  x.run(10);
+  expect([x.vmRead(REASON), x.vmRead(RIP)]).toEqual([18n, 0x10001n]);
+});
+
 test("an exit to a 64-bit host from a 32-bit guest turns IA-32e mode on again", async () => {
   const core = await openCore(), w = openGuest(core), x = core.exports;
   protect(core, w);
