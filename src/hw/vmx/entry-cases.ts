@@ -247,6 +247,7 @@ const host32: readonly Row[] = [
   [0, {}], [0, { GUEST_CR3: 0x204000, GUEST_CR4: 0x2030 }], [0, ept],
   [213, { HOST_SS_SELECTOR: 0 }],
   [220, { VM_EXIT_CONTROLS: EXIT | HOST64 }], [220, { VM_ENTRY_CONTROLS: ENTRY | IA32E }],
+  // Of check 222 only this is left: an IA-32e mode guest is 220 before, and no 32-bit host can write bits 63:32 of HOST_RIP.
   [222, { HOST_CR4: 0x22010 }],
   [202, { HOST_CR4: 0x10 }], [212, { HOST_TR_SELECTOR: 0 }], [301, { GUEST_CR0: 0x31 }], [372, { GUEST_RFLAGS: 0 }],
   [420, { GUEST_CR3: 0x204000, GUEST_CR4: 0x2030, "@204000": 0x205003 }, "long", { qualification: 2 }],

@@ -1,4 +1,4 @@
-// What Bochs answers to the VM entries and exits of src/hw/vmx/{entry,exit}-cases.ts: node tools/bochs/entry-checks.mjs
+// What Bochs answers to the VM entries and exits of src/hw/vmx/{entry,exit}-cases.ts: node tools/bochs/vmx.mjs
 // Writes src/hw/vmx/fixtures/bochs-{entry-64,entry-32,exit}.txt, a line per case. Needs bochs, nasm and SeaBIOS (Debian's packages).
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
