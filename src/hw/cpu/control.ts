@@ -218,9 +218,9 @@ export function smsw(rec: usize, size: u32, mem: u32, b: u32): usize {
 /** Pseudo-descriptor base width: 8 bytes in 64-bit mode, else 4 (24 bits used with 16-bit operands when loading). */
 function storeTable(rec: usize, base: usize, limit: usize, which: u64): usize {
   if (load<u32>(CPL) != 0 && (load<u32>(CR4) & 0x800)) return gp(rec);
+  if (intercepts & I_GDTR_IDTR) { const pc = intercept(I_GDTR_IDTR, rec, 0, which); if (pc) return pc; }
   const la = ea(rec);
   if (fault) return raise(rec);
-  if (intercepts & I_GDTR_IDTR) { const pc = intercept(I_GDTR_IDTR, rec, la, which); if (pc) return pc; }
   const n: u32 = load<u32>(MODE) & MODE_L ? 8 : 4;
   store<u16>(PSEUDO, <u16>load<u32>(limit));
   store<u64>(PSEUDO, load<u64>(base), 2);
@@ -230,9 +230,9 @@ function storeTable(rec: usize, base: usize, limit: usize, which: u64): usize {
 const PSEUDO = memory.data(16, 8);
 function loadTable(rec: usize, size: u32, base: usize, limit: usize, which: u64): usize {
   if (!supervisor()) return gp(rec);
+  if (intercepts & I_GDTR_IDTR) { const pc = intercept(I_GDTR_IDTR, rec, 0, which); if (pc) return pc; }
   const la = ea(rec);
   if (fault) return raise(rec);
-  if (intercepts & I_GDTR_IDTR) { const pc = intercept(I_GDTR_IDTR, rec, la, which); if (pc) return pc; }
   const long = (load<u32>(MODE) & MODE_L) != 0;
   const l = rd<u16>(la, rec);
   if (fault) return raise(rec);

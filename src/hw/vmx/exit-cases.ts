@@ -29,6 +29,7 @@ const secondary = (bits: number, primary = 0): Fields => ({ CPU_BASED_VM_EXEC_CO
 const pin = (bits: number): Fields => ({ PIN_BASED_VM_EXEC_CONTROL: 0x16 | bits });
 const inject = (bits: number): Fields => ({ VM_ENTRY_INTR_INFO_FIELD: (0x80000000 | bits) >>> 0 });
 const CR3_EXITS = proc(0x18000), TABLES = secondary(4), TASK: Fields = { GUEST_IDTR_BASE: "idt", GUEST_IDTR_LIMIT: 0x1ff };
+const REAL_TABLES = secondary(0x86), REAL_IO = secondary(0x82, 1 << 24);
 const IDT: Fields = { GUEST_IDTR_BASE: "idt", GUEST_IDTR_LIMIT: 0x1ff };
 
 type Row = readonly [code: string, report?: string, fields?: Fields, variant?: ExitCase["variant"]];
@@ -95,7 +96,20 @@ const rows: readonly Row[] = [
   // Task switches.
   ["jmp 0x28:0", "nv", TASK, "protected"], ["call 0x28:0", "n", TASK, "protected"], ["jmp 0x30:0", "n", TASK, "protected"], ["call 0x30:0", "n", TASK, "protected"],
   ["int 0x30", "nv", { ...TASK, EXCEPTION_BITMAP: 0 }, "protected"], ["int3", "nv", { ...TASK, EXCEPTION_BITMAP: 0 }, "protected"], ["ud2", "v", { ...TASK, EXCEPTION_BITMAP: 0 }, "protected"],
-  ["jmp 0x18:0", "ec", TASK, "protected"], ["push 0x4002; popf; iret", "ecv", { ...TASK, GUEST_TR_BASE: 0x20e000, "@20e000": 0x28 }, "protected"],
+  ["jmp 0x18:0", "ec", TASK, "protected"],
+  // Real mode of an unrestricted guest.
+  ["cpuid", "n", {}, "real"], ["vmcall", "n", {}, "real"], ["vmread eax, ebx", "e", {}, "real"], ["sldt ax", "e", REAL_TABLES, "real"], ["ud2", "ev", {}, "real"],
+  ["mov dx, 0x3f8; in ax, dx", "n", REAL_IO, "real"], ["mov si, 0x100; mov cx, 9; cs rep outsw", "nil", REAL_IO, "real"], ["mov di, 0x100; a32 insd", "nl", REAL_IO, "real"],
+  ["mov bx, 2; lgdt [bx+si+4]", "ni", REAL_TABLES, "real"], ["o32 lidt [bp+di]", "ni", REAL_TABLES, "real"], ["a32 sgdt [eax+edx*8+9]", "ni", REAL_TABLES, "real"],
+  ["mov bx, 0x1234; invlpg [bx]", "n", secondary(0x82, 1 << 9), "real"], ["mov ax, 1; lmsw ax", "n", { CR0_GUEST_HOST_MASK: 1 }, "real"],
+  ["mov eax, 0x31; mov cr0, eax", "n", { CR0_GUEST_HOST_MASK: 1 }, "real"], ["int 0x21", "ecv", { GUEST_IDTR_LIMIT: 0 }, "real"], ["int3", "ev", { GUEST_IDTR_LIMIT: 0, EXCEPTION_BITMAP: 0x2000 }, "real"],
+  ["mov al, 0x7f; add al, 1; into", "env", {}, "real"], ["mov al, 0x7f; add al, 1; into", "ev", { GUEST_IDTR_LIMIT: 0, EXCEPTION_BITMAP: 0x2000 }, "real"],
+  ["nop", "ecv", { ...inject(0x421), VM_ENTRY_INSTRUCTION_LEN: 2, GUEST_IDTR_LIMIT: 0 }, "real"], ["mov ax, [0xffff]", "ev", {}, "real"], ["xor sp, sp; push ss; mov ss, ax; nop; cpuid", "b", {}, "real"],
+  // Virtual-8086 mode: the bytes of the code lie at 10000h.
+  ["int 0x21", "ecv", { "@10000": 0xf421cd }, "virtual-8086"], ["cli", "ecv", { "@10000": 0xf4fa }, "virtual-8086"], ["hlt", "ecv", { "@10000": 0xf4 }, "virtual-8086"],
+  ["vmcall", "n", { "@10000": 0xc1010f }, "virtual-8086"], ["cpuid", "n", { "@10000": 0xa20f }, "virtual-8086"], ["in al, 0x60", "ecv", { "@10000": 0x60e4, ...proc(1 << 24), GUEST_TR_BASE: 0x20e000, "@20e060": 0x0068000000000000n }, "virtual-8086"],
+  ["mov eax, cr0", "ec", { "@10000": 0xc0200f }, "virtual-8086"], ["vmxoff", "ec", { "@10000": 0xc4010f }, "virtual-8086"], ["rdtsc", "n", { "@10000": 0x310f, ...proc(1 << 12) }, "virtual-8086"],
+  ["sgdt [bx]", "ni", { "@10000": 0x07010f, ...TABLES }, "virtual-8086"], ["pause", "n", { "@10000": 0x90f3, ...proc(1 << 30) }, "virtual-8086"], ["push 0x4002; popf; iret", "ecv", { ...TASK, GUEST_TR_BASE: 0x20e000, "@20e000": 0x28 }, "protected"],
 ];
 export const exitCases: readonly ExitCase[] = rows.map(([code, report = "", fields = {}, variant = "long"]) => ({ code, report, fields, variant }));
 
@@ -107,11 +121,13 @@ const unpaged: Fields = {
 export function exitData(c: ExitCase, index: number): string {
   const variant = c.variant === "unpaged" ? unpaged : variants[c.variant];
   const names = [...c.report].flatMap((letter) => REPORTS[letter] ?? []);
-  return `${fieldData({ GUEST_RIP: `exit_${index}`, VMX_PREEMPTION_TIMER_VALUE: 0, ...variant, ...c.fields })}\n${reportData(["VM_EXIT_REASON", "EXIT_QUALIFICATION", "GUEST_RIP", ...names])}`;
+  const label = `exit_${index}`;
+  const start: Fields = c.variant === "real" ? { GUEST_CS_BASE: label } : c.variant === "virtual-8086" ? { GUEST_RIP: 0 } : { GUEST_RIP: label };
+  return `${fieldData({ VMX_PREEMPTION_TIMER_VALUE: 0, ...variant, ...start, ...c.fields })}\n${reportData(["VM_EXIT_REASON", "EXIT_QUALIFICATION", "GUEST_RIP", ...names])}`;
 }
 /** The code of every case, and the interrupt-descriptor table of those that need one: task gates for 3, 6 and 30h. */
 export function exitCode(): string {
   const gates = Array.from({ length: 64 }, (_, i) => (i === 3 || i === 6 || i === 0x30 ? "dq 0x0000850000280000" : "dq 0"));
-  const codes = exitCases.map((c, i) => `bits ${c.variant === "long" ? 64 : 32}\nexit_${i}:\n${c.code.split(";").join("\n")}\nhlt`);
+  const codes = exitCases.map((c, i) => `bits ${c.variant === "long" ? 64 : c.variant === "real" || c.variant === "virtual-8086" ? 16 : 32}\nexit_${i}:\n${c.code.split(";").join("\n")}\nhlt`);
   return ["align 16", "idt:", ...gates, ...codes, "bits 64", ""].join("\n");
 }

@@ -38,7 +38,7 @@ start:
   ; 1 GiB one to one in every kind of table.
   mov dword [PML4], PDPT+7
   mov dword [PDPT], DIRECTORY+7
-  mov dword [SMALL_DIRECTORY], 0x83
+  mov dword [SMALL_DIRECTORY], 0x87
   mov dword [PAE_PDPT], PAE_DIRECTORY+1
   mov dword [EPT_PML4], EPT_PDPT+7
   mov dword [EPT_PDPT], 0xb7
