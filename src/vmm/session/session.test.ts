@@ -5,6 +5,7 @@ import { openLab } from "../../../labs/index.ts";
 import { type Observer, StateError } from "../../base/index.ts";
 import { assemble, parseCpu } from "../../isa/index.ts";
 import { observeTcg, TcgVm } from "../../tcg/index.ts";
+import { dirtier } from "../fixtures/dirtier.ts";
 import { KvmAccel, userMemorySize } from "../public.ts";
 import { observeKvm } from "./observe-kvm.ts";
 import type { GuestConfig } from "./protocol.ts";
@@ -115,6 +116,22 @@ test("the second stage's tables show the frames that its walk goes through", asy
   }
 });
 
+test("with a walk come the tables that it goes through, so that trees open along it at once", async () => {
+  const { session } = await booted("kvm", "hello64");
+  await session.runTo(2_000_000);
+  const eptRoot = session.frame(wants).observation?.eptRoot ?? 0n;
+  const { walk, tables = [] } = session.frame({ ...wants, address: "rip", tables: [{ stage: "ept", table: eptRoot, level: 4, from: 0n }] }).observation ?? {};
+  const through = [...(walk?.references ?? []).map((r) => ["guest", r] as const), ...(walk?.rows.at(-1)?.ept.references ?? []).map((r) => ["ept", r] as const)];
+  expect(tables.length).toBe(through.length);
+  for (const [stage, reference] of through) {
+    const address = (stage === "guest" ? walk?.gva : walk?.gpa) ?? 0n;
+    const view = tables.find((v) => v.stage === stage && v.table === reference.table && v.level === reference.level);
+    const row = view?.rows.find((r) => r.index <= reference.index && reference.index < r.index + r.count);
+    expect(row).toBeDefined();
+    expect((row?.from ?? 0n) <= address && address < (row?.from ?? 0n) + BigInt((row?.pageSize ?? 0) * (row?.count ?? 0))).toBe(true);
+  }
+});
+
 test.each(["tcg", "kvm"] as const)("%s: runTo stops at exactly that instruction and reports progress on its way", async (accel) => {
   const { session } = await booted(accel);
   const states = new Set<string>();
@@ -159,6 +176,25 @@ test("an exit record says what was asked for, where, and whether user space was 
   const out = records.find((r) => r.reason === "IO_INSTRUCTION" && r.qualification.includes("port 0x3f8"));
   expect(out).toMatchObject({ user: true, qualification: expect.stringMatching(/^size 1, direction (in|out), .*port 0x3f/) });
   expect(records.filter((r) => r.reason === "EXTERNAL_INTERRUPT").every((r) => !r.user)).toBe(true);
+});
+
+test("pages written and touched are the same under KVM as on the bare machine, and each look starts anew", async () => {
+  const marks: (number[] | undefined)[][] = [];
+  for (const accel of ["tcg", "kvm"] as const) {
+    const { session } = newSession();
+    await session.boot({ ...configOf(accel, "dirtier", dirtier(40, 500)), cpu: "qemu64,kvm=off,-hypervisor", paused: true });
+    const seen: (number[] | undefined)[] = [];
+    for (const t of [50_000, 50_001, 50_300, 120_000]) {
+      await session.runTo(t);
+      seen.push(session.dirty());
+      expect(session.dirty()).toEqual([]);
+      const map = session.frame({ ...wants, marks: true }).observation?.marks;
+      seen.push(map && [...map.keys()].filter((page) => (map[page] ?? 0) & 4));
+    }
+    marks.push(seen);
+  }
+  expect(marks[0]?.[6]).toEqual(expect.arrayContaining(Array.from({ length: 41 }, (_, i) => 512 + i)));
+  expect(marks[1]).toEqual(marks[0]);
 });
 
 test("a trace that nobody looks at is off", async () => {

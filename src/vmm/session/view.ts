@@ -60,7 +60,22 @@ export function translateIn({ vm, observer }: Running, gva: bigint): Translation
   return translate(vm.memory, vm.sregs(), gva, observer.secondStage());
 }
 
-function tablesOf({ vm, observer }: Running, requests: readonly TableRequest[]): TableView[] {
+/** The tables that a translation goes through: whoever looks at tables wants them with the walk, not one look later. */
+function onPath(walk: Translation): TableRequest[] {
+  const base = (address: bigint, bits: bigint): bigint => (address >> bits) << bits;
+  const width = walk.mode === "2-level" ? 10n : 9n;
+  const guest = walk.references.map(({ table, level }): TableRequest =>
+    ({ stage: "guest", table, level, from: base(walk.gva, 12n + width * BigInt(level)) }));
+  const last = walk.rows.at(-1);
+  const ept = (last?.ept.references ?? []).map(({ table, level }): TableRequest =>
+    ({ stage: "ept", table, level, from: base(last?.gpa ?? 0n, 12n + 9n * BigInt(level)) }));
+  return [...guest, ...ept];
+}
+
+function tablesOf({ vm, observer }: Running, asked: readonly TableRequest[], walk: Translation | undefined): TableView[] {
+  if (asked.length === 0) return [];
+  const path = walk ? onPath(walk) : [];
+  const requests = [...asked, ...path.filter((p) => !asked.some((r) => r.stage === p.stage && r.table === p.table && r.level === p.level))];
   const sregs = vm.sregs();
   const second = observer.secondStage();
   return requests.flatMap(({ stage, table, level, from }) => {
@@ -77,6 +92,7 @@ export function observe(guest: Running, wants: Wants, speed: number): Observatio
   const bits = sregs.cs.l && (sregs.efer >> 10n) & 1n ? 64 : sregs.cs.db ? 32 : 16;
   observer.recordExits(wants.exits);
   const address = wants.address === "rip" ? sregs.cs.base + regs.rip : wants.address === "rsp" ? sregs.ss.base + regs.rsp : wants.address;
+  const walk = address === undefined ? undefined : translateIn(guest, address);
   let marks: Uint8Array | undefined;
   if (wants.marks) {
     gather(guest);
@@ -87,8 +103,8 @@ export function observe(guest: Running, wants: Wants, speed: number): Observatio
     regs, sregs, cpl: observer.cpl(), paging: pagingMode(sregs), bits, marks,
     code: wants.code ? codeAt(vm, sregs, sregs.cs.base + regs.rip, bits) : [], stats: statsOf(guest, speed),
     exits: observer.exits(),
-    tables: tablesOf(guest, wants.tables), eptRoot: observer.secondStage()?.root,
-    walk: address === undefined ? undefined : translateIn(guest, address),
+    tables: tablesOf(guest, wants.tables, walk), eptRoot: observer.secondStage()?.root,
+    walk,
     screen: wants.screen ? machine.vga.screen() : undefined,
   };
 }
