@@ -53,6 +53,9 @@ const FIELDS: Readonly<Record<EventName, readonly string[]>> = {
   kvm_mmu_prepare_zap_page: ["gfn", "level"],
 };
 const STRIDE = 8;
+/** A BigInt is cut in two through memory: no other one is made for it. */
+const long = new BigUint64Array(1);
+const halves = new Uint32Array(long.buffer);
 const NUMBERS = new Map(events.map((event, n) => [event, n]));
 const WIDE = new Map(events.map((event) => [event, FIELDS[event].map((name) => name.endsWith(":"))]));
 
@@ -78,17 +81,23 @@ export class Trace {
       wide = WIDE.get(event) ?? [],
       t = this.#now();
     let at = this.ring.push();
-    w.fill(0, at, at + STRIDE);
+    const end = at + STRIDE;
     w[at++] = NUMBERS.get(event) ?? 0;
     w[at++] = t;
     w[at++] = t / 0x100000000;
     for (let i = 0; i < values.length; i++) {
-      // A 32-bit array takes numbers modulo 2^32.
-      const value = values[i] ?? 0,
-        number = typeof value === "number";
-      w[at++] = number ? value : Number(BigInt.asUintN(32, value));
-      if (wide[i]) w[at++] = number ? Math.floor(value / 0x100000000) : Number(BigInt.asUintN(32, value >> 32n));
+      const value = values[i] ?? 0;
+      if (typeof value === "bigint") {
+        long[0] = value;
+        w[at++] = halves[0] ?? 0;
+        if (wide[i]) w[at++] = halves[1] ?? 0;
+      } else {
+        // A 32-bit array takes numbers modulo 2^32.
+        w[at++] = value;
+        if (wide[i]) w[at++] = Math.floor(value / 0x100000000);
+      }
     }
+    while (at < end) w[at++] = 0;
   }
 
   /** Record number n, or undefined when it is gone. */
