@@ -9,7 +9,7 @@ function Cell({ step, hit }: { step: Step | undefined; hit?: boolean }) {
   if (!step) return <td className={style.none}><span aria-hidden="true">·</span></td>;
   return (
     <td className={hit ? style.hit : undefined} data-testid={`ref-${step.n}`}>
-      <b>{step.n}</b> <span className={style.index} title="table and index">{step.table.toString(16)} [{step.index}]</span>
+      <b>{step.n}</b> <span className={style.index} title="table and index">{step.table.toString(16)}[{step.index}]</span>
       <Address space={step.by === "ept" ? "HPA" : "GPA"} value={step.address} />
       <span className={style.entry}>{step.value.toString(16)}</span>
       <em>{step.flags || "not present"}</em>
