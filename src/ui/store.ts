@@ -79,7 +79,8 @@ export function onSerial(listener: (bytes: Uint8Array | "clear") => void): () =>
 export function want(exhibit: string, part: Partial<Wants> | undefined): void {
   if (part) wanted.set(exhibit, part);
   else wanted.delete(exhibit);
-  lookNow = true;
+  // A running machine is looked at soon enough; its tables may be other ones at each look.
+  if (usePage.getState().state !== "running") lookNow = true;
 }
 
 let looked: (() => void)[] = [];

@@ -92,7 +92,7 @@ export function Tree({ lines, toggle, names, label, id, from, to, empty, reveal 
               data-path={line.onPath || undefined} data-end={line.key === path || undefined} className={line.onPath ? style.path : undefined}
               tabIndex={line.key === stop ? 0 : -1} onFocus={() => { setCurrent(line.key); }} onClick={() => { toggle(line); }}
               onKeyDown={(e) => { treeKey(e, line, toggle); }}>
-              <td style={{ paddingLeft: line.depth * 10 }}>
+              <td style={{ paddingLeft: 4 + line.depth * 10 }}>
                 <span aria-hidden="true" className={style.twist}>{line.row.leaf ? "" : line.open ? "▾" : "▸"}</span>
                 {from === "GVA" && line.row.leaf ? <GvaLink value={line.row.from} /> : line.row.from.toString(16)}
               </td>
