@@ -11,7 +11,7 @@ export async function sizes() {
   const html = readFileSync(at("dist/index.html"), "utf8");
   const named = [...html.matchAll(/(?:src|href)="\.\/(assets\/[^"]+\.js)"/g)].map((m) => m[1]);
   const all = readdirSync(at("dist/assets"));
-  const workers = all.filter((name) => /worker.*\.js$/.test(name)).map((name) => `assets/${name}`);
+  const workers = all.filter((name) => /^machine\.worker.*\.js$/.test(name)).map((name) => `assets/${name}`);
   const cores = all.filter((name) => name.endsWith(".wasm"));
   const sum = (names) => names.reduce((total, name) => total + packed(at("dist", name)), 0);
   return [
