@@ -2,6 +2,14 @@
 const SLICE_MS = 4;
 const FORGIVE_NS = 20e6;
 const FIRST_SLICE = 100_000;
+/**
+ * Clock ticks per millisecond that a slice is made for: a slice that waited for a core says nothing about the next, and
+ * must not make slices so short that nothing is learnt from them.
+ */
+const SLOWEST = 2500;
+const FASTEST = 5e6;
+/** A guest that has caught up waits until it is at least this far behind: an idle one would spin through empty slices. */
+const LEAST_NS = 1e6;
 
 /**
  * Keeps the guest's clock at or behind wall time, and slices short. A busy guest falls behind; the lag is forgiven, so
@@ -31,6 +39,7 @@ export class Pace {
       this.start(t + FORGIVE_NS);
       allowed = t + FORGIVE_NS;
     }
+    if (allowed - t < LEAST_NS) return t;
     return Math.max(t, Math.min(Math.floor(allowed), t + Math.ceil(this.#perMs * SLICE_MS)));
   }
 
@@ -38,6 +47,7 @@ export class Pace {
   took(instructions: number, ms: number): void {
     if (instructions < 1000) return;
     const measured = instructions / Math.max(ms, 0.05);
-    this.#perMs = Math.min(Math.max(this.#perMs * 0.7 + measured * 0.3, 1000), 4 * measured, 5e6);
+    const expected = Math.min(this.#perMs * 0.7 + measured * 0.3, 4 * measured);
+    this.#perMs = Math.min(Math.max(expected, SLOWEST), FASTEST);
   }
 }
