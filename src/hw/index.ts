@@ -114,6 +114,8 @@ export interface CoreExports {
   svmLoad(vmcb: bigint): void;
   svmSave(vmcb: bigint): void;
   svmInvalidate(la: bigint, asid: number): void;
+  svmGuestImage(vmcb: bigint): number;
+  svmSetGuestImage(vmcb: bigint): void;
 }
 
 const WASM_PAGE = 65536;

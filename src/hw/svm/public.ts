@@ -11,6 +11,7 @@ import { applyIntercepts } from "./intercepts";
 import { enter, useHooks } from "./run";
 import { forgetPage, resumeSpace } from "./spaces";
 import * as S from "./state";
+export { svmGuestImage, svmSetGuestImage } from "./image";
 
 /** Once after instantiation. */
 export function svmInit(): void { setSecureInstructionHook(secureInstruction.index); }
