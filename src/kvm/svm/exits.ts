@@ -1,0 +1,130 @@
+import type { Handled } from "../ops.ts";
+import type { SvmVcpu } from "./ops.ts";
+import { V } from "./vmcb.ts";
+
+interface PortAccess {
+  readonly port: number;
+  readonly size: 1 | 2 | 4;
+  readonly write: boolean;
+  readonly string: boolean;
+}
+interface SecondStageFault {
+  readonly gpa: number;
+  readonly linearLow: number;
+  readonly linearHigh: number;
+  readonly write: boolean;
+  readonly fetch: boolean;
+  readonly final: boolean;
+  readonly code: number;
+}
+
+/** What the handlers of exits need from the vCPU above them: the same object as VT-x's. */
+export interface SvmHandlers {
+  readonly instructions: {
+    cpuid(): void;
+    halt(): void;
+    readMsr(): void;
+    writeMsr(): void;
+    setXcr(): void;
+    cr8(write: boolean, register: number): void;
+  };
+  portIo(access: PortAccess): Handled;
+  taskSwitch(): Handled;
+  pageFault(fault: SecondStageFault): Handled;
+  faultInstead(vector: number, code: number): void;
+  uncount(): void;
+  trace(cr: number, write: boolean, value: bigint): void;
+  initSignal(): void;
+  shutdown(): Handled;
+  internalError(message: string): Handled;
+  read64(gpa: number): bigint;
+}
+
+type Handler = (v: SvmVcpu, h: SvmHandlers) => Handled;
+const again =
+  (act: (v: SvmVcpu, h: SvmHandlers) => void): Handler =>
+  (v, h) => {
+    act(v, h);
+    return "again";
+  };
+const EFER = 0xc0000080n;
+const RAX = 0,
+  RCX = 1,
+  RDX = 2;
+
+/** "IOIO Intercepts": 31..16 port  6..4 size  2 string  0 IN. */
+function io(v: SvmVcpu, h: SvmHandlers): Handled {
+  const info = v.vmcb.number(V.EXITINFO1),
+    size = (info >>> 4) & 7;
+  return h.portIo({
+    port: info >>> 16,
+    size: size === 1 ? 1 : size === 2 ? 2 : 4,
+    write: (info & 1) === 0,
+    string: (info & 4) !== 0,
+  });
+}
+
+/** EFER is not the guest's alone: its SVME must stay set, and the guest must not see it. */
+function writeEfer(v: SvmVcpu, h: SvmHandlers): void {
+  const value = (v.register(RAX) & 0xffffffffn) | ((v.register(RDX) & 0xffffffffn) << 32n);
+  if (v.writeEfer(value)) v.skip();
+  else h.faultInstead(13, 0);
+}
+function msr(v: SvmVcpu, h: SvmHandlers): void {
+  if (v.vmcb.number(V.EXITINFO1) === 0) h.instructions.readMsr();
+  else if ((v.register(RCX) & 0xffffffffn) === EFER) writeEfer(v, h);
+  else h.instructions.writeMsr();
+}
+function cr8(v: SvmVcpu, h: SvmHandlers): void {
+  const write = v.vmcb.number(V.EXITCODE) === 0x18,
+    register = v.vmcb.number(V.EXITINFO1) & 15;
+  h.trace(8, write, v.register(register));
+  h.instructions.cr8(write, register);
+}
+/** The guest-physical address; of the linear one the processor says nothing. */
+function nestedPageFault(v: SvmVcpu, h: SvmHandlers): Handled {
+  const info = v.vmcb.number(V.EXITINFO1);
+  return h.pageFault({
+    gpa: Number(v.vmcb.read(V.EXITINFO2)),
+    linearLow: 0,
+    linearHigh: 0,
+    write: (info & 2) !== 0,
+    fetch: (info & 16) !== 0,
+    final: false,
+    code: info,
+  });
+}
+const undefinedOpcode = again((_, h) => h.faultInstead(6, -1));
+
+/** By exit code ("SVM Intercept Exit Codes"). */
+const handlers: ReadonlyMap<number, Handler> = new Map([
+  [0x08, again(cr8)],
+  [0x18, again(cr8)],
+  [0x60, again(() => {})], // physical interrupt: the host's own, already served
+  [0x63, again((_, h) => h.initSignal())],
+  [0x64, again((v) => v.interruptWindow(false))],
+  [0x72, again((_, h) => h.instructions.cpuid())],
+  [
+    0x74,
+    again((v, h) => {
+      v.nmiHandled();
+      h.uncount();
+    }),
+  ],
+  [0x76, again((v) => v.skip())], // INVD
+  [0x78, again((_, h) => h.instructions.halt())],
+  [0x7b, io],
+  [0x7c, again(msr)],
+  [0x7d, (_, h) => h.taskSwitch()],
+  [0x7f, (_, h) => h.shutdown()],
+  [0x8d, again((_, h) => h.instructions.setXcr())],
+  [0x400, nestedPageFault],
+  // SVM instructions without SVM.
+  ...[0x7a, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85].map((code): [number, Handler] => [code, undefinedOpcode]),
+]);
+
+export function handleExit(v: SvmVcpu, h: SvmHandlers): Handled {
+  const code = v.vmcb.number(V.EXITCODE),
+    handler = handlers.get(code);
+  return handler ? handler(v, h) : h.internalError(`unexpected exit code ${code.toString(16)}`);
+}

@@ -1,0 +1,242 @@
+import type { AddressSpace, HostComputer } from "../../host/index.ts";
+import * as hw from "../../hw/index.ts";
+import { vmcbFields } from "../../isa/index.ts";
+import { layout } from "../../hw/index.ts";
+import type { TdpMmu } from "../mmu/tdp.ts";
+import type { ArchVcpu, Entered, Handled, InterruptedEvent } from "../ops.ts";
+import type { KvmStats } from "../stats.ts";
+import type { Trace } from "../trace.ts";
+import { handleExit, type SvmHandlers } from "./exits.ts";
+import { permissionMaps } from "./setup.ts";
+import { SvmGuestState } from "./state.ts";
+import { V } from "./vmcb.ts";
+
+const VALID = 0x80000000,
+  HAS_CODE = 0x800;
+const V_IRQ = 1 << 8,
+  V_IGN_TPR = 1 << 20,
+  V_INTR_MASKING = 1 << 24;
+const FLUSH_THIS_ASID = 3;
+/** Intercepts with exit codes 60h to 7Fh and 80h to 9Fh. */
+const bits = (codes: readonly number[]): number => codes.reduce((word, code) => word | (1 << (code & 31)), 0);
+const INSTR1 = [0x60, 0x61, 0x63, 0x72, 0x76, 0x78, 0x7a, 0x7b, 0x7c, 0x7d, 0x7f];
+const INSTR2 = [0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x8d];
+const VINTR = 1 << 4,
+  IRET = 1 << 20;
+/** Basic exit reasons of VT-x by exit code, for the books: both have one column. */
+const REASON: ReadonlyMap<number, number> = new Map([
+  ...[[0x08, 28], [0x18, 28], [0x60, 1], [0x63, 3], [0x64, 7], [0x72, 10], [0x74, 8], [0x76, 13], [0x78, 12]] as const,
+  ...[[0x7b, 30], [0x7d, 9], [0x7f, 2], [0x81, 18], [0x8d, 55], [0x400, 48]] as const,
+]);
+
+export interface SvmOptions {
+  readonly host: HostComputer;
+  readonly mm: AddressSpace;
+  /** Its entries mean the same to both walks: R W X are P W U, the memory type lies in PCD and A, the leaf's bit in PS. */
+  readonly tdp: TdpMmu;
+  readonly trace: Trace;
+  readonly stats: KvmStats;
+  readonly handlers: SvmHandlers;
+}
+
+interface Event {
+  readonly info: number;
+  readonly code: number;
+}
+
+/** A virtual CPU on AMD's SVM with nested paging. */
+export class SvmVcpu extends SvmGuestState implements ArchVcpu {
+  readonly name = "svm";
+  readonly #o: SvmOptions;
+  readonly #maps: { readonly io: number; readonly msr: number };
+  readonly #saveArea: number;
+  #event: Event | undefined;
+  #intercepts = 0;
+  /** An IRET is to end NMI blocking: it runs alone, then the next NMI may come. */
+  #iret = false;
+  #flush = true;
+
+  constructor(options: SvmOptions) {
+    super(options.host, options.handlers.read64);
+    this.#o = options;
+    this.#maps = permissionMaps(options.host);
+    this.#saveArea = options.host.frames.frame();
+    this.reset();
+  }
+
+  get eventPending(): boolean {
+    return this.#event !== undefined;
+  }
+
+  reset(): void {
+    if (this.inGuest) this.kick();
+    // Silicon that comes out of RESET tells what a guest's registers are then; the host takes the processor back.
+    hw.resetRegisters(this.core);
+    const regs = hw.readRegs(this.core),
+      sregs = hw.readSregs(this.core),
+      debug = hw.readDebugRegs(this.core);
+    const x = this.core.exports;
+    x.svmBecomeHost(BigInt(this.#saveArea));
+    this.core.u64[layout.CR3 / 8] = BigInt(this.#o.mm.root);
+    // The host's interrupts are open: that is how it gets the processor back from a guest.
+    this.core.u32[layout.EFLAGS / 4] = 0x202;
+    x.updateMode();
+    this.#event = undefined;
+    this.#iret = false;
+    this.nmiMasked = 0;
+    this.#setUp();
+    this.setSregs(sregs);
+    this.setRegs(regs);
+    this.setDebugRegs(debug);
+  }
+  #setUp(): void {
+    const v = this.vmcb;
+    v.write(V.INTERCEPT_CR_READ, BigInt((1 << 8) | (1 << 24)));
+    this.#intercepts = bits(INSTR1);
+    v.put(V.INTERCEPT_INSTR1, this.#intercepts);
+    v.put(V.INTERCEPT_INSTR2, bits(INSTR2));
+    v.write(V.IOPM_BASE_PA, BigInt(this.#maps.io));
+    v.write(V.MSRPM_BASE_PA, BigInt(this.#maps.msr));
+    v.write(V.TSC_OFFSET, 0n);
+    v.put(V.V_TPR_IRQ, V_INTR_MASKING);
+    v.write(V.INTERRUPT_SHADOW, 0n);
+    v.write(V.NP_ENABLE, 1n);
+    v.write(V.N_CR3, BigInt(this.#o.tdp.root));
+    v.write(V.EVENTINJ, 0n);
+    v.write(V.G_PAT, 0x0007040600070406n);
+  }
+
+  enter(budget: number): Entered {
+    const { tdp, trace } = this.#o,
+      v = this.vmcb;
+    if (!this.inGuest) {
+      if (tdp.flushNeeded) this.flushTlb();
+      const e = this.#event;
+      this.#event = undefined;
+      v.write(V.EVENTINJ, e ? BigInt(e.info >>> 0) | (BigInt(e.code >>> 0) << 32n) : 0n);
+      v.write(V.ASID_TLB, 1n | (this.#flush ? BigInt(FLUSH_THIS_ASID) << 32n : 0n));
+      this.#flush = false;
+      v.write(V.CR2, this.core.u64[layout.CR2 / 8] ?? 0n);
+      if (trace.on) trace.write("kvm_entry", v.read(V.RIP));
+      if (this.core.exports.svmRun(BigInt(v.pa)) === 0) return this.#exited();
+    }
+    const reason = this.core.exports.run(this.#iret ? 1 : budget);
+    if (this.#iret && this.inGuest) {
+      this.#iret = false;
+      this.nmiMasked = 0;
+    }
+    switch (reason) {
+      case hw.Stop.VmExit:
+        return this.#exited();
+      case hw.Stop.Request:
+        return "barren";
+      case hw.Stop.Budget:
+        return "slice";
+      default:
+        return "refused";
+    }
+  }
+  #exited(): Entered {
+    const { trace, stats } = this.#o,
+      v = this.vmcb,
+      code = v.number(V.EXITCODE);
+    if (code === 0xffffffff) return "refused";
+    stats.exit(code === 0x7c ? 31 + (v.number(V.EXITINFO1) & 1) : (REASON.get(code) ?? 0));
+    if (trace.on) trace.write("kvm_exit", code, v.read(V.RIP), v.read(V.EXITINFO1));
+    const event = v.read(V.EXITINTINFO),
+      info = Number(event & 0xffffffffn),
+      vector = info & 0xff,
+      kind = (info >> 8) & 7;
+    // An interrupted INT n, INT3 or INTO stands at RIP still and runs again; a task switch is part of it.
+    const software = kind === 4 || (kind === 3 && (vector === 3 || vector === 4));
+    if ((info & VALID) !== 0 && (!software || code === 0x7d)) this.#event = { info, code: Number(event >> 32n) };
+    return "exit";
+  }
+  handleExit(): Handled {
+    return handleExit(this, this.#o.handlers);
+  }
+
+  kick(): void {
+    this.requestExit(true);
+    for (let i = 0; i < 16 && this.inGuest; i++)
+      if (this.enter(4) === "exit" && this.vmcb.number(V.EXITCODE) !== 0x60) break;
+    this.requestExit(false);
+  }
+  requestExit(on: boolean): void {
+    this.core.u32[layout.INTR / 4] = on ? 1 : 0;
+  }
+
+  /** WRMSR of the guest: reserved bits, LME under paging; LMA follows CR0.PG. @returns false for #GP */
+  writeEfer(value: bigint): boolean {
+    const old = this.efer();
+    if ((value & ~0xd01n) !== 0n) return false;
+    if (((value ^ old) & 0x100n) !== 0n && this.control(0) >> 31n !== 0n) return false;
+    this.setMsr(0xc0000080, (value & ~0x400n) | (old & 0x400n));
+    if (((value ^ old) & 0x800n) !== 0n) this.flushTlb();
+    return true;
+  }
+
+  interruptAllowed(): boolean {
+    return !this.#event && (this.rflags() & 0x200n) !== 0n && (this.vmcb.number(V.INTERRUPT_SHADOW) & 1) === 0;
+  }
+  nmiAllowed(): boolean {
+    return !this.#event && !this.nmiMasked && (this.vmcb.number(V.INTERRUPT_SHADOW) & 1) === 0;
+  }
+  takeEvent(): InterruptedEvent | undefined {
+    const e = this.#event;
+    this.#event = undefined;
+    if (!e) return undefined;
+    const vector = e.info & 0xff,
+      kind = (e.info >> 8) & 7;
+    const one = kind === 3 && (vector === 3 || vector === 4);
+    return {
+      vector,
+      kind: one ? 6 : kind,
+      code: (e.info & HAS_CODE) !== 0 ? e.code : -1,
+      length: one ? 1 : kind === 4 ? 2 : 0,
+      counted: false,
+    };
+  }
+  injectInterrupt(vector: number): void {
+    this.#event = { info: VALID | vector, code: 0 };
+  }
+  /** No other NMI before the IRET, which exits. */
+  injectNmi(): void {
+    this.nmiMasked = 1;
+    this.#setIntercept(IRET, true);
+    this.#event = { info: VALID | 0x202, code: 0 };
+  }
+  injectException(vector: number, code: number): void {
+    const withCode = code >= 0 && (this.control(0) & 1n) !== 0n;
+    this.#event = { info: VALID | 0x300 | vector | (withCode ? HAS_CODE : 0), code: withCode ? code : 0 };
+  }
+  protected trap(): void {
+    this.#event ??= { info: VALID | 0x301, code: 0 };
+  }
+  /** A virtual interrupt whose intercept exits as soon as the guest could take it. */
+  interruptWindow(on: boolean): void {
+    this.#setIntercept(VINTR, on);
+    this.vmcb.put(V.V_TPR_IRQ, on ? V_INTR_MASKING | V_IRQ | V_IGN_TPR : V_INTR_MASKING);
+  }
+  nmiWindow(on: boolean): void {
+    if (this.nmiMasked) this.#setIntercept(IRET, on);
+  }
+  /** The IRET of an NMI handler is about to run. */
+  nmiHandled(): void {
+    this.#setIntercept(IRET, false);
+    this.#iret = true;
+  }
+  #setIntercept(bit: number, on: boolean): void {
+    const now = on ? this.#intercepts | bit : this.#intercepts & ~bit;
+    if (now === this.#intercepts) return;
+    this.#intercepts = now;
+    this.vmcb.put(V.INTERCEPT_INSTR1, now);
+  }
+  dump(): string {
+    return vmcbFields.map((f) => `${f.name} 0x${this.vmcb.read(f.offset).toString(16)}`).join("\n");
+  }
+  flushTlb(): void {
+    this.#o.tdp.flushNeeded = false;
+    this.#flush = true;
+  }
+}
