@@ -41,6 +41,7 @@ async function main(options: VitrineOptions): Promise<number> {
   const module = new WebAssembly.Module(readFileSync(new URL("core.wasm", import.meta.url)));
   const settings = {
     module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0), cpu: options.cpu ?? parseCpu("qemu64"),
+    silicon: options.host,
   };
   const vm = options.accel === "kvm" ? await KvmAccel.create({ ...settings, params: options.params }) : await TcgVm.create(settings);
   let recent = "", seen = false, midLine = false;

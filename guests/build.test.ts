@@ -129,6 +129,23 @@ describe("on the bare machine", () => {
   });
 });
 
+describe("under KVM on SVM", () => {
+  test("hello64 prints QEMU's text", async () => {
+    const { serial } = await runGuest("hello64", {
+      accel: "kvm",
+      silicon: "amd",
+      until: (text) => text.includes("tick 300\r\n"),
+    });
+    expect(serial).toBe(qemu.hello64);
+  });
+
+  test("two processes read different frames at one virtual address, with QEMU's text", async () => {
+    const { serial, stop } = await runGuest("two-processes", { accel: "kvm", silicon: "amd" });
+    expect(serial).toBe(qemu["two-processes"]);
+    expect(stop).toMatchObject({ kind: "exit", status: 1 });
+  });
+});
+
 describe("under KVM", () => {
   test("hello64 prints QEMU's text", async () => {
     const { serial } = await runGuest("hello64", {

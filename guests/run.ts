@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly cpu?: string;
   /** The bare machine by default. */
   readonly accel?: "tcg" | "kvm";
+  /** Whose processor KVM finds; Intel's by default. */
+  readonly silicon?: "intel" | "amd";
   /** Instructions at most; four billion by default, most of which are idle time. */
   readonly limit?: number;
   readonly until?: (serial: string) => boolean;
@@ -34,6 +36,7 @@ export async function runGuest(name: GuestName, options: RunOptions): Promise<Ru
     ramSize: MEMORY,
     userMemory: userMemorySize(MEMORY, 0),
     cpu: parseCpu(options.cpu ?? "qemu64"),
+    ...(options.silicon && { silicon: options.silicon }),
   };
   const vm = options.accel === "kvm" ? await KvmAccel.create(settings) : await TcgVm.create(settings);
   let serial = "";

@@ -9,8 +9,10 @@ export interface ComputerOptions {
   readonly module: WebAssembly.Module;
   /** Bytes of physical memory. */
   readonly memory: number;
-  /** The processor: what its CPUID says and which instructions it has. It has VT-x besides. */
+  /** The processor: what its CPUID says and which instructions it has. It has VT-x or SVM besides. */
   readonly cpu: CpuModel;
+  /** Intel's virtualization, or AMD's. */
+  readonly silicon?: "intel" | "amd";
   /** Seed of RDRAND and RDSEED. */
   readonly seed?: bigint;
 }
@@ -33,6 +35,7 @@ export class HostComputer {
   readonly memory: HostMemory;
   readonly frames: FrameAllocator;
   readonly digests: FrameDigests;
+  readonly silicon: "intel" | "amd";
   readonly #devices = new Map<string, DeviceOpen>();
 
   readonly #options: ComputerOptions;
@@ -40,6 +43,7 @@ export class HostComputer {
   private constructor(core: Core, options: ComputerOptions) {
     this.core = core;
     this.#options = options;
+    this.silicon = options.silicon ?? "intel";
     this.memory = new HostMemory(core);
     this.frames = new FrameAllocator(core.ramBytes, (pa, length) => this.memory.clear(pa, length));
     this.digests = new FrameDigests(core);
@@ -67,7 +71,7 @@ export class HostComputer {
       tprWrite: () => undefined,
     });
     core.map(0, bytes, PageKind.Ram);
-    installCpuid(core, withVmx(options.cpu));
+    installCpuid(core, options.silicon === "amd" ? withSvm(options.cpu) : withVmx(options.cpu));
     core.u64[layout.SEED / 8] = options.seed ?? 0x9e3779b97f4a7c15n;
     return new HostComputer(core, options);
   }
@@ -121,4 +125,19 @@ function withVmx(model: CpuModel): CpuModel {
     l.leaf === vmx?.leaf ? { ...l, [vmx.register]: (l[vmx.register] | (1 << vmx.bit)) >>> 0 } : l,
   );
   return { ...model, leaves };
+}
+
+/** Nested paging, next-RIP save, decode assists ("SVM Feature Identification"). */
+const SVM_LEAF = { leaf: 0x8000000a, subleaf: 0, eax: 1, ebx: 64, ecx: 0, edx: 0x89 };
+/** The host's processor is the model and SVM, without VT-x. */
+function withSvm(model: CpuModel): CpuModel {
+  const vmx = cpuidFeature("vmx"),
+    svm = cpuidFeature("svm");
+  const leaves = model.leaves
+    .filter((l) => l.leaf !== SVM_LEAF.leaf)
+    .map((l) => {
+      if (l.leaf === vmx?.leaf) return { ...l, [vmx.register]: (l[vmx.register] & ~(1 << vmx.bit)) >>> 0 };
+      return l.leaf === svm?.leaf ? { ...l, [svm.register]: (l[svm.register] | (1 << svm.bit)) >>> 0 } : l;
+    });
+  return { ...model, leaves: [...leaves, SVM_LEAF], asked: [...model.asked, "svm"] };
 }

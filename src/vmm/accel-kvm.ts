@@ -40,6 +40,8 @@ export interface KvmOptions {
   /** Bytes of user memory in all: RAM, firmware, video memory. */
   readonly userMemory: number;
   readonly cpu: CpuModel;
+  /** Whose processor KVM finds: VT-x or SVM. */
+  readonly silicon?: "intel" | "amd";
   readonly seed?: bigint;
   /** Parameters of the modules kvm and kvm_intel. */
   readonly params?: ModuleParams;
@@ -108,6 +110,7 @@ export class KvmAccel implements AccelVm {
       module: options.module,
       memory: HostComputer.memoryFor(options.userMemory),
       cpu: options.cpu,
+      ...(options.silicon === undefined ? {} : { silicon: options.silicon }),
       ...(options.seed === undefined ? {} : { seed: options.seed }),
     });
     return new KvmAccel(host, options);

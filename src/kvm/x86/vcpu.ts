@@ -8,6 +8,7 @@ import type { ArchVcpu, Handled } from "../ops.ts";
 import type { ModuleParams } from "../params.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
+import { SvmVcpu } from "../svm/index.ts";
 import { VmxVcpu } from "../vmx/index.ts";
 import { Emulation } from "./emulation.ts";
 import { Instructions } from "./instructions.ts";
@@ -54,7 +55,8 @@ export class X86Vcpu extends VcpuState {
       this.#emulation ??= new Emulation({ host, space, chips, trace, stats, physBits }, this);
       return this.#emulation;
     };
-    this.arch = new VmxVcpu({
+    const Vcpu = host.silicon === "amd" ? SvmVcpu : VmxVcpu;
+    this.arch = new Vcpu({
       host,
       mm: space.mm,
       tdp: space.tdp,
@@ -177,8 +179,9 @@ export class X86Vcpu extends VcpuState {
   }
   #refused(): KvmExitReason {
     const x = this.core.exports;
-    this.run.failEntry.reason = Number(x.vmRead(0x4402) & 0xffffffffn);
-    this.run.failEntry.check = x.vmxFailedCheck();
+    const vmx = this.arch.name === "vmx";
+    this.run.failEntry.reason = vmx ? Number(x.vmRead(0x4402) & 0xffffffffn) : 0xffffffff;
+    this.run.failEntry.check = vmx ? x.vmxFailedCheck() : x.svmFailedCheck();
     this.run.failEntry.dump = this.#o.params.dumpInvalidVmcs ? this.arch.dump() : "";
     return this.#leave(KvmExit.FAIL_ENTRY);
   }
