@@ -26,9 +26,9 @@ export class Pace {
     this.#now = now;
   }
 
-  /** Starts counting at clock t. */
+  /** Starts counting at clock t. The first slice is due at once: a machine that has just arrived does not wait. */
   start(t: number): void {
-    this.#wall = this.#now();
+    this.#wall = this.#now() - LEAST_NS / 1e6;
     this.#t = t;
   }
 
