@@ -1,17 +1,25 @@
 // What a reload and a link keep, and what a shut exhibit costs.
-import { expect, test } from "@playwright/test";
+import { expect, type Page, test } from "@playwright/test";
 import { bootTo, open } from "./support.ts";
+
+/** Does what the fragment keeps, and waits until the fragment says so. */
+async function keeps(page: Page, act: () => Promise<unknown>): Promise<string> {
+  const fragment = () => page.evaluate(() => location.hash);
+  const before = await fragment();
+  await act();
+  await expect.poll(fragment).not.toBe(before);
+  return fragment();
+}
 
 test("a reload keeps guest, accelerator, theme, shut exhibits, the view and the address", async ({ page }) => {
   await open(page, "/?test=1&theme=dark");
   await page.getByTestId("accel").selectOption("tcg");
-  await page.evaluate(() => window.vitrine?.boot("two-processes", { accel: "tcg" }));
+  await keeps(page, () => page.evaluate(() => window.vitrine?.boot("two-processes", { accel: "tcg" })));
   await page.getByTestId("theme").click();
-  await page.getByTestId("shut-memory").click();
+  await keeps(page, () => page.getByTestId("shut-memory").click());
   await page.getByTestId("translate").fill("0x100000");
-  await page.getByTestId("translate").press("Enter");
-  await expect.poll(() => page.evaluate(() => location.hash)).toMatch(/^#1\.[\w-]{20,}$/);
-  const hash = await page.evaluate(() => location.hash);
+  const hash = await keeps(page, () => page.getByTestId("translate").press("Enter"));
+  expect(hash).toMatch(/^#1\.[\w-]{20,}$/);
   await page.reload();
   await page.evaluate(() => window.vitrine?.ready());
   await expect(page.getByTestId("guest")).toHaveValue("two-processes");
