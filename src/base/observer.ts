@@ -3,6 +3,8 @@ export const Mark = { dirty: 1, accessed: 2 } as const;
 
 /** One VM exit as the trace keeps it. */
 export interface ExitRecord {
+  /** Place in the trace, counted since the machine was made. */
+  readonly n: number;
   /** Clock at the exit. */
   readonly t: number;
   readonly rip: bigint;

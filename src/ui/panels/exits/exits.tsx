@@ -84,7 +84,7 @@ function Records({ records }: { records: readonly ExitRecord[] }) {
         <thead><tr><th scope="col">t</th><th scope="col">reason</th><th scope="col">handled in</th><th scope="col">rip</th><th scope="col">qualification</th></tr></thead>
         <tbody>
           {records.slice(-RECORDS).reverse().map((r) => (
-            <tr key={`${r.t}-${r.rip}-${r.reason}`}>
+            <tr key={r.n}>
               <td>{grouped(r.t)}</td><td><b>{r.reason}</b></td>
               <td className={r.user ? style.user : style.kernel}>{r.user ? "▸ user" : "· kernel"}</td><td><GvaLink value={r.rip} /></td><td className={style.words}>{r.qualification}</td>
             </tr>
