@@ -1,48 +1,11 @@
+import type { ExitHandlers } from "../handlers.ts";
 import type { Handled } from "../ops.ts";
 import type { SvmVcpu } from "./ops.ts";
 import { V } from "./vmcb.ts";
 
-interface PortAccess {
-  readonly port: number;
-  readonly size: 1 | 2 | 4;
-  readonly write: boolean;
-  readonly string: boolean;
-}
-interface SecondStageFault {
-  readonly gpa: number;
-  readonly linearLow: number;
-  readonly linearHigh: number;
-  readonly write: boolean;
-  readonly fetch: boolean;
-  readonly final: boolean;
-  readonly code: number;
-}
-
-/** What the handlers of exits need from the vCPU above them: the same object as VT-x's. */
-export interface SvmHandlers {
-  readonly instructions: {
-    cpuid(): void;
-    halt(): void;
-    readMsr(): void;
-    writeMsr(): void;
-    setXcr(): void;
-    cr8(write: boolean, register: number): void;
-  };
-  portIo(access: PortAccess): Handled;
-  taskSwitch(): Handled;
-  pageFault(fault: SecondStageFault): Handled;
-  faultInstead(vector: number, code: number): void;
-  uncount(): void;
-  trace(cr: number, write: boolean, value: bigint): void;
-  initSignal(): void;
-  shutdown(): Handled;
-  internalError(message: string): Handled;
-  read64(gpa: number): bigint;
-}
-
-type Handler = (v: SvmVcpu, h: SvmHandlers) => Handled;
+type Handler = (v: SvmVcpu, h: ExitHandlers) => Handled;
 const again =
-  (act: (v: SvmVcpu, h: SvmHandlers) => void): Handler =>
+  (act: (v: SvmVcpu, h: ExitHandlers) => void): Handler =>
   (v, h) => {
     act(v, h);
     return "again";
@@ -53,7 +16,7 @@ const RAX = 0,
   RDX = 2;
 
 /** "IOIO Intercepts": 31..16 port  6..4 size  2 string  0 IN. */
-function io(v: SvmVcpu, h: SvmHandlers): Handled {
+function io(v: SvmVcpu, h: ExitHandlers): Handled {
   const info = v.vmcb.number(V.EXITINFO1),
     size = (info >>> 4) & 7;
   return h.portIo({
@@ -65,24 +28,24 @@ function io(v: SvmVcpu, h: SvmHandlers): Handled {
 }
 
 /** EFER is not the guest's alone: its SVME must stay set, and the guest must not see it. */
-function writeEfer(v: SvmVcpu, h: SvmHandlers): void {
+function writeEfer(v: SvmVcpu, h: ExitHandlers): void {
   const value = (v.register(RAX) & 0xffffffffn) | ((v.register(RDX) & 0xffffffffn) << 32n);
   if (v.writeEfer(value)) v.skip();
   else h.faultInstead(13, 0);
 }
-function msr(v: SvmVcpu, h: SvmHandlers): void {
+function msr(v: SvmVcpu, h: ExitHandlers): void {
   if (v.vmcb.number(V.EXITINFO1) === 0) h.instructions.readMsr();
   else if ((v.register(RCX) & 0xffffffffn) === EFER) writeEfer(v, h);
   else h.instructions.writeMsr();
 }
-function cr8(v: SvmVcpu, h: SvmHandlers): void {
+function cr8(v: SvmVcpu, h: ExitHandlers): void {
   const write = v.vmcb.number(V.EXITCODE) === 0x18,
     register = v.vmcb.number(V.EXITINFO1) & 15;
   h.trace(8, write, v.register(register));
   h.instructions.cr8(write, register);
 }
 /** The guest-physical address; of the linear one the processor says nothing. */
-function nestedPageFault(v: SvmVcpu, h: SvmHandlers): Handled {
+function nestedPageFault(v: SvmVcpu, h: ExitHandlers): Handled {
   const info = v.vmcb.number(V.EXITINFO1);
   return h.pageFault({
     gpa: Number(v.vmcb.read(V.EXITINFO2)),
@@ -123,7 +86,7 @@ const handlers: ReadonlyMap<number, Handler> = new Map([
   ...[0x7a, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85].map((code): [number, Handler] => [code, undefinedOpcode]),
 ]);
 
-export function handleExit(v: SvmVcpu, h: SvmHandlers): Handled {
+export function handleExit(v: SvmVcpu, h: ExitHandlers): Handled {
   const code = v.vmcb.number(V.EXITCODE),
     handler = handlers.get(code);
   return handler ? handler(v, h) : h.internalError(`unexpected exit code ${code.toString(16)}`);

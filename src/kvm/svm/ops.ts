@@ -3,10 +3,11 @@ import * as hw from "../../hw/index.ts";
 import { vmcbFields } from "../../isa/index.ts";
 import { layout } from "../../hw/index.ts";
 import type { TdpMmu } from "../mmu/tdp.ts";
+import type { ExitHandlers } from "../handlers.ts";
 import type { ArchVcpu, Entered, Handled, InterruptedEvent } from "../ops.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
-import { handleExit, type SvmHandlers } from "./exits.ts";
+import { handleExit } from "./exits.ts";
 import { permissionMaps } from "./setup.ts";
 import { SvmGuestState } from "./state.ts";
 import { V } from "./vmcb.ts";
@@ -36,7 +37,7 @@ export interface SvmOptions {
   readonly tdp: TdpMmu;
   readonly trace: Trace;
   readonly stats: KvmStats;
-  readonly handlers: SvmHandlers;
+  readonly handlers: ExitHandlers;
 }
 
 interface Event {
@@ -162,10 +163,6 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
       if (this.enter(4) === "exit" && this.vmcb.number(V.EXITCODE) !== 0x60) break;
     this.requestExit(false);
   }
-  requestExit(on: boolean): void {
-    this.core.u32[layout.INTR / 4] = on ? 1 : 0;
-  }
-
   /** WRMSR of the guest: reserved bits, LME under paging; LMA follows CR0.PG. @returns false for #GP */
   writeEfer(value: bigint): boolean {
     const old = this.efer();

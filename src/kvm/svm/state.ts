@@ -1,14 +1,11 @@
-import type { DebugRegs, Regs, Segment, Sregs } from "../../base/index.ts";
+import type { DebugRegs, Segment, Sregs } from "../../base/index.ts";
 import type { HostComputer } from "../../host/index.ts";
 import * as hw from "../../hw/index.ts";
 import { layout } from "../../hw/index.ts";
+import { GuestState } from "../guest-state.ts";
 import type { PendingState } from "../ops.ts";
 import { V, Vmcb } from "./vmcb.ts";
 
-const GPRS = [
-  ..."rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" "),
-] as (keyof Omit<Regs, "rip" | "rflags">)[];
-const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs", "ldt", "tr"] as const;
 const RAX = 0,
   RSP = 4,
   CS = 1,
@@ -22,32 +19,22 @@ const SINGLE_STEP = 0x4000n;
  * Guest state: in the VMCB while the guest is out, in the processor while it is in. FS, GS, LDTR, TR, CR2 and the MSRs of
  * VMLOAD stay in the processor: nothing of the host needs them.
  */
-export abstract class SvmGuestState {
+export abstract class SvmGuestState extends GuestState {
   readonly vmcb: Vmcb;
-  readonly host: HostComputer;
-  protected readonly core: hw.Core;
-  protected readonly read64: (gpa: number) => bigint;
   /** The guest handles an NMI: no other before its IRET. */
   protected nmiMasked = 0;
   #steps = false;
 
   constructor(host: HostComputer, read64: (gpa: number) => bigint) {
-    this.host = host;
-    this.core = host.core;
-    this.read64 = read64;
+    super(host, read64);
     this.vmcb = new Vmcb(host);
   }
 
   get inGuest(): boolean {
     return this.core.exports.svmGuest() !== 0;
   }
-  abstract kick(): void;
-  abstract flushTlb(): void;
   /** A single step's #DB, with the instruction completed in software. */
   protected abstract trap(): void;
-  protected leave(): void {
-    if (this.inGuest) this.kick();
-  }
   /** A word of the state, wherever it is. */
   #word(field: number, at: number): bigint {
     return this.inGuest ? (this.core.u64[at / 8] ?? 0n) : this.vmcb.read(field);
@@ -96,7 +83,7 @@ export abstract class SvmGuestState {
       unusable: flag(7) === 1 ? 0 : 1,
     };
   }
-  #setSegment(n: number, s: Segment): void {
+  protected setSegment(n: number, s: Segment): void {
     if (n > DS) {
       hw.writeSegment(this.core, n, s);
       return;
@@ -125,33 +112,16 @@ export abstract class SvmGuestState {
     return [0, 8, 16, 24].map((i) => this.read64(at + i));
   }
 
-  regs(): Regs {
-    const regs = Object.fromEntries(GPRS.map((name, i) => [name, this.register(i)])) as unknown as Regs;
-    return { ...regs, rip: this.rip(), rflags: this.rflags() };
-  }
-  setRegs(regs: Regs): void {
-    this.leave();
-    GPRS.forEach((name, i) => {
-      this.setRegister(i, regs[name]);
-    });
-    this.setRip(regs.rip);
-    this.setRflags(regs.rflags);
-  }
   sregs(): Omit<Sregs, "apicBase" | "cr8"> {
-    const segments = Object.fromEntries(
-      SEGMENTS.map((name, i) => [name, this.segment(i)]),
-    ) as unknown as Record<(typeof SEGMENTS)[number], Segment>;
     const table = (field: number, base: number, limit: number) =>
       this.inGuest
         ? { base: this.core.u64[base / 8] ?? 0n, limit: this.core.u32[limit / 4] ?? 0 }
         : { base: this.vmcb.read(field + 8), limit: this.vmcb.number(field + 4) };
-    const pae =
-      this.control(0) >> 31n !== 0n && (this.control(4) & 0x20n) !== 0n && (this.efer() & 0x400n) === 0n;
     return {
-      ...segments,
+      ...this.segments(),
       gdt: table(V.GDTR, layout.GDT_BASE, layout.GDT_LIMIT),
       idt: table(V.IDTR, layout.IDT_BASE, layout.IDT_LIMIT),
-      ...(pae ? { pdptrs: this.pdptes() } : {}),
+      ...(this.usesPae() ? { pdptrs: this.pdptes() } : {}),
       cr0: this.control(0),
       cr2: this.core.u64[layout.CR2 / 8] ?? 0n,
       cr3: this.control(3),
@@ -162,9 +132,7 @@ export abstract class SvmGuestState {
   setSregs(s: Omit<Sregs, "apicBase" | "cr8">): void {
     this.leave();
     const v = this.vmcb;
-    SEGMENTS.forEach((name, i) => {
-      this.#setSegment(i, s[name]);
-    });
+    this.setSegments(s);
     this.core.exports.updateMode();
     v.put(V.GDTR + 4, s.gdt.limit);
     v.write(V.GDTR + 8, s.gdt.base);

@@ -1,64 +1,18 @@
+import type { ExitHandlers } from "../handlers.ts";
 import type { Handled } from "../ops.ts";
 import { F } from "./fields.ts";
 import type { VmxVcpu } from "./ops.ts";
 
-export interface PortAccess {
-  readonly port: number;
-  readonly size: 1 | 2 | 4;
-  readonly write: boolean;
-  readonly string: boolean;
-}
-
-/** An EPT violation. `final`: the access itself, and no walk of the guest's tables, has met it; then `linear` is its address. */
-export interface SecondStageFault {
-  readonly gpa: number;
-  readonly linearLow: number;
-  readonly linearHigh: number;
-  readonly write: boolean;
-  readonly fetch: boolean;
-  readonly final: boolean;
-  readonly code: number;
-}
-
-/** Instructions that always exit and are completed above. */
-export interface VmxInstructions {
-  cpuid(): void;
-  halt(): void;
-  readMsr(): void;
-  writeMsr(): void;
-  setXcr(): void;
-  cr8(write: boolean, register: number): void;
-}
-
-/** What the handlers of exits need from the vCPU above them; the names are the kernel's where it has one. */
-export interface VmxHandlers {
-  readonly instructions: VmxInstructions;
-  portIo(access: PortAccess): Handled;
-  /** A task switch, by an instruction or by an event that arch.takeEvent() gives. */
-  taskSwitch(): Handled;
-  /** Second-stage fault at a guest-physical address. */
-  pageFault(fault: SecondStageFault): Handled;
-  /** The instruction exited and faults after all: it has not retired. */
-  faultInstead(vector: number, code: number): void;
-  /** Count the exit's instruction out again: it is about to be executed once more. */
-  uncount(): void;
-  trace(cr: number, write: boolean, value: bigint): void;
-  initSignal(): void;
-  shutdown(): Handled;
-  internalError(message: string): Handled;
-  read64(gpa: number): bigint;
-}
-
-type Handler = (v: VmxVcpu, h: VmxHandlers) => Handled;
+type Handler = (v: VmxVcpu, h: ExitHandlers) => Handled;
 const again =
-  (act: (v: VmxVcpu, h: VmxHandlers) => void): Handler =>
+  (act: (v: VmxVcpu, h: ExitHandlers) => void): Handler =>
   (v, h) => {
     act(v, h);
     return "again";
   };
 
 /** "I/O Instructions" in the table of exit qualifications. */
-function io(v: VmxVcpu, h: VmxHandlers): Handled {
+function io(v: VmxVcpu, h: ExitHandlers): Handled {
   const q = v.vmcs.number(F.QUALIFICATION),
     size = (q & 7) + 1;
   return h.portIo({
@@ -70,7 +24,7 @@ function io(v: VmxVcpu, h: VmxHandlers): Handled {
 }
 
 /** KVM owns CR0.NE and CR4.VMXE; everything else the guest writes itself. */
-function crAccess(v: VmxVcpu, h: VmxHandlers): void {
+function crAccess(v: VmxVcpu, h: ExitHandlers): void {
   const q = v.vmcs.number(F.QUALIFICATION),
     cr = q & 15,
     kind = (q >> 4) & 3,
@@ -85,7 +39,7 @@ function crAccess(v: VmxVcpu, h: VmxHandlers): void {
   } else h.faultInstead(13, 0); // no VMX inside: CR4.VMXE is reserved
 }
 
-function eptViolation(v: VmxVcpu, h: VmxHandlers): Handled {
+function eptViolation(v: VmxVcpu, h: ExitHandlers): Handled {
   const q = v.vmcs.number(F.QUALIFICATION);
   return h.pageFault({
     gpa: v.vmcs.number(F.GUEST_PHYSICAL),
@@ -118,7 +72,7 @@ const handlers: Readonly<Record<number, Handler>> = {
   55: again((_, h) => h.instructions.setXcr()),
 };
 
-export function handleExit(v: VmxVcpu, h: VmxHandlers): Handled {
+export function handleExit(v: VmxVcpu, h: ExitHandlers): Handled {
   const reason = v.vmcs.number(F.EXIT_REASON) & 0xffff,
     handler = handlers[reason];
   if (handler) return handler(v, h);

@@ -1,14 +1,14 @@
 import type { AddressSpace, HostComputer } from "../../host/index.ts";
 import * as hw from "../../hw/index.ts";
-import { layout } from "../../hw/index.ts";
 import { vmcsFields } from "../../isa/index.ts";
 import type { TdpMmu } from "../mmu/tdp.ts";
+import type { ExitHandlers } from "../handlers.ts";
 import type { ArchVcpu, Entered, Handled, InterruptedEvent } from "../ops.ts";
 import type { ModuleParams } from "../params.ts";
 import type { Trace } from "../trace.ts";
 import type { KvmStats } from "../stats.ts";
 import { ENTRY, EXIT, F, PIN, PROC, PROC2 } from "./fields.ts";
-import { handleExit, type VmxHandlers } from "./exits.ts";
+import { handleExit } from "./exits.ts";
 import { controls, enterVmxOperation, passThrough } from "./setup.ts";
 import { CR0_OWNED, CR4_OWNED, VmxGuestState } from "./state.ts";
 
@@ -25,7 +25,7 @@ export interface VmxOptions {
   readonly trace: Trace;
   readonly stats: KvmStats;
   readonly params: ModuleParams;
-  readonly handlers: VmxHandlers;
+  readonly handlers: ExitHandlers;
 }
 
 interface Event {
@@ -203,10 +203,6 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     for (let i = 0; i < 16 && this.inGuest; i++)
       if (this.enter(4) === "exit" && this.vmcs.number(F.EXIT_REASON) !== 1) break;
     this.requestExit(false);
-  }
-
-  requestExit(on: boolean): void {
-    this.core.u32[layout.INTR / 4] = on ? 1 : 0;
   }
 
   interruptAllowed(): boolean {

@@ -1,30 +1,12 @@
-import type { DebugRegs, Regs, Segment, Sregs } from "../../base/index.ts";
+import type { DebugRegs, Segment, Sregs } from "../../base/index.ts";
 import type { HostComputer } from "../../host/index.ts";
 import * as hw from "../../hw/index.ts";
 import { layout } from "../../hw/index.ts";
+import { GuestState } from "../guest-state.ts";
 import type { PendingState } from "../ops.ts";
 import { ENTRY, F } from "./fields.ts";
 import { Vmcs } from "./vmcs.ts";
 
-const GPRS = [
-  "rax",
-  "rcx",
-  "rdx",
-  "rbx",
-  "rsp",
-  "rbp",
-  "rsi",
-  "rdi",
-  "r8",
-  "r9",
-  "r10",
-  "r11",
-  "r12",
-  "r13",
-  "r14",
-  "r15",
-] as const;
-const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs", "ldt", "tr"] as const;
 const RSP = 4;
 /** Bits that KVM owns: VMX operation needs them set, the guest sees its own value in the shadow. */
 export const CR0_OWNED = 0x20n,
@@ -45,29 +27,17 @@ const MSR_FIELDS: ReadonlyMap<number, number> = new Map([
 ]);
 
 /** Guest state in the VMCS while the guest is out, in the processor while it is in. */
-export abstract class VmxGuestState {
+export abstract class VmxGuestState extends GuestState {
   readonly vmcs: Vmcs;
-  readonly host: HostComputer;
-  protected readonly core: hw.Core;
-  /** Guest-physical memory, for PDPTEs. */
-  protected readonly read64: (gpa: number) => bigint;
   #steps = false;
 
   constructor(host: HostComputer, read64: (gpa: number) => bigint) {
-    this.host = host;
-    this.core = host.core;
-    this.read64 = read64;
+    super(host, read64);
     this.vmcs = new Vmcs(host);
   }
 
   get inGuest(): boolean {
     return this.core.exports.vmxOperation() === 2;
-  }
-  abstract kick(): void;
-  abstract flushTlb(): void;
-  /** Setting state is for a guest that is out. */
-  protected leave(): void {
-    if (this.inGuest) this.kick();
   }
 
   register(n: number): bigint {
@@ -111,7 +81,7 @@ export abstract class VmxGuestState {
       unusable: flag(16),
     };
   }
-  #setSegment(n: number, s: Segment): void {
+  protected setSegment(n: number, s: Segment): void {
     const v = this.vmcs;
     v.put(F.GUEST_ES_SELECTOR + 2 * n, s.selector);
     v.write(F.GUEST_ES_BASE + 2 * n, s.base);
@@ -152,32 +122,17 @@ export abstract class VmxGuestState {
     return [0, 2, 4, 6].map((i) => this.vmcs.read(F.GUEST_PDPTE0 + i));
   }
 
-  regs(): Regs {
-    const regs = Object.fromEntries(GPRS.map((name, i) => [name, this.register(i)])) as unknown as Regs;
-    return { ...regs, rip: this.rip(), rflags: this.rflags() };
-  }
-  setRegs(regs: Regs): void {
-    this.leave();
-    GPRS.forEach((name, i) => {
-      this.setRegister(i, regs[name]);
-    });
-    this.setRip(regs.rip);
-    this.setRflags(regs.rflags);
-  }
   sregs(): Omit<Sregs, "apicBase" | "cr8"> {
-    const segments = Object.fromEntries(
-      SEGMENTS.map((name, i) => [name, this.segment(i)]),
-    ) as unknown as Record<(typeof SEGMENTS)[number], Segment>;
     const c = this.core,
       table = (base: number, limit: number, atBase: number, atLimit: number) =>
         this.inGuest
           ? { base: c.u64[atBase / 8] ?? 0n, limit: c.u32[atLimit / 4] ?? 0 }
           : { base: this.vmcs.read(base), limit: this.vmcs.number(limit) };
     return {
-      ...segments,
+      ...this.segments(),
       gdt: table(F.GUEST_GDTR_BASE, F.GUEST_GDTR_LIMIT, layout.GDT_BASE, layout.GDT_LIMIT),
       idt: table(F.GUEST_IDTR_BASE, F.GUEST_IDTR_LIMIT, layout.IDT_BASE, layout.IDT_LIMIT),
-      ...(this.#usesPae() ? { pdptrs: this.pdptes() } : {}),
+      ...(this.usesPae() ? { pdptrs: this.pdptes() } : {}),
       cr0: this.control(0),
       cr2: c.u64[layout.CR2 / 8] ?? 0n,
       cr3: this.control(3),
@@ -189,9 +144,7 @@ export abstract class VmxGuestState {
     this.leave();
     const v = this.vmcs,
       c = this.core;
-    SEGMENTS.forEach((name, i) => {
-      this.#setSegment(i, s[name]);
-    });
+    this.setSegments(s);
     v.write(F.GUEST_GDTR_BASE, s.gdt.base);
     v.put(F.GUEST_GDTR_LIMIT, s.gdt.limit);
     v.write(F.GUEST_IDTR_BASE, s.idt.base);
@@ -214,12 +167,9 @@ export abstract class VmxGuestState {
     else this.loadPdptes();
     this.flushTlb();
   }
-  #usesPae(): boolean {
-    return this.control(0) >> 31n !== 0n && (this.control(4) & 0x20n) !== 0n && (this.efer() & 0x400n) === 0n;
-  }
   /** PAE paging: the page-directory-pointer registers come from memory at CR3. */
   loadPdptes(): void {
-    if (!this.#usesPae()) return;
+    if (!this.usesPae()) return;
     const at = Number(this.vmcs.read(F.GUEST_CR3) & 0xffffffe0n);
     for (let i = 0; i < 4; i++)
       this.vmcs.write(F.GUEST_PDPTE0 + 2 * i, this.read64(at + 8 * i));

@@ -7,7 +7,7 @@ import { KvmExit, type KvmExitReason, type KvmRun } from "../exit.ts";
 import type { ArchVcpu, Handled, InterruptedEvent } from "../ops.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
-import type { PortAccess, SecondStageFault } from "../vmx/index.ts";
+import type { PortAccess, SecondStageFault } from "../handlers.ts";
 import type { GuestSpace } from "./space.ts";
 
 const RAX = 0;
