@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { buildCore } from "../tools/build-core.mjs";
+import { buildStencils } from "../tools/jit/stencils.mjs";
 import { buildNode, COMMAND } from "../tools/build-node.mjs";
 import { at } from "../tools/lib/fingerprint.mjs";
 import { progressTo, runTool, ToolError } from "../tools/lib/say.mjs";
@@ -12,6 +13,7 @@ progressTo(process.stderr);
 await runTool(async () => {
   if (!existsSync(at("node_modules"))) throw new ToolError("vitrine: not set up yet; run `npm ci` first");
   await buildCore();
+  if (process.argv.some((argument) => argument.includes("jit=on"))) await buildStencils();
   await buildNode();
 });
 // The command sets its own exit status.

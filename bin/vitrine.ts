@@ -40,6 +40,7 @@ async function main(options: VitrineOptions): Promise<number> {
   const bios = readImage(options.bios);
   const module = new WebAssembly.Module(readFileSync(new URL("core.wasm", import.meta.url)));
   const settings = {
+    ...(options.jit ? stencilsOf() : {}),
     module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0), cpu: options.cpu ?? parseCpu("qemu64"),
     silicon: options.host,
   };
@@ -63,6 +64,16 @@ async function main(options: VitrineOptions): Promise<number> {
   if (options.stats) writeStatistics(options.stats, statistics(vm, Number(process.hrtime.bigint() - started) / 1e6));
   if (options.stateHash) process.stdout.write(`${midLine ? "\n" : ""}state-hash: ${machine.stateHash()}\n`);
   return statusOf(stop, options, seen);
+}
+
+/** Stencils for the translator; without them the interpreter runs alone. */
+function stencilsOf(): { stencils?: Uint8Array } {
+  try {
+    return { stencils: new Uint8Array(readFileSync(new URL("stencils.bin", import.meta.url))) };
+  } catch {
+    complain("vitrine: jit=on: build/stencils.bin is missing, the interpreter runs alone; `npm run build:core` makes it");
+    return {};
+  }
 }
 
 /** Runs until the guest stops, -until text was seen, or -max-insns are reached. */

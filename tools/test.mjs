@@ -1,6 +1,7 @@
 // npm test: the set-up a fresh clone needs, then every check. The last line is `N passed, N failed`.
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { buildCore } from "./build-core.mjs";
+import { buildStencils } from "./jit/stencils.mjs";
 import { fetchGuests, guestsPresent } from "./guests/fetch.mjs";
 import { at } from "./lib/fingerprint.mjs";
 import { run, runTool, say, ToolError } from "./lib/say.mjs";
@@ -81,6 +82,7 @@ async function everything() {
   await build("wasm core", async () => {
     if (!(await buildCore())) throw new ToolError("core: src/hw/core.ts is missing");
   });
+  await build("stencils", buildStencils);
   await check("import law", ["tools/law/check.mjs"]);
   await check("types (tsc)", ["node_modules/typescript/bin/tsc", "--pretty", "false"]);
   await check("types of src/hw's tests (tsc)", ["node_modules/typescript/bin/tsc", "-p", "src/hw", "--pretty", "false"]);

@@ -1,5 +1,5 @@
 import { VitrineError } from "../base/index.ts";
-import { Core, type Environment, FrameDigests, installCpuid, layout, MAX_RAM, PageKind, sha256 } from "../hw/index.ts";
+import { Core, type Environment, FrameDigests, installCpuid, Jit, layout, MAX_RAM, PageKind, sha256 } from "../hw/index.ts";
 import { type CpuModel, cpuidFeature } from "../isa/index.ts";
 import { FrameAllocator } from "./frames.ts";
 import { HostMemory } from "./memory.ts";
@@ -15,6 +15,8 @@ export interface ComputerOptions {
   readonly silicon?: "intel" | "amd";
   /** Seed of RDRAND and RDSEED. */
   readonly seed?: bigint;
+  /** Stencils of the core: hot code of guests is translated. */
+  readonly stencils?: Uint8Array;
 }
 
 /** A node of /dev: what opening it gives. */
@@ -71,6 +73,7 @@ export class HostComputer {
       tprWrite: () => undefined,
     });
     core.map(0, bytes, PageKind.Ram);
+    if (options.stencils) core.jit = new Jit(core, options.stencils);
     installCpuid(core, options.silicon === "amd" ? withSvm(options.cpu) : withVmx(options.cpu));
     core.u64[layout.SEED / 8] = options.seed ?? 0x9e3779b97f4a7c15n;
     return new HostComputer(core, options);

@@ -1,10 +1,12 @@
 // The compiled core: what the embedder (src/hw/index.ts) may call. Everything else it reads and writes in memory.
-import { STOP_REASON, T_END, REGS, ZERO_OFF, A20, EFLAGS, setLeft, faultVector, faultCode, faultAddress } from "./cpu/state";
-import { interpret } from "./cpu/generated/run";
+import {
+  STOP_REASON, T_END, REGS, ZERO_OFF, A20, EFLAGS, JIT_LEFT, JIT_BLOCK, left, setLeft, block, setBlock, faultVector, faultCode, faultAddress,
+} from "./cpu/state";
+import { interpret, cold } from "./cpu/generated/run";
 import { boundary, clockNow, prepareFixedRecords } from "./cpu/flow";
-import { flushCode as dropCode, arenaUsed } from "./cpu/blocks";
+import { flushCode as dropCode, arenaUsed, count as countBlock } from "./cpu/blocks";
 import { yank, unyank, physWritten, shortenBy } from "./mmu/phys";
-import { flushAll as flushEverything, flushFast as dropFast } from "./mmu/tlb";
+import { context, flushAll as flushEverything, flushFast as dropFast } from "./mmu/tlb";
 import { flags as allFlags, setArithmeticFlags } from "./cpu/flags";
 import { updateMode as recomputeMode } from "./cpu/segment";
 import { setPhysBits } from "./mmu/walk";
@@ -61,6 +63,21 @@ export function updateMode(): void { recomputeMode(); }
 export function flushTlb(): void { forgetMappings(); flushEverything(); }
 export function flushFast(): void { dropFast(); }
 export function flushCode(): void { dropCode(); }
+/** Count the runs of a block (its address in the code arena) from now on: its region is gone. */
+export function countRuns(at: usize): void { countBlock(at); }
+/** A translated region calls the body of a case that is not inlined. Returns the next record; when that is not the one
+ *  behind, JIT_LEFT and JIT_BLOCK say where the interpreter goes on. */
+export function callCase(rec: usize, inBlock: usize, budget: i32, op: u32): usize {
+  const before = context;
+  setBlock(inBlock);
+  setLeft(budget);
+  let to = cold(rec, op);
+  // Translated code has the context in a local: one that changed ends it.
+  if (context != before) to |= 4;
+  store<i32>(JIT_LEFT, left);
+  store<u32>(JIT_BLOCK, <u32>block);
+  return to;
+}
 export function codeBytes(): u32 { return arenaUsed(); }
 /** Bytes of RAM changed from outside: drop code decoded from them, mark the frames. */
 export function written(at: usize, size: u32): void { physWritten(at, size); }

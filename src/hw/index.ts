@@ -1,4 +1,5 @@
 // The door of `hw`: one emulated processor with its memory. No KVM knowledge here.
+import type { Jit } from "./jit/index.ts";
 import { layout } from "./layout.ts";
 
 export { featureIndex, layout } from "./layout.ts";
@@ -6,6 +7,7 @@ export { installCpuid, offeredLeaves } from "./model.ts";
 export * from "./registers.ts";
 export { readUndefined } from "./undefined.ts";
 export { FrameDigests, sha256, takeFrames, takeMark, FrameMark, zeroPageDigest } from "./digests.ts";
+export { Jit, type JitOptions, type JitStatistics } from "./jit/index.ts";
 
 /** What the processor is wired to. Values are unsigned; 64-bit device values pass through `mailbox`. */
 export interface Environment {
@@ -46,6 +48,7 @@ export const PageKind = { Device: 0, Ram: 1, Rom: 2 } as const;
 
 /** Functions of the compiled core (src/hw/core.ts). */
 export interface CoreExports {
+  readonly table: WebAssembly.Table;
   init(): void;
   run(budget: number): number;
   clock(): number;
@@ -56,6 +59,8 @@ export interface CoreExports {
   flushTlb(): void;
   flushFast(): void;
   flushCode(): void;
+  countRuns(block: number): void;
+  callCase(record: number, block: number, budget: number, op: number): number;
   codeBytes(): number;
   written(offset: number, size: number): void;
   rflags(): number;
@@ -125,7 +130,7 @@ const IMPORTED_PAGES = layout.FRAME_FLAGS / WASM_PAGE;
 export const MAX_RAM = 3136 * 1024 * 1024;
 
 /** What the module imports, from an environment; 64-bit values pass through the mailbox. */
-function imports(memory: WebAssembly.Memory, environment: Environment): WebAssembly.ModuleImports {
+function imports(memory: WebAssembly.Memory, environment: Environment, hot: () => void): WebAssembly.ModuleImports {
   const mail = new BigUint64Array(memory.buffer, layout.MAILBOX, 1);
   return {
     memory,
@@ -150,6 +155,7 @@ function imports(memory: WebAssembly.Memory, environment: Environment): WebAssem
     tprRead: () => environment.tprRead(),
     tprWrite: (value: number) => environment.tprWrite(value),
     translate: (low: number, high: number, how: number) => environment.translate?.(low >>> 0, high >>> 0, how) ?? -1,
+    translateHot: hot,
   };
 }
 
@@ -161,6 +167,10 @@ export class Core {
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
   readonly view: DataView;
+  /** The translator of hot code, if there is one. */
+  jit: Jit | undefined;
+  /** Hot blocks wait in JIT_QUEUE. Called while run() is on its way. */
+  translate: () => void = () => undefined;
 
   private constructor(memory: WebAssembly.Memory, exports: CoreExports, ramBytes: number) {
     this.memory = memory;
@@ -176,7 +186,10 @@ export class Core {
   static async create(module: WebAssembly.Module, ramBytes: number, environment: Environment): Promise<Core> {
     const pages = (layout.RAM + ramBytes) / WASM_PAGE;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    return Core.#start(await WebAssembly.instantiate(module, { env: imports(memory, environment) }), memory, ramBytes);
+    let core: Core | undefined;
+    const instance = await WebAssembly.instantiate(module, { env: imports(memory, environment, () => core?.translate()) });
+    core = Core.#start(instance, memory, ramBytes);
+    return core;
   }
 
   /**
@@ -185,7 +198,7 @@ export class Core {
    */
   static withImportedMemory(module: WebAssembly.Module, environment: Environment): Core {
     const memory = new WebAssembly.Memory({ initial: IMPORTED_PAGES, maximum: IMPORTED_PAGES });
-    const core = Core.#start(new WebAssembly.Instance(module, { env: imports(memory, environment) }), memory, 0);
+    const core = Core.#start(new WebAssembly.Instance(module, { env: imports(memory, environment, () => undefined) }), memory, 0);
     core.exports.importMemory();
     return core;
   }

@@ -19,6 +19,8 @@ export interface TcgOptions {
   readonly cpu: CpuModel;
   /** Seed of RDRAND and RDSEED. */
   readonly seed?: bigint;
+  /** Stencils of the core: hot code is translated. */
+  readonly stencils?: Uint8Array;
 }
 
 const IOAPIC_PAGE = 0xfec00000;
@@ -126,6 +128,7 @@ export class TcgVm implements AccelVm {
       tprRead: () => self().chips.readCr8(0),
       tprWrite: (value) => self().chips.writeCr8(0, value),
     });
+    if (options.stencils) core.jit = new hw.Jit(core, options.stencils);
     return new TcgVm(core, options, (made) => { vm = made; });
   }
 
@@ -175,6 +178,7 @@ export class TcgVm implements AccelVm {
       this.#running = true;
       const reason = core.exports.run(Math.min(Math.ceil(budget), MAX_SLICE));
       this.#running = false;
+      core.jit?.translate();
       switch (reason) {
         case hw.Stop.Budget: break;
         case hw.Stop.Halt: {

@@ -34,6 +34,8 @@ import {
 } from "../kvm/uapi.ts";
 
 export interface KvmOptions {
+  /** Stencils of the core: hot code is translated. */
+  readonly stencils?: Uint8Array;
   readonly module: WebAssembly.Module;
   /** Bytes of RAM that GuestMemory.size reports. */
   readonly ramSize: number;
@@ -112,6 +114,7 @@ export class KvmAccel implements AccelVm {
       cpu: options.cpu,
       ...(options.silicon === undefined ? {} : { silicon: options.silicon }),
       ...(options.seed === undefined ? {} : { seed: options.seed }),
+      ...(options.stencils === undefined ? {} : { stencils: options.stencils }),
     });
     return new KvmAccel(host, options);
   }

@@ -42,6 +42,12 @@ test("the line of a Linux boot is understood", () => {
   expect(o.cpu.leaves[0]?.ebx).toBe(0x756e6547);
 });
 
+test("hot code is translated when the accelerator's jit property says so", () => {
+  expect(parseOptions(["-accel", "kvm,jit=on"])).toMatchObject({ accel: "kvm", jit: true });
+  expect(parseOptions(["-accel", "tcg,jit=off"])).toMatchObject({ accel: "tcg", jit: false });
+  expect(parseOptions(["-accel", "tcg"]).jit).toBe(false);
+});
+
 test("our own options are understood, with one dash or two", () => {
   const o = parseOptions([
     "-host",
@@ -94,6 +100,7 @@ test.each<[string[], string]>([
   [["disk.img"], "disk.img: is no option; there are no disks yet: give -kernel FILE or -bios FILE"],
   [["-smp", "4"], '-smp: "4"; this version has one CPU: -smp 1'],
   [["-accel", "hvf"], '-accel: "hvf"; choose kvm or tcg'],
+  [["-accel", "tcg,jit=maybe"], '-accel jit: "maybe"; choose on or off'],
   [["-machine", "q35"], '-machine: "q35"; the machine is pc'],
   [["-cpu", "qemu64,=1"], '-cpu: "=1"; no such feature or setting'],
   [["-initrd", "i"], "-initrd: has no kernel to go with; add -kernel FILE"],

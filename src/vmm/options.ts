@@ -27,6 +27,8 @@ export interface VitrineOptions {
   nographic: boolean;
   noReboot: boolean;
   accel: "kvm" | "tcg";
+  /** Hot guest code is translated (-accel kvm|tcg,jit=on). */
+  jit: boolean;
   /** The processor the guest sees. */
   cpu: CpuModel;
   bootMenu: boolean;
@@ -62,6 +64,7 @@ export function defaultOptions(): VitrineOptions {
     nographic: false,
     noReboot: false,
     accel: "kvm",
+    jit: false,
     cpu: parseModel("qemu64"),
     bootMenu: false,
     rtcBase: "utc",
@@ -149,7 +152,12 @@ const valued: { readonly [name: string]: Apply } = {
     parseMachine(o, v);
   },
   accel: (o, v) => {
-    o.accel = oneOf("-accel", v.split(",")[0] ?? "", ["kvm", "tcg"]);
+    const [name = "", ...properties] = v.split(",");
+    o.accel = oneOf("-accel", name, ["kvm", "tcg"]);
+    for (const property of properties) {
+      const [key, value] = split(property);
+      if (key === "jit") o.jit = oneOf("-accel jit", value ?? "", ["on", "off"]) === "on";
+    }
   },
   cpu: (o, v) => {
     o.cpu = parseCpu(v);

@@ -1,18 +1,22 @@
 // The decode cache: blocks of records keyed by physical address and mode, so they survive CR3 and VM switches.
 //
 //   block  +0 n instructions (DEAD when dropped)  +4 physical address  +8 mode  +12 next of page  +16 next in hash
-//          +20 bytes covered                      +32 records, then a NEXT record
+//          +20 bytes covered   +24 case of the first record while CASE_COUNT or CASE_REGION stands in for it, else 0 (u16)
+//          +26 entry in its region (u16)   +28 region, 0 for none (u16)   +30 runs until it is hot, and SHARED (u16)
+//          +32 records, then a NEXT record
 //   code page (16 bytes)  +0 bitmap of 64-byte granules that hold decoded code  +8 first block
 import {
-  ARENA, ARENA_END, BLOCK_HASH, CODE_PAGES, FRAME_FLAGS, N_DECODED, RAM,
+  ARENA, ARENA_END, BLOCK_HASH, CODE_PAGES, FRAME_FLAGS, N_DECODED, RAM, JIT_THRESHOLD, JIT_REGIONS, JIT_QUEUED, JIT_FLUSHES,
 } from "./state";
 import { decode, endsBlock, sideExit } from "./decode";
-import { CASE_NEXT } from "./generated/tables";
+import { CASE_NEXT, CASE_COUNT } from "./generated/tables";
 import { FRAME_CODE, frameOf } from "../mmu/phys";
 import { flushJumps, forbidFastWrites } from "../mmu/tlb";
 
 export const MAX_RECORDS: u32 = 64;
 export const DEAD: i32 = 0x7fffffff;
+/** In the count of runs: regions hold copies of the block besides the one that it belongs to. */
+export const SHARED: u16 = 0x8000;
 const HASH_MASK: u32 = 0xffff;
 const MAX_BLOCK: usize = 32 + (64 + 1) * 16;
 
@@ -30,6 +34,11 @@ export function flushCode(): void {
       store<u32>(CODE_PAGES + (f << 2), 0);
       store<u8>(FRAME_FLAGS + f, load<u8>(FRAME_FLAGS + f) & <u8>~FRAME_CODE);
     }
+  }
+  if (load<u32>(JIT_THRESHOLD)) {
+    memory.fill(JIT_REGIONS, 0, 0x40000);
+    store<u32>(JIT_QUEUED, 0);
+    store<u32>(JIT_FLUSHES, load<u32>(JIT_FLUSHES) + 1);
   }
   flushJumps();
 }
@@ -63,12 +72,26 @@ export function makeBlock(framePa: u32, page: usize, offset: u32, mode: u32): us
   store<u32>(b, framePa + offset, 4);
   store<u32>(b, mode, 8);
   store<u32>(b, at - offset, 20);
+  store<u64>(b, 0, 24);
   top = out + 16;
   const h = hashOf(framePa + offset, mode);
   store<u32>(b, load<u32>(h), 16);
   store<u32>(h, <u32>b);
   notePage(page, b, offset, at);
+  if (load<u32>(JIT_THRESHOLD)) count(b);
   return b;
+}
+/** From here on the runs of a block are counted: CASE_COUNT stands in for its first case. */
+export function count(b: usize): void {
+  if (!load<u16>(b, 24)) store<u16>(b, load<u16>(b, 32), 24);
+  store<u16>(b, CASE_COUNT, 32);
+  store<u16>(b, 0, 28);
+  store<u16>(b, (load<u16>(b, 30) & SHARED) | <u16>load<u32>(JIT_THRESHOLD), 30);
+}
+/** The first record of a block, or of a copy of it, is the decoded one again. */
+export function uncount(b: usize): void {
+  const op = load<u16>(b, 24);
+  if (op) store<u16>(b, op, 32);
 }
 /** Close a block of n records: the NEXT record, and what each side exit gives back. */
 export function finish(b: usize, n: u32, nextOffset: u32): void {
@@ -134,4 +157,9 @@ function drop(b: usize): void {
     q = load<u32>(q, 16);
   }
   store<i32>(b, DEAD);
+  // A region is dead with any of its blocks.
+  const region = <u32>load<u16>(b, 28);
+  if (region) store<u32>(JIT_REGIONS + (region << 2), 0);
+  if (load<u16>(b, 30) & SHARED) memory.fill(JIT_REGIONS, 0, 0x40000);
+  store<u16>(b, 0, 28);
 }

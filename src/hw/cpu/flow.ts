@@ -10,7 +10,7 @@ import {
   FAULT_ALONE, FAULT_VMEXIT, FAULT_FETCH, STOP_FAULT,
 } from "./state";
 import { IF, TF, RF } from "./flags";
-import { findBlock, makeBlock, finish, DEAD } from "./blocks";
+import { findBlock, makeBlock, finish, uncount, DEAD } from "./blocks";
 import { decode, sideExit } from "./decode";
 import { CASE_STOP, CASE_RESUME, CASE_NEXT } from "./generated/tables";
 import { ripOf, ripAfter, pageOffset, length } from "./record";
@@ -85,6 +85,7 @@ export function enterSlow(b: usize): usize {
 function enterPart(b: usize, n: u32): usize {
   const last = b + 32 + ((n - 1) << 4);
   memory.copy(SCRATCH_BLOCK, b, 32 + (n << 4));
+  uncount(SCRATCH_BLOCK);
   finish(SCRATCH_BLOCK, n, pageOffset(last) + length(last));
   setLeft(0);
   setBlock(SCRATCH_BLOCK);
@@ -136,6 +137,7 @@ function targetOf(rec: usize): u64 {
 @inline export function strays(rec: usize): bool { return load<u32>(rec, 8) == 0 && outside(targetOf(rec)); }
 /** A branch whose target is outside: it has not happened. */
 function stray(rec: usize): usize {
+  if (rec == block + 32) uncount(block);
   if (sideExit(rec)) setLeft(left - <i32>load<u8>(rec, 4));
   return raise(rec);
 }
@@ -214,6 +216,7 @@ function runAlone(): usize {
   // The step is still to be made: a single-step trap must not come of it.
   if (left + yanked < 1) { dropStep(); unyank(); return stop(STOP_BUDGET); }
   memory.copy(ALONE_BLOCK, b, 48);
+  uncount(ALONE_BLOCK);
   const rec = ALONE_BLOCK + 32;
   finish(ALONE_BLOCK, 1, pageOffset(rec) + length(rec));
   unyank();

@@ -7,6 +7,7 @@
 //   0x20000  jump cache                 0x700000  code page pointers, u32 per RAM frame
 //   0x30000  TLB                        0xA00000  code arena
 //   0x50000  block hash                 0x4000000 RAM
+//   0x90000  translated regions
 
 export const REGS: usize = 0x100; // 16 x u64, manual order (RAX RCX RDX RBX RSP RBP RSI RDI R8..R15)
 export const ZERO_OFF: i32 = 0x80; // register file offset of a slot that always holds 0 (no base, no index)
@@ -110,6 +111,17 @@ export const N_UNDEFINED: usize = 0x920; // opcodes that the processor does not 
 export const SMI: usize = 0x92c; // u32: an SMI is pending; without an intercept it is dropped, for there is no SMM
 export const EVENTS_HELD: usize = 0x928; // u32: INIT, SMI, NMI, INTR and virtual interrupts wait (SVM's global interrupt flag is 0)
 
+// Translated regions (src/hw/jit): all of it is zero while there is no translator.
+export const JIT_THRESHOLD: usize = 0x930; // u32: runs after which a block is hot; 0: nothing is counted
+export const JIT_LEFT: usize = 0x934; // i32: budget when a region returns
+export const JIT_BLOCK: usize = 0x938; // u32: block in which it returns
+export const JIT_QUEUED: usize = 0x93c; // u32: hot blocks in JIT_QUEUE
+export const JIT_FLUSHES: usize = 0x940; // u32: how often the code cache was dropped
+export const JIT_BATCH: usize = 0x944; // u32: so many hot blocks call the translator
+export const N_TRANSLATED: usize = 0x950; // u64: instructions that ran translated
+export const N_REGION: usize = 0x958; // u64: regions entered
+export const N_RETURN: usize = 0x960; // u64 x 4: how they came back, by kind
+
 export const VMX: usize = 0xa00; // state of VMX operation, see src/hw/vmx/state.ts
 export const SVM: usize = 0x1000; // state of SVM operation, 1 KiB, see src/hw/svm/state.ts
 export const VM_CR: usize = SVM; // u64: MSR C001_0114h
@@ -120,6 +132,7 @@ export const FEATURES: usize = 0x2f80; // u8 x 64: CPUID bits that gate decoding
 export const SCRATCH_BLOCK: usize = 0x3000; // a copied block prefix: header and up to 64 records
 export const ALONE_BLOCK: usize = 0x3700; // header, one record, its NEXT
 export const STRADDLE_BLOCK: usize = 0x3800; // the one block of an instruction that crosses a page
+export const JIT_QUEUE: usize = 0x3900; // 64 x {block u32, 0 u32, linear address u64}
 export const STOP: usize = 0x3f00; // record: leave run()
 export const RESUME: usize = 0x3f10; // record: look for interrupts, then continue at RIP
 export const UNDEFINED: usize = 0x8000; // 16 records of 32 bytes
@@ -129,6 +142,8 @@ export const FAST_TLB: usize = 0x10000;
 export const JUMP_CACHE: usize = 0x20000;
 export const TLB: usize = 0x30000;
 export const BLOCK_HASH: usize = 0x50000;
+export const JIT_REGIONS: usize = 0x90000; // u32 x 65536: table slot of a region, 0 when it is dead
+export const JIT_PROFILE: usize = 0xd0000; // u32 x 49152: how often translated code came by (npm run jit:report)
 export const PHYS_MAP: usize = 0x200000;
 export const FRAME_FLAGS: usize = 0x600000;
 export const CODE_PAGES: usize = 0x700000;

@@ -13,7 +13,7 @@ export interface Generated {
   readonly report: readonly string[];
 }
 
-const CASE_NAMES = ["CASE_INVALID", "CASE_STOP", "CASE_RESUME", "CASE_NEXT", "CASE_UD", "CASE_TOO_LONG"];
+const CASE_NAMES = ["CASE_INVALID", "CASE_STOP", "CASE_RESUME", "CASE_NEXT", "CASE_UD", "CASE_TOO_LONG", "CASE_COUNT", "CASE_REGION"];
 const COLD_CHUNK = 128;
 
 interface Case { readonly text: string; readonly label: string; readonly hot: boolean; readonly side: boolean; number: number }
@@ -44,6 +44,7 @@ export function generate(): Generated {
   use("state", "fault", "get", "put", "setLeft", "left");
   use("flow", "raise", "boundary", "follow", "tooLong");
   use("undefined", "undefined");
+  use("regions", "counted", "enterRegion", "enteredCase");
   use("record", "A", "B", "imm", "imm64", "disp", "eaIn", "eaOut", "eaBytes", "moffs");
   for (const row of rows) {
     const slots: (Case | undefined)[] = Array.from({ length: 6 });
@@ -88,18 +89,30 @@ function runText(hot: readonly Case[], cold: readonly Case[], imports: ReadonlyM
     const from = module === "access" ? "../../mmu/access" : `../${module}`;
     lines.push(`import { ${[...names].sort().join(", ")} } from "${from}";`);
   }
-  lines.push("", "/** Run until a body returns STOP. */", "export function interpret(start: usize): void {", "  let pc = start;", "  for (;;) {", "    switch (<u32>load<u16>(pc)) {",
-    "      case 1: return;", "      case 2: pc = boundary(); continue;", "      case 3: pc = follow(pc); continue;", "      case 4: pc = undefined(pc); continue;", "      case 5: pc = tooLong(pc); continue;");
+  lines.push("", "/** Run until a body returns STOP. */", "export function interpret(start: usize): void {", "  let pc = start;", "  for (;;) {", "    const op = <u32>load<u16>(pc);", "    switch (op) {",
+    "      case 1: return;", "      case 2: pc = boundary(); continue;", "      case 3: pc = follow(pc); continue;", "      case 4: pc = undefined(pc); continue;", "      case 5: pc = tooLong(pc); continue;",
+    "      case 6: pc = once(pc, counted(pc)); continue;", "      case 7: pc = enterRegion(pc); if (enteredCase) pc = once(pc, enteredCase); continue;");
   for (const c of hot) lines.push(`      case ${c.number}: { ${spell(c.text, true)} } // ${c.label}`);
-  lines.push("      default: pc = cold(pc); continue;", "    }", "  }", "}");
+  lines.push("      default: pc = cold(pc, op); continue;", "    }", "  }", "}");
   const first = cold[0]?.number ?? 0;
   const chunks = Math.ceil(cold.length / COLD_CHUNK);
-  lines.push("function cold(pc: usize): usize {", `  switch ((<u32>load<u16>(pc) - ${first}) / ${COLD_CHUNK}) {`);
-  for (let i = 0; i < chunks; i++) lines.push(`    case ${i}: return cold${i}(pc);`);
+  lines.push("/** A case that is not inlined, for a record: returns the next one. */", "export function cold(pc: usize, op: u32): usize {", `  switch ((op - ${first}) / ${COLD_CHUNK}) {`);
+  for (let i = 0; i < chunks; i++) lines.push(`    case ${i}: return cold${i}(pc, op);`);
   lines.push("    default: return undefined(pc);", "  }", "}");
   for (let i = 0; i < chunks; i++) {
-    lines.push(`function cold${i}(pc: usize): usize {`, "  switch (<u32>load<u16>(pc)) {");
+    lines.push(`function cold${i}(pc: usize, op: u32): usize {`, "  switch (op) {");
     for (const c of cold.slice(i * COLD_CHUNK, (i + 1) * COLD_CHUNK)) lines.push(`    case ${c.number}: { ${spell(c.text, false)} } // ${c.label}`);
+    lines.push("    default: return undefined(pc);", "  }", "}");
+  }
+  // Where another case stands in for a block's first one, that runs here.
+  const firstHot = CASE_NAMES.length;
+  lines.push("function once(pc: usize, op: u32): usize {", `  if (op >= ${first}) return cold(pc, op);`, "  if (op == 5) return tooLong(pc);", `  if (op < ${firstHot}) return undefined(pc);`, `  switch ((op - ${firstHot}) / ${COLD_CHUNK}) {`);
+  const groups = Math.ceil(hot.length / COLD_CHUNK);
+  for (let i = 0; i < groups; i++) lines.push(`    case ${i}: return once${i}(pc, op);`);
+  lines.push("    default: return undefined(pc);", "  }", "}");
+  for (let i = 0; i < groups; i++) {
+    lines.push(`function once${i}(pc: usize, op: u32): usize {`, "  switch (op) {");
+    for (const c of hot.slice(i * COLD_CHUNK, (i + 1) * COLD_CHUNK)) lines.push(`    case ${c.number}: { ${spell(c.text, false)} }`);
     lines.push("    default: return undefined(pc);", "  }", "}");
   }
   return `${lines.join("\n")}\n`;

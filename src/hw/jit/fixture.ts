@@ -1,9 +1,9 @@
-// Guest code of the spike, on the real core: long mode, four-level page tables with 4 KiB pages, an IDT.
+// Guest code for tests of the translator, on the real core: long mode, four-level page tables with 4 KiB pages, an IDT.
 //
 // Physical memory: tables below 64 KiB, code at CODE, data at DATA. The page after the first data page is not present
 // until the #PF handler maps it, so a loop over the data faults once in its middle and then goes on.
-import { Core, featureIndex, layout } from "../../src/hw/index.ts";
-import { findBlock, type Region, type Run } from "./translate.ts";
+import { Core, featureIndex, layout } from "../index.ts";
+import { findBlock } from "./region.ts";
 
 export const RAM_BYTES = 1024 * 1024;
 export const CODE = 0x20000;
@@ -17,7 +17,6 @@ const PML4 = 0x1000,
   HANDLERS = 0x8000,
   STACK = 0xa000;
 const STRIDE = 64;
-const DEAD = 0x7fffffff; // blocks.ts
 const PRESENT = 1n,
   WRITE = 2n;
 
@@ -74,7 +73,10 @@ export function load(core: Core, code: readonly number[], registers: Setup, hole
   u64[layout.CR0 / 8] = 0x80010033n;
   u64[layout.CR2 / 8] = 0n;
   u64[layout.CR3 / 8] = BigInt(PML4);
-  u64[layout.CR4 / 8] = 0x20n;
+  u64[layout.CR4 / 8] = 0x620n; // PAE OSFXSR OSXMMEXCPT
+  u64[layout.XCR0 / 8] = 1n;
+  u32[layout.FCW / 4] = 0x37f;
+  u32[layout.MXCSR / 4] = 0x1f80;
   u64[layout.EFER / 8] = 0x500n;
   u64[layout.IDT_BASE / 8] = BigInt(IDT);
   u64[layout.IDT_LIMIT / 8] = 0xfffn;
@@ -104,45 +106,8 @@ export function snapshot(core: Core): { state: string; ram: Uint8Array } {
     ram: core.u8.slice(layout.RAM, layout.RAM + RAM_BYTES),
   };
 }
-/** What the fast TLB's tags carry, from the jump-cache entry of the code at RIP. */
-export function contextOf(core: Core, rip: number): bigint {
-  const slot = layout.JUMP_CACHE + ((rip ^ (rip >>> 12)) & 4095) * 16;
-  return BigInt((core.u32[slot / 4 + 2] ?? 0) & 0xfff);
-}
 /** The decoded block at a physical address, in the current mode. */
 export const blockAt = (core: Core, pa: number): number =>
-  findBlock(core, pa, core.u32[layout.MODE / 4] ?? 0);
-
-/** Run `budget` instructions: translated code where RIP is at an entry of it, the interpreter for one instruction elsewhere.
- *  Returns how many ran translated. */
-export function runMixed(core: Core, region: Region, run: Run, budget: number): number {
-  let left = budget,
-    translated = 0,
-    context = -1n;
-  const entryOf = new Map(region.entries.map((pa, i) => [pa, i]));
-  while (left > 0) {
-    const rip = Number(core.u64[layout.RIP / 8]),
-      entry = entryOf.get(rip);
-    if (entry !== undefined && context >= 0n && core.u32[(region.blocks[entry] ?? 0) / 4] !== DEAD) {
-      core.u64[(layout.REGS + layout.RIPB_OFF) / 8] = BigInt(rip & ~0xfff);
-      const after = run(left, context, entry),
-        done = left - after;
-      translated += done;
-      left = after;
-      core.exports.setClock(core.exports.clock() + done);
-      if (left === 0) break;
-    }
-    const before = core.exports.clock(),
-      at = Number(core.u64[layout.RIP / 8]);
-    if (core.exports.run(1) !== layout.STOP_BUDGET || core.u32[layout.ACTIVITY / 4] !== 0) break;
-    left -= core.exports.clock() - before;
-    if (context < 0n) context = contextOf(core, at);
-  }
-  return translated;
-}
-export function instantiate(core: Core, region: Region): Run {
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(region.bytes), {
-    env: { memory: core.memory },
-  });
-  return instance.exports.run as Run;
-}
+  findBlock({ u8: core.u8, u16: new Uint16Array(core.memory.buffer), u32: core.u32, view: core.view }, pa, core.u32[layout.MODE / 4] ?? 0);
+/** Instructions that ran translated since the core was made. */
+export const translated = (core: Core): number => Number(core.u64[layout.N_TRANSLATED / 8]);

@@ -1,0 +1,3 @@
+// The door of the translator: hot guest code as WebAssembly, made of the interpreter's own compiled bodies.
+export { Jit, type JitOptions, type JitStatistics } from "./engine.ts";
+export type { Note, Place } from "./translate.ts";
