@@ -1,6 +1,7 @@
 import type { Regs, Segment, Sregs } from "../base/index.ts";
 import type { HostComputer } from "../host/index.ts";
 import { type Core, layout } from "../hw/index.ts";
+import type { Entered } from "./ops.ts";
 
 const GPRS = [
   ..."rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" "),
@@ -25,7 +26,9 @@ export abstract class GuestState {
   }
 
   abstract get inGuest(): boolean;
-  abstract kick(): void;
+  abstract enter(budget: number): Entered;
+  /** Was the last exit made by the host's interrupt line? */
+  protected abstract interrupted(): boolean;
   abstract flushTlb(): void;
   abstract register(n: number): bigint;
   abstract setRegister(n: number, value: bigint): void;
@@ -38,6 +41,12 @@ export abstract class GuestState {
   abstract control(n: 0 | 3 | 4): bigint;
   abstract efer(): bigint;
 
+  /** Out of guest mode; an exit with another cause on the way ends it as well, and its instruction runs again. */
+  kick(): void {
+    this.requestExit(true);
+    for (let i = 0; i < 16 && this.inGuest; i++) if (this.enter(4) === "exit" && !this.interrupted()) break;
+    this.requestExit(false);
+  }
   /** Setting state is for a guest that is out. */
   protected leave(): void {
     if (this.inGuest) this.kick();

@@ -2,15 +2,15 @@
 //
 // An instruction that exits instead of executing has been counted in t; one abandoned by a fault has not.
 import {
-  REGS, RSP, RAX, RIP, CR0, CR2, CR3, CR4, EFER, DR6, DR7, CPL, PAT, GDT_BASE, GDT_LIMIT, IDT_BASE, IDT_LIMIT, SHADOW,
-  SEG_EBASE, MODE, MODE_L, ES, CS, SS, DS, fault, clearFault,
+  REGS, RSP, RAX, RIP, CR0, CR2, CR3, CR4, EFER, DR6, DR7, CPL, PAT, SHADOW,
+  SEG_EBASE, MODE, MODE_L, CS, fault, clearFault,
 } from "../cpu/state";
 import { flags } from "../cpu/flags";
 import { ripOf, ripAfter } from "../cpu/record";
 import { vectoring, vectoringKind, vectoringVector, vectoringCode } from "../cpu/interrupt";
 import { rdSlow } from "../mmu/access";
 import { implicit, setImplicit } from "../mmu/walk";
-import { saveSegmentTo, saveTableTo } from "./segments";
+import { saveTablesAndSegments } from "./segments";
 import { leaveGuestSpace } from "./spaces";
 import { toHost } from "./host";
 import * as V from "./vmcb";
@@ -54,12 +54,7 @@ function ofInstruction(code: u64): bool {
   return code < 0x40 || (code >= 0x65 && code < 0xc0 && code != 0x7d && code != 0x7e && code != 0x7f);
 }
 function saveGuest(at: usize): void {
-  saveSegmentTo(ES, at + V.ES_AT);
-  saveSegmentTo(CS, at + V.CS_AT);
-  saveSegmentTo(SS, at + V.SS_AT);
-  saveSegmentTo(DS, at + V.DS_AT);
-  saveTableTo(at + V.GDTR_AT, GDT_BASE, GDT_LIMIT);
-  saveTableTo(at + V.IDTR_AT, IDT_BASE, IDT_LIMIT);
+  saveTablesAndSegments(at);
   store<u64>(at, load<u64>(EFER), V.EFER_AT);
   store<u64>(at, load<u64>(CR4), V.CR4_AT);
   store<u64>(at, load<u64>(CR3), V.CR3_AT);

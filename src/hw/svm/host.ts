@@ -1,9 +1,9 @@
 // Host state at VMRUN and #VMEXIT ("Saving Host State" and "#VMEXIT" in the APM). The area at VM_HSAVE_PA is laid out as a VMCB's
 // state save area, hidden parts of the segment registers included.
 import {
-  REGS, RSP, RAX, RIP, CR0, CR3, CR4, EFER, DR7, EFLAGS, CPL, PAT, GDT_BASE, GDT_LIMIT, IDT_BASE, IDT_LIMIT, STAGE2,
+  REGS, RSP, RAX, RIP, CR0, CR3, CR4, EFER, DR7, EFLAGS, CPL, PAT, STAGE2,
   TSC_OFFSET, SHADOW, ACTIVITY, DB_PENDING, EVENTS_HELD, STOP_ON_EXIT, STOP_VMEXIT, STOP_SHUTDOWN, VM_HSAVE_PA,
-  ES, CS, SS, DS, fault, clearFault,
+  fault, clearFault,
 } from "../cpu/state";
 import { flags, setArithmeticFlags, IF, TF } from "../cpu/flags";
 import { resume, stop, dropStep } from "../cpu/flow";
@@ -13,7 +13,7 @@ import { updateDebug } from "../cpu/debug";
 import { loadPdptes } from "../cpu/control";
 import { setIntercepts } from "../cpu/intercept";
 import { setImplicit, setPdptesInMemory } from "../mmu/walk";
-import { loadSegmentFrom, saveSegmentTo, loadTableFrom, saveTableTo } from "./segments";
+import { loadTablesAndSegments, saveTablesAndSegments } from "./segments";
 import { enterHostSpace, translationKey } from "./spaces";
 import * as V from "./vmcb";
 import * as S from "./state";
@@ -21,12 +21,7 @@ import * as S from "./state";
 /** @param next rIP of the instruction after VMRUN */
 export function saveHost(next: u64): void {
   const at = S.pageOrNowhere(load<u64>(VM_HSAVE_PA)), f = flags();
-  saveSegmentTo(ES, at + V.ES_AT);
-  saveSegmentTo(CS, at + V.CS_AT);
-  saveSegmentTo(SS, at + V.SS_AT);
-  saveSegmentTo(DS, at + V.DS_AT);
-  saveTableTo(at + V.GDTR_AT, GDT_BASE, GDT_LIMIT);
-  saveTableTo(at + V.IDTR_AT, IDT_BASE, IDT_LIMIT);
+  saveTablesAndSegments(at);
   store<u64>(at, load<u64>(EFER), V.EFER_AT);
   store<u64>(at, load<u64>(CR0), V.CR0_AT);
   store<u64>(at, load<u64>(CR3), V.CR3_AT);
@@ -67,12 +62,7 @@ export function toHost(): usize {
   setArithmeticFlags(f);
   store<u32>(EFLAGS, (f & 0x3d7700) | 2);
   store<u32>(CPL, 0);
-  loadSegmentFrom(ES, at + V.ES_AT);
-  loadSegmentFrom(CS, at + V.CS_AT);
-  loadSegmentFrom(SS, at + V.SS_AT);
-  loadSegmentFrom(DS, at + V.DS_AT);
-  loadTableFrom(at + V.GDTR_AT, GDT_BASE, GDT_LIMIT);
-  loadTableFrom(at + V.IDTR_AT, IDT_BASE, IDT_LIMIT);
+  loadTablesAndSegments(at);
   store<u64>(REGS + RSP, load<u64>(at, V.RSP_AT));
   store<u64>(REGS + RAX, load<u64>(at, V.RAX_AT));
   store<u64>(RIP, load<u64>(at, V.RIP_AT));

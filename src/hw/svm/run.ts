@@ -1,7 +1,7 @@
 // VMRUN ("VMRUN Instruction" in the APM): save the host, check the VMCB, load the guest, inject an event.
 import {
-  REGS, RSP, RAX, RIP, CR0, CR2, CR3, CR4, EFER, DR6, DR7, EFLAGS, CPL, PAT, GDT_BASE, GDT_LIMIT, IDT_BASE, IDT_LIMIT,
-  STAGE2, TSC_OFFSET, SHADOW, ACTIVITY, DB_PENDING, EVENTS_HELD, ES, CS, SS, DS, clearFault,
+  REGS, RSP, RAX, RIP, CR0, CR2, CR3, CR4, EFER, DR6, DR7, EFLAGS, CPL, PAT,
+  STAGE2, TSC_OFFSET, SHADOW, ACTIVITY, DB_PENDING, EVENTS_HELD, clearFault,
 } from "../cpu/state";
 import { setArithmeticFlags, VM } from "../cpu/flags";
 import { resume, dropStep } from "../cpu/flow";
@@ -17,7 +17,7 @@ import { saveHost } from "./host";
 import { refuse } from "./exit";
 import { guestIntercept, applyIntercepts } from "./intercepts";
 import { translateNested } from "./nested-paging";
-import { loadSegmentFrom, loadTableFrom } from "./segments";
+import { loadTablesAndSegments } from "./segments";
 import { enterGuestSpace } from "./spaces";
 import * as V from "./vmcb";
 import * as S from "./state";
@@ -73,12 +73,7 @@ function loadControl(): void {
 }
 function loadGuest(at: usize): void {
   const cr0 = load<u64>(at, V.CR0_AT), efer = load<u64>(at, V.EFER_AT), paging = (cr0 >> 31) != 0, f = <u32>load<u64>(at, V.RFLAGS_AT);
-  loadSegmentFrom(ES, at + V.ES_AT);
-  loadSegmentFrom(CS, at + V.CS_AT);
-  loadSegmentFrom(SS, at + V.SS_AT);
-  loadSegmentFrom(DS, at + V.DS_AT);
-  loadTableFrom(at + V.GDTR_AT, GDT_BASE, GDT_LIMIT);
-  loadTableFrom(at + V.IDTR_AT, IDT_BASE, IDT_LIMIT);
+  loadTablesAndSegments(at);
   store<u64>(CR0, (cr0 & 0xe005003f) | 0x10);
   store<u64>(CR2, load<u64>(at, V.CR2_AT));
   store<u64>(CR3, load<u64>(at, V.CR3_AT));

@@ -1,8 +1,9 @@
 // Segment registers and descriptor-table registers between the CPU and a VMCB.
 //
 //   CPU   16 unusable  15 G  14 D/B  13 L  12 AVL  7..0 P DPL S type        VMCB  11 G  10 D/B  9 L  8 AVL  7..0
-import { SEG_SEL, SEG_BASE, SEG_LIMIT, SEG_ATTR } from "../cpu/state";
+import { SEG_SEL, SEG_BASE, SEG_LIMIT, SEG_ATTR, GDT_BASE, GDT_LIMIT, IDT_BASE, IDT_LIMIT, ES, CS, SS, DS } from "../cpu/state";
 import { setSegment, UNUSABLE } from "../cpu/segment";
+import * as V from "./vmcb";
 
 /** "Canonicalization": bits 63..48 repeat bit 47. */
 @inline export function canonicalized(v: u64): u64 { return <u64>(<i64>(v << 16) >> 16); }
@@ -28,4 +29,21 @@ export function loadTableFrom(at: usize, base: usize, limit: usize): void {
 export function saveTableTo(at: usize, base: usize, limit: usize): void {
   store<u32>(at, load<u32>(limit), 4);
   store<u64>(at, load<u64>(base), 8);
+}
+/** What VMRUN and #VMEXIT exchange of both guest and host; `at` is a state save area. */
+export function loadTablesAndSegments(at: usize): void {
+  loadSegmentFrom(ES, at + V.ES_AT);
+  loadSegmentFrom(CS, at + V.CS_AT);
+  loadSegmentFrom(SS, at + V.SS_AT);
+  loadSegmentFrom(DS, at + V.DS_AT);
+  loadTableFrom(at + V.GDTR_AT, GDT_BASE, GDT_LIMIT);
+  loadTableFrom(at + V.IDTR_AT, IDT_BASE, IDT_LIMIT);
+}
+export function saveTablesAndSegments(at: usize): void {
+  saveSegmentTo(ES, at + V.ES_AT);
+  saveSegmentTo(CS, at + V.CS_AT);
+  saveSegmentTo(SS, at + V.SS_AT);
+  saveSegmentTo(DS, at + V.DS_AT);
+  saveTableTo(at + V.GDTR_AT, GDT_BASE, GDT_LIMIT);
+  saveTableTo(at + V.IDTR_AT, IDT_BASE, IDT_LIMIT);
 }

@@ -157,11 +157,8 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
     return handleExit(this, this.#o.handlers);
   }
 
-  kick(): void {
-    this.requestExit(true);
-    for (let i = 0; i < 16 && this.inGuest; i++)
-      if (this.enter(4) === "exit" && this.vmcb.number(V.EXITCODE) !== 0x60) break;
-    this.requestExit(false);
+  protected interrupted(): boolean {
+    return this.vmcb.number(V.EXITCODE) === 0x60;
   }
   /** WRMSR of the guest: reserved bits, LME under paging; LMA follows CR0.PG. @returns false for #GP */
   writeEfer(value: bigint): boolean {

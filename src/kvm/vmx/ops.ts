@@ -198,11 +198,8 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     return handleExit(this, this.#options.handlers);
   }
 
-  kick(): void {
-    this.requestExit(true);
-    for (let i = 0; i < 16 && this.inGuest; i++)
-      if (this.enter(4) === "exit" && this.vmcs.number(F.EXIT_REASON) !== 1) break;
-    this.requestExit(false);
+  protected interrupted(): boolean {
+    return this.vmcs.number(F.EXIT_REASON) === 1;
   }
 
   interruptAllowed(): boolean {
