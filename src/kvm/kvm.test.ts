@@ -25,7 +25,7 @@ const wasm = new WebAssembly.Module(
 async function openVm(modprobe: Readonly<Record<string, string>> = {}) {
   const cpu = parseCpu("qemu64"),
     host = await HostComputer.create({ module: wasm, memory: 24 * MB, cpu });
-  loadKvm(host, cpu, parseParams(new Map(Object.entries(modprobe))));
+  loadKvm(host, cpu, parseParams(new Map(Object.entries(modprobe)), "intel"));
   const task = host.fork("test"),
     system = openKvm(host, task),
     vm = system.createVm(),

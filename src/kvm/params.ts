@@ -1,6 +1,6 @@
 import { KvmError } from "./errno.ts";
 
-/** What the parameters of the modules kvm and kvm_intel decide here. */
+/** What the parameters of the modules kvm, kvm_intel and kvm_amd decide here. */
 export interface ModuleParams {
   /** Tag cached translations with a VPID, instead of forgetting them at every entry and exit. */
   readonly vpid: boolean;
@@ -44,6 +44,14 @@ const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeo
     nested: fixed(false, "a guest has no VT-x yet"),
     sgx: fixed(false, "the processor has no SGX"),
   },
+  kvm_amd: {
+    npt: fixed(true, "shadow paging is not there yet"),
+    vgif: fixed(false, "the global interrupt flag is not virtualized"),
+    avic: fixed(false, "the processor has no AVIC"),
+    vnmi: fixed(false, "the processor has no virtual NMIs"),
+    nested: fixed(false, "a guest has no SVM yet"),
+    sev: fixed(false, "the processor has no SEV"),
+  },
 };
 
 export const defaultParams: ModuleParams = { vpid: true, eptad: true, ignoreMsrs: false, dumpInvalidVmcs: false };
@@ -52,12 +60,13 @@ export const defaultParams: ModuleParams = { vpid: true, eptad: true, ignoreMsrs
  * Parameters as `module.parameter` to value, as on the command line of modprobe. Throws KvmError for a module, parameter
  * or value that will not do, with the one that will.
  */
-export function parseParams(given: ReadonlyMap<string, string>): ModuleParams {
+export function parseParams(given: ReadonlyMap<string, string>, vendor: "intel" | "amd"): ModuleParams {
   const params: { -readonly [K in keyof ModuleParams]: ModuleParams[K] } = { ...defaultParams };
+  const loaded = ["kvm", `kvm_${vendor}`];
   for (const [name, text] of given) {
     const [module = "", parameter = ""] = name.split("."),
-      known = Object.hasOwn(modules, module) ? modules[module] : undefined;
-    if (!known) throw refusal(name, `no module ${module} on this host`, `known are ${Object.keys(modules).join(" and ")}`);
+      known = loaded.includes(module) ? modules[module] : undefined;
+    if (!known) throw refusal(name, `no module ${module} on this host`, `known are ${loaded.join(" and ")}`);
     const p = Object.hasOwn(known, parameter) ? known[parameter] : undefined;
     if (!p)
       throw refusal(name, `module ${module} has no such parameter`, `known are ${Object.keys(known).join(", ")}`);

@@ -15,7 +15,7 @@ const ramSize = 16 << 20;
 /** The guest of fixtures/dirtier.ts, which writes `pages` pages round and round, on either accelerator. */
 async function machineOn(kind: "kvm" | "tcg", modprobe: Readonly<Record<string, string>> = {}): Promise<Machine> {
   const cpu = parseCpu("qemu64,kvm=off,-hypervisor"),
-    params = parseParams(new Map(Object.entries(modprobe)));
+    params = parseParams(new Map(Object.entries(modprobe)), "intel");
   const settings = { module: wasm, ramSize, userMemory: userMemorySize(ramSize, 0), cpu, params };
   const vm = kind === "kvm" ? await KvmAccel.create(settings) : await TcgVm.create(settings);
   return new Machine(vm, {

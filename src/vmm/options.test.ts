@@ -53,7 +53,7 @@ test("our own options are understood, with one dash or two", () => {
     "-host",
     "amd",
     "--modprobe",
-    "kvm_intel.ept=1,kvm.ignore_msrs=Y",
+    "kvm_amd.npt=1,kvm.ignore_msrs=Y",
     "-until",
     "BOOTED",
     "-max-insns",
@@ -73,7 +73,7 @@ test("our own options are understood, with one dash or two", () => {
     "cost",
   ]);
   expect([...o.modprobe]).toEqual([
-    ["kvm_intel.ept", "1"],
+    ["kvm_amd.npt", "1"],
     ["kvm.ignore_msrs", "Y"],
   ]);
 });
@@ -117,6 +117,8 @@ test.each<[string[], string]>([
   ],
   [["-modprobe", "kvm_intel.eptt=1"], "-modprobe: kvm_intel.eptt: module kvm_intel has no such parameter; known are"],
   [["-modprobe", "kvm_amd.npt=1"], "-modprobe: kvm_amd.npt: no module kvm_amd on this host; known are kvm and"],
+  [["-host", "amd", "-modprobe", "kvm_intel.vpid=1"], "-modprobe: kvm_intel.vpid: no module kvm_intel on this host; known are kvm and kvm_amd"],
+  [["-host", "amd", "-modprobe", "kvm_amd.npt=0"], "-modprobe: kvm_amd.npt=0: shadow paging is not there yet; leave it out, or give kvm_amd.npt=1"],
   [["-modprobe", "kvm_intel.vpid=2"], "-modprobe: kvm_intel.vpid=2: not a truth value; give 0 or 1"],
   [["-host", "arm"], '-host: "arm"; choose intel or amd'],
   [["-serial", "tcp:1"], '-serial: "tcp:1"; choose stdio or none'],

@@ -240,6 +240,8 @@ function checkTogether(o: VitrineOptions): VitrineOptions {
   if (o.append !== "" && o.kernel === undefined) {
     throw new OptionError("-append", "has no kernel to go with", "add -kernel FILE");
   }
+  // Which modules there are is the host's to say, wherever -host stands.
+  o.params = moduleParams(o.modprobe, o.host);
   return o;
 }
 
@@ -315,9 +317,9 @@ function parseDebugExit(parts: readonly string[]): PortRange {
 }
 
 /** What the parameters of KVM's modules come to; OptionError for one that will not do. */
-function moduleParams(given: ReadonlyMap<string, string>): ModuleParams {
+function moduleParams(given: ReadonlyMap<string, string>, vendor: "intel" | "amd"): ModuleParams {
   try {
-    return parseParams(given);
+    return parseParams(given, vendor);
   } catch (error) {
     if (!(error instanceof KvmError)) throw error;
     const [what = "", cure = ""] = error.message.split("; ");
@@ -336,7 +338,6 @@ function parseModprobe(o: VitrineOptions, v: string): void {
       );
     o.modprobe.set(found[1] ?? "", found[2] ?? "");
   }
-  o.params = moduleParams(o.modprobe);
 }
 
 function parseCount(option: string, v: string): number {
