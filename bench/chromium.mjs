@@ -1,4 +1,4 @@
-// One engine in Chromium as a program: node chromium.mjs vitrine GUEST ACCEL, or v86 KERNEL INITRD CMDLINE MEGABYTES FIRMWARE JIT.
+// One engine in Chromium as a program: node chromium.mjs vitrine GUEST ACCEL INITRD APPEND, or v86 KERNEL INITRD CMDLINE MEGABYTES FIRMWARE JIT.
 // Standard output carries the guest's serial port; the line READY says that the browser is up and the guest starts.
 import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
@@ -20,11 +20,12 @@ async function follow(page, text) {
   }
 }
 
-async function vitrine([guest, accel]) {
+async function vitrine([guest, accel, initrd, append]) {
   const { open } = await openBrowser();
   const page = await open();
+  await page.route(`**/linux-${guest}/initrd.cpio.gz`, (route) => route.fulfill({ path: initrd, contentType: "application/octet-stream" }));
   process.stdout.write(`${READY}\n`);
-  await page.evaluate(([name, options]) => window.vitrine.boot(name, options), [`linux-${guest}`, { accel, append: "bench" }]);
+  await page.evaluate(([name, options]) => window.vitrine.boot(name, options), [`linux-${guest}`, { accel, append }]);
   await follow(page, (from) => window.vitrine.serial().then((text) => text.slice(from)));
 }
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const MEGABYTES = "256";
-const APPEND = "console=ttyS0 panic=-1 tsc=reliable bench";
+const APPEND = "console=ttyS0 panic=-1 tsc=reliable";
 const QEMU = ["/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64"].find((path) =>
   existsSync(path),
 );
@@ -18,61 +18,45 @@ export function guestFiles(guest) {
   return { kernel: `${folder}/bzImage`, initrd: `${folder}/initrd.cpio.gz` };
 }
 
-function boot({ kernel, initrd }) {
-  return ["-m", MEGABYTES, "-kernel", kernel, "-initrd", initrd, "-append", APPEND, "-no-reboot"];
+function boot({ guest, suite, initrd }) {
+  const { kernel } = guestFiles(guest);
+  return ["-m", MEGABYTES, "-kernel", kernel, "-initrd", initrd, "-append", `${APPEND} suite=${suite}`, "-no-reboot"];
 }
 
 function ours(accel) {
-  return (guest) => ({
+  return (job) => ({
     command: process.execPath,
-    args: [
-      here("../bin/vitrine.mjs"),
-      "-accel",
-      accel,
-      "-cpu",
-      CPU[guest],
-      ...boot(guestFiles(guest)),
-      "-nographic",
-      "-until",
-      "BENCH-FORK",
-    ],
+    args: [here("../bin/vitrine.mjs"), "-accel", accel, "-cpu", CPU[job.guest], ...boot(job), "-nographic"],
   });
 }
 
-function v86Arguments(guest, jit) {
-  const { kernel, initrd } = guestFiles(guest);
-  return [kernel, initrd, APPEND, MEGABYTES, here("../guests/cache/seabios"), jit];
+function v86Arguments({ guest, suite, initrd }, jit) {
+  return [guestFiles(guest).kernel, initrd, `${APPEND} suite=${suite}`, MEGABYTES, here("../guests/cache/seabios"), jit];
 }
 
 function v86(jit) {
-  return (guest) => ({ command: process.execPath, args: [here("v86.mjs"), ...v86Arguments(guest, jit)] });
+  return (job) => ({ command: process.execPath, args: [here("v86.mjs"), ...v86Arguments(job, jit)] });
 }
 
 /** The same in Chromium, ours as a visitor has it: the page with every exhibit open. */
 function inChromium(args) {
-  return (guest) => ({ command: process.execPath, args: [here("chromium.mjs"), ...args(guest)] });
+  return (job) => ({ command: process.execPath, args: [here("chromium.mjs"), ...args(job)] });
 }
 
-function qemu(guest) {
+function qemu(job) {
   const display = ["-display", "none", "-serial", "stdio", "-monitor", "none"];
-  const cpu = ["-accel", "tcg,thread=single", "-cpu", CPU[guest]];
-  return { command: QEMU, args: [...cpu, ...boot(guestFiles(guest)), ...display] };
+  const cpu = ["-accel", "tcg,thread=single", "-cpu", CPU[job.guest]];
+  return { command: QEMU, args: [...cpu, ...boot(job), ...display] };
 }
 
-/** Name, guests it can run, whether it is here, and the program that runs a guest. */
+/** Name, guests it can run, whether it is here, and the program for a job: `{ guest, suite, initrd }`. */
 export const ENGINES = [
-  {
-    name: "vitrine-tcg",
+  ...["kvm", "tcg", "kvm,jit=off", "tcg,jit=off"].map((accel) => ({
+    name: `vitrine-${accel.replace(",jit=off", "-nojit")}`,
     guests: ["i386", "amd64"],
     present: () => existsSync(here("../bin/vitrine.ts")),
-    program: ours("tcg"),
-  },
-  {
-    name: "vitrine-kvm",
-    guests: ["i386", "amd64"],
-    present: () => existsSync(here("../bin/vitrine.ts")),
-    program: ours("kvm"),
-  },
+    program: ours(accel),
+  })),
   {
     name: "v86-nojit",
     guests: ["i386"],
@@ -89,13 +73,13 @@ export const ENGINES = [
     name: `vitrine-${accel}-chromium`,
     guests: ["i386", "amd64"],
     present: () => findChromium() !== undefined,
-    program: inChromium((guest) => ["vitrine", guest, accel]),
+    program: inChromium(({ guest, suite, initrd }) => ["vitrine", guest, accel, initrd, `suite=${suite}`]),
   })),
   ...["nojit", "jit"].map((jit) => ({
     name: jit === "jit" ? "v86-chromium" : "v86-nojit-chromium",
     guests: ["i386"],
     present: () => findChromium() !== undefined && existsSync(here("../node_modules/v86")),
-    program: inChromium((guest) => ["v86", ...v86Arguments(guest, jit)]),
+    program: inChromium((job) => ["v86", ...v86Arguments(job, jit)]),
   })),
   { name: "qemu", guests: ["i386", "amd64"], present: () => QEMU !== undefined, program: qemu },
 ];

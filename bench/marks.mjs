@@ -1,24 +1,14 @@
 // Runs one engine as a program whose standard output carries the guest's serial port, and takes the wall time
 // at which each mark comes by.
 import { spawn } from "node:child_process";
+import { DONE } from "./suites.mjs";
 
 /** A program that has to start a browser first prints this when the guest starts: BOOTED then counts from here. */
 export const READY = "ENGINE-READY";
 
-/** The marks of the guest's init, in order; `BOOTED` counts from the engine's start, the others from their forerunner. */
-export const MARKS = ["BOOTED", "BENCH-START", "BENCH-MD5", "BENCH-AWK", "BENCH-GZIP", "BENCH-FORK"];
-
-/** The marks as printed: workload name to the two marks it lies between. */
-export const COLUMNS = {
-  BOOTED: [undefined, "BOOTED"],
-  MD5: ["BENCH-START", "BENCH-MD5"],
-  AWK: ["BENCH-MD5", "BENCH-AWK"],
-  GZIP: ["BENCH-AWK", "BENCH-GZIP"],
-  FORK: ["BENCH-GZIP", "BENCH-FORK"],
-};
-
-/** Collects whole lines from chunks and remembers when each mark was first seen. */
-export function markWatcher(now) {
+/** Collects whole lines from chunks and remembers when each of the suite's marks was first seen. */
+export function markWatcher(suite, now) {
+  const marks = [READY, DONE, ...new Set(Object.values(suite).flatMap(([from, to]) => [from, to]))].filter((mark) => mark !== undefined);
   const seen = {};
   let line = "";
   return {
@@ -31,30 +21,30 @@ export function markWatcher(now) {
           if (line.length < 4096) line += character;
           continue;
         }
-        const mark = [READY, ...MARKS].find((name) => line.startsWith(name));
+        const mark = marks.find((name) => line.startsWith(name));
         if (mark !== undefined) seen[mark] ??= now();
         line = "";
       }
-      return MARKS.at(-1) in seen;
+      return DONE in seen;
     },
   };
 }
 
 /** Seconds per column from mark times in seconds; a column whose marks are missing is absent. */
-export function columns(seen) {
+export function columns(suite, seen) {
   const result = {};
-  for (const [name, [from, to]] of Object.entries(COLUMNS)) {
+  for (const [name, [from, to, passes]] of Object.entries(suite)) {
     if (seen[to] === undefined || (from !== undefined && seen[from] === undefined)) continue;
-    result[name] = seen[to] - (from === undefined ? (seen[READY] ?? 0) : seen[from]);
+    result[name] = (seen[to] - (from === undefined ? (seen[READY] ?? 0) : seen[from])) / passes;
   }
   return result;
 }
 
 /** Start the engine and wait for the last mark, its end, or the time limit. */
-export function timeMarks({ command, args, env }, limitSeconds) {
+export function timeMarks({ command, args, env }, suite, limitSeconds) {
   return new Promise((resolve) => {
     const started = performance.now();
-    const watcher = markWatcher(() => (performance.now() - started) / 1000);
+    const watcher = markWatcher(suite, () => (performance.now() - started) / 1000);
     const child = spawn(command, args, {
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
@@ -81,11 +71,9 @@ export function timeMarks({ command, args, env }, limitSeconds) {
     });
     child.on("close", () => {
       clearTimeout(timer);
-      const done = MARKS.at(-1) in watcher.seen;
-      const error = timedOut
-        ? `no ${MARKS.at(-1)} within ${limitSeconds} s`
-        : complaint.trim().split("\n").at(-1);
-      resolve({ seconds: columns(watcher.seen), error: done ? undefined : error || "ended early" });
+      const done = DONE in watcher.seen;
+      const error = timedOut ? `not done within ${limitSeconds} s` : complaint.trim().split("\n").at(-1);
+      resolve({ seconds: columns(suite, watcher.seen), error: done ? undefined : error || "ended early" });
     });
   });
 }

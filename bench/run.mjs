@@ -1,4 +1,5 @@
-// npm run bench -- [--guests i386,amd64] [--engines NAMES] [--runs N] [--limit SECONDS] [--out FILE]
+// npm run bench -- [--suite marks|micro|programs] [--guests i386,amd64] [--engines NAMES] [--runs N] [--limit SECONDS]
+//                  [--out FILE] [--keep]      --keep makes the run the baseline that later runs are held against
 // The same guest on this emulator and on its peers, one after the other on a machine that should be quiet: only
 // ratios of one run on one machine mean anything.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,15 +11,25 @@ import { buildNode } from "../tools/build-node.mjs";
 import { at } from "../tools/lib/fingerprint.mjs";
 import { run, runTool, say, ToolError } from "../tools/lib/say.mjs";
 import { ENGINES, guestFiles } from "./engines.mjs";
+import { againstBaseline, keepAsBaseline } from "./baseline.mjs";
 import { timeMarks } from "./marks.mjs";
-import { medians, promises, table } from "./table.mjs";
+import { overlay } from "./overlay.mjs";
+import { plot } from "./plot.mjs";
+import { promises } from "./promises.mjs";
+import { SUITES } from "./suites.mjs";
+import { medians, table } from "./table.mjs";
+
+/** What a plain `npm run bench` leaves out: hours of interpreters, and browsers. */
+const ON_DEMAND = /nojit|chromium/;
 
 const OPTIONS = {
+  suite: { type: "string", default: "marks" },
   guests: { type: "string", default: "i386,amd64" },
-  engines: { type: "string", default: ENGINES.map(({ name }) => name).join(",") },
+  engines: { type: "string", default: ENGINES.map(({ name }) => name).filter((name) => !ON_DEMAND.test(name)).join(",") },
   runs: { type: "string", default: "3" },
   limit: { type: "string", default: "300" },
   out: { type: "string" },
+  keep: { type: "boolean", default: false },
 };
 
 function choose(list, known, what) {
@@ -48,7 +59,10 @@ function options() {
     ENGINES.map(({ name }) => name),
     "engine",
   );
+  choose(values.suite, Object.keys(SUITES), "suite");
   return {
+    suite: values.suite,
+    keep: values.keep,
     guests: choose(values.guests, ["i386", "amd64"], "guest"),
     engines: ENGINES.filter(({ name }) => names.includes(name)),
     runs: positive(values.runs, "runs"),
@@ -69,14 +83,15 @@ function describeMachine() {
   };
 }
 
-async function measure({ guests, engines, runs, limit }) {
+async function measure({ suite, guests, engines, runs, limit }) {
+  const initrds = Object.fromEntries(await Promise.all(guests.map(async (guest) => [guest, await overlay(guest, guestFiles(guest).initrd)])));
   const rows = guests.flatMap((guest) =>
     engines
       .filter((engine) => engine.guests.includes(guest))
       .map((engine) => ({
         engine: engine.name,
         guest,
-        program: engine.program(guest),
+        program: engine.program({ guest, suite, initrd: initrds[guest] }),
         runs: [],
         error: undefined,
       })),
@@ -84,16 +99,14 @@ async function measure({ guests, engines, runs, limit }) {
   for (let turn = 1; turn <= runs; turn++) {
     // Engines take turns, so that a slow minute of the machine does not fall on one of them alone.
     for (const row of rows.filter(({ error }) => error === undefined)) {
-      const { seconds, error } = await timeMarks(row.program, limit);
+      const { seconds, error } = await timeMarks(row.program, SUITES[suite], limit);
       row.runs.push(seconds);
       row.error = error;
-      const booted = seconds.BOOTED === undefined ? "-" : `${seconds.BOOTED.toFixed(2)} s`;
-      say(
-        `run ${turn}/${runs} ${row.engine} ${row.guest}: BOOTED ${booted}${error === undefined ? "" : `, ${error}`}`,
-      );
+      const first = Object.entries(seconds).map(([name, value]) => `${name} ${value.toFixed(2)}`)[0] ?? "no mark";
+      say(`run ${turn}/${runs} ${row.engine} ${row.guest}: ${first}${error === undefined ? "" : `, ${error}`}`);
     }
   }
-  return rows.map(({ program, ...row }) => ({ ...row, median: medians(row.runs) }));
+  return rows.map(({ program, ...row }) => ({ ...row, median: medians(SUITES[suite], row.runs) }));
 }
 
 await runTool(async () => {
@@ -116,13 +129,17 @@ await runTool(async () => {
   }
   const machine = describeMachine();
   const rows = await measure({ ...chosen, engines });
-  const kept = promises(rows);
-  process.stdout.write(`\n${table(rows)}`);
-  for (const { promise, value, kept: is } of kept) {
-    process.stdout.write(`${is ? "kept  " : "BROKEN"} ${value.toFixed(2)}  ${promise}\n`);
+  const kept = chosen.suite === "marks" ? promises(rows) : [];
+  process.stdout.write(`\n${table(SUITES[chosen.suite], rows)}`);
+  for (const { promise, value, kept: is } of kept) process.stdout.write(`${is ? "kept  " : "BROKEN"} ${value.toFixed(2)}  ${promise}\n`);
+  for (const { guest, engine, column, was, is } of againstBaseline(chosen.suite, rows))
+    process.stdout.write(`SLOWER ${guest} ${engine} ${column}: ${is.toFixed(2)} times the peer, the baseline has ${was.toFixed(2)}\n`);
+  if (chosen.keep) {
+    keepAsBaseline(chosen.suite, rows);
+    writeFileSync(at(`docs/bench-${chosen.suite}.svg`), plot(chosen.suite, rows));
   }
   mkdirSync(dirname(chosen.out), { recursive: true });
-  writeFileSync(chosen.out, `${JSON.stringify({ machine, rows, promises: kept }, null, 2)}\n`);
+  writeFileSync(chosen.out, `${JSON.stringify({ machine, suite: chosen.suite, rows, promises: kept }, null, 2)}\n`);
   say(`bench: ${chosen.out}`);
   return rows.every(({ error }) => error === undefined) ? 0 : 1;
 });
