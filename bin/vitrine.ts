@@ -42,12 +42,12 @@ async function main(options: VitrineOptions): Promise<number> {
   const settings = {
     ...(options.jit ? stencilsOf() : {}),
     module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0), cpu: options.cpu ?? parseCpu("qemu64"),
-    silicon: options.host,
+    silicon: options.host, cpus: options.smp,
   };
   const vm = options.accel === "kvm" ? await KvmAccel.create({ ...settings, params: options.params }) : await TcgVm.create(settings);
   let recent = "", seen = false, midLine = false;
   const machine = new Machine(vm, {
-    ramSize: options.memory, kernel, initrd, modules, append: options.append, bios, nographic: options.nographic, bootMenu: options.bootMenu,
+    ramSize: options.memory, cpus: options.smp, kernel, initrd, modules, append: options.append, bios, nographic: options.nographic, bootMenu: options.bootMenu,
     noReboot: options.noReboot, debugExit: options.debugExit, pcTestdev: options.pcTestdev, rtcBase: rtcSeconds(options.rtcBase),
     onSerial: (bytes) => {
       if (options.serial === "stdio") {

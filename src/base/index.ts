@@ -29,6 +29,7 @@ export type {
 } from "./accel.ts";
 export { flatSegment, zeroRegs } from "./accel.ts";
 export { restoreCpu, saveCpu, savedMsrs } from "./cpustate.ts";
+export { QUANTUM, Turns } from "./turns.ts";
 export type { GuestMemory } from "./memory.ts";
 export { ArrayMemory, BytewiseMemory, readBytes } from "./memory.ts";
 export type {

@@ -17,6 +17,7 @@ import { readMsr as readRegister, writeMsr as writeRegister, msrFault as registe
 
 export { step, deliverEvent } from "./cpu/imported";
 export { importMemory } from "./mmu/imported";
+export { selectCpu, selectedCpu, stateOf } from "./cpu/processors";
 export * from "./vmx/public";
 import { vmxInit, forgetMappings } from "./vmx/public";
 export * from "./svm/public";

@@ -41,6 +41,7 @@ export const Stop = {
   Assert: layout.STOP_ASSERT,
   Init: layout.STOP_INIT,
   Fault: layout.STOP_FAULT,
+  Yield: layout.STOP_YIELD,
 } as const;
 
 /** Kinds of a page in the physical map. */
@@ -59,6 +60,11 @@ export interface CoreExports {
   flushTlb(): void;
   flushFast(): void;
   flushCode(): void;
+  /** The CPU whose state is in force; not while run() is on its way. */
+  selectCpu(cpu: number): void;
+  selectedCpu(): number;
+  /** Where a word of a CPU's state (its address in `layout`) lies now. */
+  stateOf(cpu: number, word: number): number;
   countRuns(block: number): void;
   callCase(record: number, block: number, budget: number, op: number): number;
   codeBytes(): number;

@@ -1,8 +1,8 @@
 import {
-  type AccelVm, restoreCpu, saveCpu, SavedRecord, type UserMemory, BytewiseMemory, type DebugRegs, type GuestMemory, type IoBus, type Regs, type RegionFlags, type Saved, type Sregs, type Stop,
+  type AccelVm, restoreCpu, saveCpu, SavedRecord, type UserMemory, BytewiseMemory, type DebugRegs, type GuestMemory, type IoBus, type Regs, type RegionFlags, type Saved, type Sregs, type Stop, Turns,
   StateError, type UndefinedInstructions, VirtualClock, VitrineError,
 } from "../base/index.ts";
-import { I8254, I8259, Irqchip } from "../chips/index.ts";
+import { I8254, I8259, Irqchip, type Lapic } from "../chips/index.ts";
 import * as hw from "../hw/index.ts";
 import { Core, FrameDigests, FrameMark, layout, PageKind } from "../hw/index.ts";
 import type { CpuModel } from "../isa/index.ts";
@@ -19,11 +19,15 @@ export interface TcgOptions {
   readonly cpu: CpuModel;
   /** Seed of RDRAND and RDSEED. */
   readonly seed?: bigint;
+  /** CPUs, 1 to 8. */
+  readonly cpus?: number | undefined;
   /** Stencils of the core: hot code is translated. */
   readonly stencils?: Uint8Array;
 }
 
 const IOAPIC_PAGE = 0xfec00000;
+/** ACTIVITY of a CPU that waits for its start. */
+const WAIT_FOR_SIPI = 3;
 const MAX_SLICE = 0x3fffffff;
 const CHIP_PORTS: readonly number[] = [...I8259.ports, ...I8254.ports];
 
@@ -68,7 +72,7 @@ class MappedMemory extends BytewiseMemory {
   }
 }
 
-/** One virtual CPU on bare hardware, with the interrupt chips a machine of QEMU's has in its chipset. */
+/** Virtual CPUs on bare hardware, with the interrupt chips a machine of QEMU's has in its chipset. */
 export class TcgVm implements AccelVm {
   readonly id = "vm";
   readonly version = 1;
@@ -77,6 +81,11 @@ export class TcgVm implements AccelVm {
   readonly memory: GuestMemory;
   readonly userMemory: UserMemory;
   readonly chips: Irqchip;
+  /** CPUs of the machine. */
+  readonly cpuCount: number;
+  /** The CPU that regs() and the like are about. */
+  shown = 0;
+  readonly #turns: Turns;
   readonly #slots = new Map<number, Slot>();
   readonly #digests: FrameDigests;
   #bus: IoBus | undefined;
@@ -85,6 +94,8 @@ export class TcgVm implements AccelVm {
 
   private constructor(core: Core, options: TcgOptions, wire: (vm: TcgVm) => void) {
     this.core = core;
+    this.cpuCount = options.cpus ?? 1;
+    this.#turns = new Turns(this.cpuCount);
     this.clock = new VirtualClock(() => core.exports.clock());
     this.clock.onEarlier = (t) => {
       if (this.#running) core.exports.shorten(t);
@@ -94,18 +105,21 @@ export class TcgVm implements AccelVm {
     this.#digests = new FrameDigests(core);
     this.chips = new Irqchip({
       clock: this.clock,
-      cpus: 1,
+      cpus: this.cpuCount,
       signals: {
-        nmi: () => this.#signal(layout.NMI),
-        smi: () => this.#signal(layout.SMI),
-        init: () => this.#signal(layout.INIT),
-        startUp: (_, vector) => this.#signal(layout.SIPI, vector + 1),
+        nmi: (cpu) => this.#signal(cpu, layout.NMI),
+        smi: (cpu) => this.#signal(cpu, layout.SMI),
+        init: (cpu) => this.#signal(cpu, layout.INIT),
+        startUp: (cpu, vector) => this.#startUp(cpu, vector),
       },
-      onChange: () => this.#lineChanged(),
+      onChange: (cpu) => this.#lineChanged(cpu),
     });
     wire(this);
     installCpuid(core, options.cpu);
-    core.u64[layout.SEED / 8] = options.seed ?? 0x9e3779b97f4a7c15n;
+    for (let cpu = 0; cpu < this.cpuCount; cpu++) {
+      core.exports.selectCpu(cpu);
+      core.u64[layout.SEED / 8] = (options.seed ?? 0x9e3779b97f4a7c15n) + BigInt(cpu);
+    }
     this.reset();
   }
 
@@ -122,11 +136,11 @@ export class TcgVm implements AccelVm {
       portWrite: (port, size, value) => self().#portWrite(port, size, value),
       mmioRead: (address, size) => self().#mmioRead(address, size),
       mmioWrite: (address, size, value) => self().#mmioWrite(address, size, value),
-      intAck: () => (self().chips.pendingInterrupt(0) ? self().chips.acknowledge(0) : -1),
+      intAck: () => self().#acknowledge(),
       msrRead: (index) => self().#msrRead(index),
       msrWrite: (index, value) => self().#msrWrite(index, value),
-      tprRead: () => self().chips.readCr8(0),
-      tprWrite: (value) => self().chips.writeCr8(0, value),
+      tprRead: () => self().chips.readCr8(self().#cpu),
+      tprWrite: (value) => self().chips.writeCr8(self().#cpu, value),
     });
     if (options.stencils) core.jit = new hw.Jit(core, options.stencils);
     return new TcgVm(core, options, (made) => { vm = made; });
@@ -160,48 +174,80 @@ export class TcgVm implements AccelVm {
   }
 
   reset(): void {
-    hw.resetRegisters(this.core);
     this.chips.reset();
-    this.core.u64[layout.APIC_BASE / 8] = this.chips.lapics[0]?.base ?? 0n;
+    this.#turns.reset(this.clock.now());
+    for (let cpu = this.cpuCount - 1; cpu >= 0; cpu--) this.#resetCpu(cpu);
+  }
+
+  /** RESET, or INIT: all but the first wait for a SIPI. */
+  #resetCpu(cpu: number): void {
+    const { core } = this;
+    core.exports.selectCpu(cpu);
+    hw.resetRegisters(core);
+    core.u64[layout.APIC_BASE / 8] = this.chips.lapics[cpu]?.base ?? 0n;
+    if (cpu > 0) core.u32[layout.ACTIVITY / 4] = WAIT_FOR_SIPI;
   }
 
   run(untilT: number): Stop {
-    const { core, clock } = this;
+    const { core, clock } = this, turns = this.#turns, several = this.cpuCount > 1;
     this.#stopAsked = false;
     for (;;) {
       clock.runDue();
       if (this.#stopAsked) return { kind: "stopped" };
       const now = clock.now();
       if (now >= untilT) return { kind: "budget" };
-      const budget = Math.min(untilT, clock.next()) - now;
+      if (!turns.pick(now)) {
+        const next = clock.next(), wake = Math.ceil(Math.min(next, untilT));
+        if (wake === Infinity) return { kind: "halt" };
+        // When all sleep, time skips to the next event.
+        if (wake > now) core.exports.setClock(wake);
+        if (!several || wake >= next) turns.wakeAll();
+        continue;
+      }
+      const budget = Math.min(untilT, clock.next(), several ? turns.end : Infinity) - now;
       if (budget <= 0) continue;
+      core.exports.selectCpu(turns.current);
+      core.u32[layout.PAUSE_YIELDS / 4] = turns.contended ? 1 : 0;
       this.#running = true;
       const reason = core.exports.run(Math.min(Math.ceil(budget), MAX_SLICE));
       this.#running = false;
       core.jit?.translate();
       switch (reason) {
         case hw.Stop.Budget: break;
-        case hw.Stop.Halt: {
-          if (this.#stopAsked) return { kind: "stopped" };
-          const wake = Math.ceil(Math.min(clock.next(), untilT));
-          if (wake === Infinity) return { kind: "halt" };
-          // HLT skips to the next event.
-          if (wake > clock.now()) core.exports.setClock(wake);
-          break;
-        }
+        case hw.Stop.Yield: turns.yield(clock.now()); break;
+        case hw.Stop.Halt: turns.sleep(); break;
         case hw.Stop.Shutdown: return { kind: "shutdown" };
-        case hw.Stop.Init:
-          this.chips.lapics[0]?.initReset();
-          hw.resetRegisters(core);
-          break;
+        case hw.Stop.Init: this.#init(turns.current); break;
         case hw.Stop.Request:
           // A guest that faults for ever retires nothing; its clock goes on all the same.
           core.exports.setClock(clock.now() + 10000);
           break;
-        case hw.Stop.WaitSipi: return { kind: "halt" };
+        case hw.Stop.WaitSipi:
+          if (!several) return { kind: "halt" };
+          if (!this.#start()) turns.sleep();
+          break;
         default: return { kind: "error", message: `the core stopped with reason ${reason}` };
       }
     }
+  }
+
+  /** INIT: the boot processor goes on at its reset vector, another one waits; a SIPI that has come since is kept. */
+  #init(cpu: number): void {
+    const at = layout.SIPI / 4, sipi = this.core.u32[at] ?? 0;
+    this.chips.lapics[cpu]?.initReset();
+    this.#resetCpu(cpu);
+    this.core.u32[at] = sipi;
+  }
+  /** A CPU in wait-for-SIPI: starts at the page that the SIPI names, if one has come ("MP Initialization"). */
+  #start(): boolean {
+    const { core } = this, vector = (core.u32[layout.SIPI / 4] ?? 0) - 1;
+    if (vector < 0) return false;
+    core.u32[layout.SIPI / 4] = 0;
+    core.u32[layout.ACTIVITY / 4] = 0;
+    hw.writeSegment(core, 1, { ...hw.readSegment(core, 1), selector: vector << 8, base: BigInt(vector << 12) });
+    core.u64[layout.RIP / 8] = 0n;
+    core.exports.updateMode();
+    return true;
   }
 
   stop(): void {
@@ -209,30 +255,40 @@ export class TcgVm implements AccelVm {
     if (this.#running) this.core.exports.shorten(this.clock.now() + 1);
   }
 
-  regs(): Regs { return hw.readRegs(this.core); }
-  setRegs(regs: Regs): void { hw.writeRegs(this.core, regs); }
-  sregs(): Sregs { return { ...hw.readSregs(this.core), cr8: BigInt(this.chips.readCr8(0)), apicBase: this.chips.lapics[0]?.base ?? 0n }; }
-  setSregs(s: Sregs): void {
-    hw.writeSregs(this.core, s);
-    this.#setApicBase(s.apicBase);
-    this.chips.writeCr8(0, Number(s.cr8));
+  /** The CPU that is selected: while run() is on its way, the one that runs. */
+  get #cpu(): number { return this.core.exports.selectedCpu(); }
+  /** The core, with the CPU that is shown selected. */
+  get #shown(): Core {
+    this.core.exports.selectCpu(this.shown);
+    return this.core;
   }
-  debugRegs(): DebugRegs { return hw.readDebugRegs(this.core); }
-  setDebugRegs(regs: DebugRegs): void { hw.writeDebugRegs(this.core, regs); }
+  #lapic(): Lapic | undefined { return this.chips.lapics[this.#cpu]; }
+
+  regs(): Regs { return hw.readRegs(this.#shown); }
+  setRegs(regs: Regs): void { hw.writeRegs(this.#shown, regs); }
+  sregs(): Sregs { return { ...hw.readSregs(this.#shown), cr8: BigInt(this.chips.readCr8(this.shown)), apicBase: this.#lapic()?.base ?? 0n }; }
+  setSregs(s: Sregs): void {
+    hw.writeSregs(this.#shown, s);
+    this.#setApicBase(s.apicBase);
+    this.chips.writeCr8(this.shown, Number(s.cr8));
+  }
+  debugRegs(): DebugRegs { return hw.readDebugRegs(this.#shown); }
+  setDebugRegs(regs: DebugRegs): void { hw.writeDebugRegs(this.#shown, regs); }
   msrs(indices: readonly number[]): (bigint | undefined)[] {
+    const core = this.#shown;
     return indices.map((i) => {
-      const v = this.core.exports.readMsr(i, 1);
-      return this.core.exports.msrFault() ? undefined : BigInt.asUintN(64, v);
+      const v = core.exports.readMsr(i, 1);
+      return core.exports.msrFault() ? undefined : BigInt.asUintN(64, v);
     });
   }
   setMsr(index: number, value: bigint): boolean {
-    this.core.exports.writeMsr(index, value, 1);
+    this.#shown.exports.writeMsr(index, value, 1);
     return !this.core.exports.msrFault();
   }
-  xcr0(): bigint { return this.core.u64[layout.XCR0 / 8] ?? 0n; }
-  setXcr0(value: bigint): void { this.core.u64[layout.XCR0 / 8] = value; }
-  xsave(): Uint8Array { return hw.readXsave(this.core); }
-  setXsave(image: Uint8Array): void { hw.writeXsave(this.core, image); }
+  xcr0(): bigint { return this.#shown.u64[layout.XCR0 / 8] ?? 0n; }
+  setXcr0(value: bigint): void { this.#shown.u64[layout.XCR0 / 8] = value; }
+  xsave(): Uint8Array { return hw.readXsave(this.#shown); }
+  setXsave(image: Uint8Array): void { hw.writeXsave(this.#shown, image); }
 
   /** Architectural TLB misses and paging-structure reads so far. */
   counters(): { tlbMisses: number; walkRefs: number } {
@@ -242,14 +298,14 @@ export class TcgVm implements AccelVm {
 
   undefinedInstructions(): UndefinedInstructions { return hw.readUndefined(this.core); }
 
-  events(): Saved { return readEvents(this.core); }
-  setEvents(events: Saved): void { writeEvents(this.core, events); }
+  events(): Saved { return readEvents(this.#shown); }
+  setEvents(events: Saved): void { writeEvents(this.#shown, events); }
   mpState(): "runnable" | "uninitialized" | "halted" {
-    const activity = this.core.u32[layout.ACTIVITY / 4];
+    const activity = this.#shown.u32[layout.ACTIVITY / 4];
     return activity === 1 ? "halted" : activity === 3 ? "uninitialized" : "runnable";
   }
   setMpState(state: "runnable" | "uninitialized" | "init" | "sipi" | "halted"): void {
-    this.core.u32[layout.ACTIVITY / 4] = state === "halted" ? 1 : state === "runnable" ? 0 : 3;
+    this.#shown.u32[layout.ACTIVITY / 4] = state === "halted" ? 1 : state === "runnable" ? 0 : WAIT_FOR_SIPI;
   }
 
   setDirtyLog(on: boolean): void {
@@ -276,30 +332,67 @@ export class TcgVm implements AccelVm {
   sha256(...parts: Uint8Array[]): Uint8Array { return hw.sha256(this.core, parts); }
 
   save(): Saved {
-    const nested = readNested(this.core);
-    return { cpus: [saveCpu(this)], ...(nested && { nested }), irqchip: this.chips.save(), t: this.clock.now() };
+    const cpus = this.#eachCpu(() => saveCpu(this)), [nested, ...others] = this.#eachCpu(() => readNested(this.#shown));
+    return {
+      cpus, ...(nested && { nested }), irqchip: this.chips.save(), t: this.clock.now(),
+      ...(this.cpuCount > 1 && { turns: this.#turns.save(), nestedOthers: others }),
+    };
   }
   restore(state: Saved): void {
     const record = new SavedRecord(this.id, state), t = record.time("t");
     if (t < 0 || t === Infinity) throw new StateError(this.id, `t ${t}`);
-    const [cpu] = record.list("cpus", 1);
+    const cpus = record.list("cpus", this.cpuCount);
+    const others = this.cpuCount > 1 ? record.list("nestedOthers", this.cpuCount - 1) : [];
     this.core.exports.flushCode();
     this.core.exports.setClock(t);
-    restoreCpu(this, cpu ?? null);
-    writeNested(this.core, record.optional("nested"));
+    this.#eachCpu((cpu) => {
+      restoreCpu(this, cpus[cpu] ?? null);
+      writeNested(this.#shown, cpu === 0 ? record.optional("nested") : (others[cpu - 1] ?? null));
+    });
     this.chips.restore(record.value("irqchip"));
-    this.core.u64[layout.APIC_BASE / 8] = this.chips.lapics[0]?.base ?? 0n;
-    this.#lineChanged();
+    this.#eachCpu((cpu) => {
+      this.#shown.u64[layout.APIC_BASE / 8] = this.chips.lapics[cpu]?.base ?? 0n;
+      this.#lineChanged(cpu);
+    });
+    if (this.cpuCount > 1) this.#turns.restore(record.value("turns"));
+  }
+  /** Does something with each CPU as the one that is shown. */
+  #eachCpu<T>(use: (cpu: number) => T): T[] {
+    const before = this.shown;
+    try {
+      return Array.from({ length: this.cpuCount }, (_, cpu) => {
+        this.shown = cpu;
+        return use(cpu);
+      });
+    } finally {
+      this.shown = before;
+    }
   }
 
-  #signal(at: number, value = 1): void {
-    this.core.u32[at / 4] = value;
-    if (this.#running) this.core.exports.attention();
+  #word(cpu: number, at: number): number { return this.core.exports.stateOf(cpu, at) / 4; }
+  #signal(cpu: number, at: number, value = 1): void {
+    this.core.u32[this.#word(cpu, at)] = value;
+    this.#called(cpu);
   }
-
-  #lineChanged(): void {
-    this.core.u32[layout.INTR / 4] = this.chips?.pendingInterrupt(0) ? 1 : 0;
-    if (this.#running) this.core.exports.attention();
+  /** A SIPI is nothing but to a CPU that waits for it, or will as soon as it takes its INIT. */
+  #startUp(cpu: number, vector: number): void {
+    const { u32 } = this.core;
+    if (u32[this.#word(cpu, layout.ACTIVITY)] === WAIT_FOR_SIPI || u32[this.#word(cpu, layout.INIT)]) this.#signal(cpu, layout.SIPI, vector + 1);
+  }
+  #lineChanged(cpu: number): void {
+    this.core.u32[this.#word(cpu, layout.INTR)] = this.chips?.pendingInterrupt(cpu) ? 1 : 0;
+    this.#called(cpu);
+  }
+  /** There is something for a CPU to look at: at its next boundary, or when its turn comes. */
+  #called(cpu: number): void {
+    this.#turns.wake(cpu);
+    if (!this.#running) return;
+    if (cpu === this.#cpu) this.core.exports.attention();
+    else this.core.u32[layout.PAUSE_YIELDS / 4] = 1;
+  }
+  #acknowledge(): number {
+    const cpu = this.#cpu;
+    return this.chips.pendingInterrupt(cpu) ? this.chips.acknowledge(cpu) : -1;
   }
 
   #portRead(port: number, size: number): number {
@@ -316,14 +409,14 @@ export class TcgVm implements AccelVm {
   }
 
   #mmioRead(address: number, size: number): bigint {
-    const n = size as 1 | 2 | 4 | 8, page = address - (address % 4096), lapic = this.chips.lapics[0];
+    const n = size as 1 | 2 | 4 | 8, page = address - (address % 4096), lapic = this.#lapic();
     if (lapic && page === this.#lapicPage()) return BigInt(lapic.mmioRead(address - page, n));
     if (page === IOAPIC_PAGE) return BigInt(this.chips.ioapic.mmioRead(address - page, n));
     return this.#bus?.mmioRead(address, n) ?? 0xffffffffffffffffn;
   }
 
   #mmioWrite(address: number, size: number, value: bigint): void {
-    const n = size as 1 | 2 | 4 | 8, page = address - (address % 4096), lapic = this.chips.lapics[0];
+    const n = size as 1 | 2 | 4 | 8, page = address - (address % 4096), lapic = this.#lapic();
     const plain = n === 8 ? value : Number(value);
     if (lapic && page === this.#lapicPage()) lapic.mmioWrite(address - page, n, plain);
     else if (page === IOAPIC_PAGE) this.chips.ioapic.mmioWrite(address - page, n, plain);
@@ -332,19 +425,19 @@ export class TcgVm implements AccelVm {
 
   /** Where the local APIC answers: IA32_APIC_BASE, if it is enabled and not in x2APIC mode. */
   #lapicPage(): number {
-    const lapic = this.chips.lapics[0];
+    const lapic = this.#lapic();
     return lapic?.mapped ? Number(lapic.base & 0xffffff000n) : -1;
   }
 
   /** IA32_APIC_BASE lives in the local APIC; CPUID reads the core's copy of its enable bit. */
   #setApicBase(value: bigint): boolean {
-    const done = this.chips.lapics[0]?.setBase(value) ?? false;
+    const done = this.#lapic()?.setBase(value) ?? false;
     if (done) this.core.u64[layout.APIC_BASE / 8] = value;
     return done;
   }
 
   #msrRead(index: number): bigint | undefined {
-    const lapic = this.chips.lapics[0];
+    const lapic = this.#lapic();
     if (!lapic) return undefined;
     if (index === 0x1b) return lapic.base;
     if (index === 0x6e0) return lapic.tscDeadline;
@@ -352,7 +445,7 @@ export class TcgVm implements AccelVm {
   }
 
   #msrWrite(index: number, value: bigint): boolean {
-    const lapic = this.chips.lapics[0];
+    const lapic = this.#lapic();
     if (!lapic) return false;
     if (index === 0x1b) return this.#setApicBase(value);
     if (index === 0x6e0) { lapic.setTscDeadline(value); return true; }

@@ -245,13 +245,20 @@ function checkTogether(o: VitrineOptions): VitrineOptions {
   return o;
 }
 
+/** Sockets of one core each, as many as there are CPUs. */
 function parseCpus(v: string): number {
-  const count = v
-    .split(",")
-    .map((part) => /^(?:cpus=)?(\d+)$/.exec(part)?.[1])
-    .find((n) => n !== undefined);
-  if (count !== "1") throw new OptionError("-smp", quote(v), "this version has one CPU: -smp 1");
-  return 1;
+  const topology: Record<string, number> = { sockets: 1, cores: 1, threads: 1 };
+  let cpus: number | undefined;
+  for (const part of v.split(",")) {
+    const [, key = "cpus", digits] = /^(?:(cpus|maxcpus|sockets|cores|threads|dies)=)?([1-9]\d?)$/.exec(part) ?? [];
+    if (digits === undefined) throw new OptionError("-smp", quote(part), "write a number of CPUs from 1 to 8");
+    if (key === "cpus") cpus = Number(digits);
+    else if (key !== "maxcpus") topology[key] = Number(digits);
+  }
+  const { sockets = 1, cores = 1, threads = 1 } = topology, count = cpus ?? sockets * cores * threads;
+  if (count > 8) throw new OptionError("-smp", quote(v), "give 1 to 8 CPUs");
+  if (cores * threads > 1) throw new OptionError("-smp", quote(v), `each socket holds one core: sockets=${count}`);
+  return count;
 }
 
 function parseMachine(o: VitrineOptions, v: string): void {

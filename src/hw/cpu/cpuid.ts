@@ -2,7 +2,7 @@
 //
 //   cpuid(rec): usize                                  row CPUID
 //   cpuidBit(leaf, subleaf, register): u32             a raw register of the table (0 EAX, 1 EBX, 2 ECX, 3 EDX)
-import { REGS, RAX, RCX, RDX, RBX, CPUID_TABLE, CPUID_COUNT, CR4, XCR0, APIC_BASE } from "./state";
+import { REGS, RAX, RCX, RDX, RBX, CPUID_TABLE, CPUID_COUNT, CR4, XCR0, APIC_BASE, APIC_ID } from "./state";
 import { intercepts, intercept, I_CPUID } from "./intercept";
 import { next } from "./flow";
 
@@ -43,8 +43,10 @@ export function cpuid(rec: usize): usize {
   const e = find(leaf, subleaf);
   let a: u32 = 0, b: u32 = 0, c: u32 = 0, d: u32 = 0;
   if (e) { a = load<u32>(e, 8); b = load<u32>(e, 12); c = load<u32>(e, 16); d = load<u32>(e, 20); }
-  else if (leaf == 11) { c = subleaf & 0xff; d = cpuidBit(11, 0, 3); }
-  if (leaf == 1) {
+  else if (leaf == 11) c = subleaf & 0xff;
+  if (leaf == 11) d = load<u32>(APIC_ID);
+  else if (leaf == 1) {
+    b = (b & 0xffffff) | (load<u32>(APIC_ID) << 24);
     c = (c & ~(1 << 27)) | (((load<u32>(CR4) >> 18) & 1) << 27);
     if (!(load<u64>(APIC_BASE) & 0x800)) d &= ~(1 << 9);
   } else if (leaf == 13 && e) {

@@ -14,7 +14,8 @@ import { updateBreak } from "./frame";
 import { next, raise } from "./flow";
 
 /** Any data or I/O breakpoint enabled? Follows DR7. */
-let dataOn: bool = false;
+export let dataBreakpoints: bool = false;
+export function setDataBreakpoints(v: bool): void { dataBreakpoints = v; }
 
 @inline function enabled(i: u32): bool { return ((load<u32>(DR7) >> (i * 2)) & 3) != 0; }
 @inline function typeOf(i: u32): u32 { return (load<u32>(DR7) >> (16 + i * 4)) & 3; }
@@ -27,11 +28,11 @@ let dataOn: bool = false;
 export function updateDebug(): void {
   let on = false;
   for (let i: u32 = 0; i < 4; i++) if (enabled(i) && (typeOf(i) & 1)) on = true;
-  if (on || dataOn) flushFast();
-  dataOn = on;
+  if (on || dataBreakpoints) flushFast();
+  dataBreakpoints = on;
   updateBreak();
 }
-@inline export function watch(page: u64): bool { return dataOn && watched(page); }
+@inline export function watch(page: u64): bool { return dataBreakpoints && watched(page); }
 function watched(page: u64): bool {
   for (let i: u32 = 0; i < 4; i++) {
     if (enabled(i) && (typeOf(i) & 1) && (load<u64>(DR0 + i * 8) & ~0xfff) == page) return true;
@@ -53,7 +54,7 @@ function hits(la: u64, size: u32, write: bool): u32 {
   return live ? b : 0;
 }
 export function checkData(la: u64, size: u32, write: bool): void {
-  if (!dataOn) return;
+  if (!dataBreakpoints) return;
   const b = hits(la, size, write);
   if (!b) return;
   // The trap comes right after the instruction: it must run in a block of its own.

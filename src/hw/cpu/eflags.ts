@@ -1,9 +1,9 @@
 // PUSHF, POPF, BOUND and PAUSE.
-import { fault, exception } from "./state";
+import { fault, exception, PAUSE_YIELDS, STOP_YIELD } from "./state";
 import { RF, VM, flags } from "./flags";
 import { push, peek, drop } from "./stack";
 import { pushfAllowed, popFlags } from "./control";
-import { next, raise } from "./flow";
+import { next, raise, stop } from "./flow";
 import { eaBytes } from "./record";
 import { rd } from "../mmu/access";
 import { intercepts, intercept, secondStageFault, I_PAUSE, I_PUSHF_POPF_INTN } from "./intercept";
@@ -28,7 +28,8 @@ export function popf(rec: usize, size: u32): usize {
 }
 export function pause(rec: usize): usize {
   if (intercepts & I_PAUSE) { const pc = intercept(I_PAUSE, rec, 0, 0); if (pc) return pc; }
-  return next(rec);
+  const pc = next(rec);
+  return load<u32>(PAUSE_YIELDS) ? stop(STOP_YIELD) : pc;
 }
 /** BOUND: #BR when the signed index lies outside the pair in memory. */
 export function bound(rec: usize, size: u32, index: u64): void {

@@ -250,6 +250,7 @@ function dispose(rec: usize): usize {
 }
 /** Clock after the instruction that MOV SS or POP SS shields: VM entry is refused to it. */
 export let movSsUntil: i64 = -1;
+export function setMovSsUntil(t: i64): void { movSsUntil = t; }
 /** The boundary between two instructions: "Relative Priority of Faults and VM Exits", then on at RIP. */
 export function boundary(): usize {
   unyank();

@@ -62,6 +62,7 @@ export const TSC_ADJUST: usize = 0x3d8;
 export const TSC_OFFSET: usize = 0x3e0; // effective offset: TSC = t + TSC_OFFSET
 export const T_END: usize = 0x3e8; // i64: clock value when `left` reaches 0
 export const SEED: usize = 0x3f0; // u64: state of RDRAND / RDSEED
+export const APIC_ID: usize = 0x3f8; // u32: initial APIC ID, the number of the CPU
 export const MTRR: usize = 0x400; // 32 x u64: def type, 11 fixed, 16 variable, 4 spare
 
 export const PDPTE: usize = 0x500; // 4 x u64: PAE page-directory-pointer registers
@@ -121,6 +122,8 @@ export const JIT_BATCH: usize = 0x944; // u32: so many hot blocks call the trans
 export const N_TRANSLATED: usize = 0x950; // u64: instructions that ran translated
 export const N_REGION: usize = 0x958; // u64: regions entered
 export const N_RETURN: usize = 0x960; // u64 x 4: how they came back, by kind
+
+export const PAUSE_YIELDS: usize = 0x980; // u32: PAUSE leaves run(), so that another CPU gets its turn (processors.ts)
 
 export const VMX: usize = 0xa00; // state of VMX operation, see src/hw/vmx/state.ts
 export const SVM: usize = 0x1000; // state of SVM operation, 1 KiB, see src/hw/svm/state.ts
@@ -189,6 +192,7 @@ export const STOP_WAIT_SIPI: u32 = 5;
 export const STOP_REQUEST: u32 = 6;
 export const STOP_ASSERT: u32 = 7;
 export const STOP_INIT: u32 = 8;
+export const STOP_YIELD: u32 = 10; // PAUSE, with PAUSE_YIELDS set: the instruction is done
 export const STOP_FAULT: u32 = 9; // imported memory: the instruction raised an exception, which is not delivered
 
 /** Instructions left in this slice after the current block; below 0 never at a block start. */

@@ -27,6 +27,9 @@ export const P_S2W: u32 = 64; // second stage (EPT, NPT) allows writes
 export const P_S2X: u32 = 128;
 export const P_S2NR: u32 = 256; // second stage forbids reads (execute-only pages of EPT)
 
+// Several CPUs (cpu/processors.ts) share both, as hardware threads of one core may: each has ids of its own. Where an entry of
+// the TLB lies depends on the CPU, too, for kernels map the same pages everywhere.
+
 /** The id of the current address space and of its global entries (1..1022). */
 export let id: u32 = 1;
 export let globalId: u32 = 2;
@@ -46,6 +49,7 @@ function clearAll(): void {
   memory.fill(LARGE_REGIONS, 0, 512);
   huge = 0;
   nextId = 1;
+  epoch++;
 }
 /** A fresh id: everything tagged with the old one is gone. */
 function freshId(): u32 {
@@ -57,8 +61,14 @@ const SPACES = memory.data(256 * 16, 16);
 
 let currentTag: u64 = 0;
 let currentGlobalTag: u64 = ~0;
-@inline function slotOf(tag: u64): usize { return SPACES + (<usize>((tag ^ (tag >> 12) ^ (tag >> 24)) & 255) << 4); }
-@inline function globalSlotOf(tag: u64): usize { return SPACES + (<usize>((tag ^ (tag >> 12) ^ (tag >> 24) ^ 0x80) & 255) << 4); }
+/** How often everything was dropped: ids of CPUs that were not selected then are void. */
+let epoch: u32 = 0;
+/** The CPU in the tags of its address spaces, bits 56 to 58, and in the places of its TLB entries. */
+let cpuTag: u64 = 0;
+let spread: usize = 0;
+@inline function slotOf(tag: u64): usize { return SPACES + (<usize>((tag ^ (tag >> 12) ^ (tag >> 24) ^ (tag >> 51)) & 255) << 4); }
+@inline function globalSlotOf(tag: u64): usize { return slotOf(tag ^ 0x80); }
+@inline function place(la: u64): usize { return TLB + ((<usize>(la >> 7) & 0x1ffe0) ^ spread); }
 /** A flush has given the current space a new id: coming back to its tag must not find the old one. */
 function renewSlot(slot: usize, tag: u64, now: u32): void {
   if (load<u64>(slot) == tag + 1) store<u32>(slot, now, 8);
@@ -102,6 +112,8 @@ export function flushAll(): void {
 }
 /** Switch to the address space of `tag` (PCID, VPID, EPTP), keeping what it had; a fresh one when `flush` or unknown. */
 export function switchSpace(tag: u64, globalTag: u64, flush: bool): void {
+  tag |= cpuTag;
+  if (globalTag != ~0) globalTag |= cpuTag;
   const slot = slotOf(tag);
   currentTag = tag;
   if (load<u64>(slot) == tag + 1 && !flush) id = load<u32>(slot, 8);
@@ -120,18 +132,18 @@ export function flushPage(la: u64): void {
   if (huge || (load<u8>(LARGE_REGIONS + (region >> 3)) & <u8>((<u32>1) << (<u32>region & 7)))) { flushSpace(true); return; }
   const f = FAST_TLB + (<usize>(la >> 7) & 0xffe0);
   store<u64>(f, ~0); store<u64>(f, ~0, 8);
-  const t = TLB + (<usize>(la >> 7) & 0x1ffe0), k = load<u64>(t);
+  const t = place(la), k = load<u64>(t);
   if (k >> 12 == la >> 12) store<u64>(t, ~0);
   const b = <usize>(la >> 12) & 4095;
   if (load<u8>(JUMP_PAGES + (b >> 3)) & <u8>((<u32>1) << (<u32>b & 7))) flushJumps();
 }
 /** Find the entry of a page, 0 when absent. */
 @inline export function findEntry(la: u64): usize {
-  const t = TLB + (<usize>(la >> 7) & 0x1ffe0), k = load<u64>(t), page = la & ~0xfff;
+  const t = place(la), k = load<u64>(t), page = la & ~0xfff;
   return k == (page | <u64>id) || k == (page | <u64>globalId) ? t : 0;
 }
 export function enterEntry(la: u64, pa: u64, perms: u32): usize {
-  const t = TLB + (<usize>(la >> 7) & 0x1ffe0);
+  const t = place(la);
   store<u64>(t, (la & ~0xfff) | <u64>(perms & P_G ? globalId : id));
   store<u64>(t, pa & ~0xfff, 8);
   store<u32>(t, perms, 16);
@@ -161,4 +173,37 @@ export function forbidFastWrites(offset: usize): void {
     const tag = load<u64>(f, 8);
     if (tag != ~0 && ((<u32>(tag & ~0xfff) + load<u32>(f, 16)) & ~0xfff) == <u32>offset) store<u64>(f, ~0, 8);
   }
+}
+
+/** What a CPU that is not selected keeps of its address spaces, 40 bytes. */
+export function storeSpaces(at: usize): void {
+  store<u32>(at, id);
+  store<u32>(at, globalId, 4);
+  store<u64>(at, context, 8);
+  store<u64>(at, currentTag, 16);
+  store<u64>(at, currentGlobalTag, 24);
+  store<u32>(at, epoch, 32);
+}
+export function loadSpaces(at: usize, cpu: u32): void {
+  cpuTag = <u64>cpu << 56;
+  spread = <usize>cpu << 14;
+  currentTag = load<u64>(at, 16);
+  currentGlobalTag = load<u64>(at, 24);
+  id = load<u32>(at);
+  globalId = load<u32>(at, 4);
+  context = load<u64>(at, 8);
+  if (load<u32>(at, 32) == epoch) return;
+  id = freshId();
+  globalId = freshId();
+  updateContext();
+}
+/** A CPU that is selected for the first time. */
+export function firstSpaces(cpu: u32): void {
+  cpuTag = <u64>cpu << 56;
+  spread = <usize>cpu << 14;
+  currentTag = cpuTag;
+  currentGlobalTag = ~0;
+  id = freshId();
+  globalId = freshId();
+  updateContext();
 }
