@@ -36,8 +36,8 @@ beforeAll(() => {
 afterAll(() => { rmSync(folder, { recursive: true }); });
 
 test.each([
-  ["a kernel that is not there", ["-kernel", "nope"], /^vitrine: nope: does not exist; /],
-  ["a kernel that is a folder", ["-kernel", "."], /^vitrine: \.: cannot be read \(EISDIR\); /],
+  ["a kernel that is not there", ["-kernel", "nope"], /^vitrine: nope: could not open kernel: does not exist; /],
+  ["a kernel that is a folder", ["-kernel", "."], /^vitrine: \.: could not open kernel: cannot be read \(EISDIR\); /],
   ["an empty kernel", ["-kernel", "empty"], /^vitrine: empty: is empty; /],
   ["a kernel that is noise", ["-kernel", "noise"], /^vitrine: noise: is no kernel: .*; give a bzImage/],
   ["a kernel that is cut short", ["-kernel", "cut"], /^vitrine: cut: .*; fetch it again$/],

@@ -11,13 +11,14 @@ import { UndefinedLog } from "./undefined-log.ts";
 const SLICE = 20_000_000;
 const encoder = new TextDecoder("latin1");
 
-function readImage(name: string | undefined): NamedImage | undefined {
+/** @param kind a kernel is named as one: scripts of others look for that. */
+function readImage(name: string | undefined, kind?: "kernel"): NamedImage | undefined {
   if (name === undefined) return undefined;
   try {
     return { name, bytes: new Uint8Array(readFileSync(name)) };
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new LoadError(name, code === "ENOENT" ? "does not exist" : `cannot be read (${code ?? "unknown error"})`, "give the path of a file");
+    const code = (error as NodeJS.ErrnoException).code, why = code === "ENOENT" ? "does not exist" : `cannot be read (${code ?? "unknown error"})`;
+    throw new LoadError(name, kind ? `could not open ${kind}: ${why}` : why, "give the path of a file");
   }
 }
 
@@ -30,10 +31,14 @@ function writeStatistics(name: string, values: object): void {
 }
 
 async function main(options: VitrineOptions): Promise<number> {
+  if (options.show !== undefined) {
+    process.stdout.write(options.show);
+    return 0;
+  }
   if (options.kernel === undefined && options.bios === undefined) {
     throw new OptionError("command line", "names nothing to run", "give -kernel FILE, or -bios FILE for firmware");
   }
-  const kernel = readImage(options.kernel);
+  const kernel = readImage(options.kernel, "kernel");
   const multiboot = options.initrd?.includes(",") ?? false;
   const modules = multiboot && options.initrd ? parseModules(options.initrd).map((m) => ({ image: readImage(m.file) as NamedImage, commandLine: m.commandLine })) : undefined;
   const initrd = multiboot ? undefined : readImage(options.initrd);
@@ -42,13 +47,15 @@ async function main(options: VitrineOptions): Promise<number> {
   const settings = {
     ...(options.jit ? stencilsOf() : {}),
     module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0), cpu: options.cpu ?? parseCpu("qemu64"),
-    silicon: options.host, cpus: options.smp,
+    silicon: options.host, cpus: options.smp, pit: options.pit,
   };
-  const vm = options.accel === "kvm" ? await KvmAccel.create({ ...settings, params: options.params }) : await TcgVm.create(settings);
+  const vm = options.accel === "kvm" ? await KvmAccel.create({ ...settings, params: options.params, kernelIrqchip: options.kernelIrqchip }) : await TcgVm.create(settings);
   let recent = "", seen = false, midLine = false;
   const machine = new Machine(vm, {
     ramSize: options.memory, cpus: options.smp, kernel, initrd, modules, append: options.append, bios, nographic: options.nographic, bootMenu: options.bootMenu,
-    noReboot: options.noReboot, debugExit: options.debugExit, pcTestdev: options.pcTestdev, rtcBase: rtcSeconds(options.rtcBase),
+    noReboot: options.noReboot, debugExit: options.debugExit, pcTestdev: options.pcTestdev, pciTestdev: options.pciTestdev, hpet: options.hpet,
+    rtcBase: rtcSeconds(options.rtcBase),
+    ...(options.debugcon === "stdio" ? { onDebug: (bytes: Uint8Array) => { process.stdout.write(bytes); } } : {}),
     onSerial: (bytes) => {
       if (options.serial === "stdio") {
         process.stdout.write(bytes);

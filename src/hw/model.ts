@@ -1,19 +1,17 @@
 import type { Core } from "./index.ts";
 import { featureIndex, layout } from "./layout.ts";
-import { type CpuidLeaf, type CpuModel, cpuidFeature, cpuidHas } from "../isa/index.ts";
+import { absentFeatures, type CpuidLeaf, type CpuModel, cpuidFeature, cpuidHas } from "../isa/index.ts";
 
 /** Leaves whose answer depends on ECX. */
 const INDEXED: ReadonlySet<number> = new Set([4, 7, 0xb, 0xd, 0x14, 0x8000001d]);
 
-/** SVM features of a model that the emulated silicon does not have: hidden, as QEMU's TCG hides what it lacks. */
-const ABSENT: readonly string[] = ["lbrv", "tsc_scale", "avic", "v_vmsave_vmload"];
 const SVM_FEATURES = 0x8000000a;
 
 /** The leaves of a model without what the silicon lacks. SVM is there only when asked for by name (+svm): a machine is the
  *  same with and without a hypervisor below it. No silicon has both VT-x and SVM: with VT-x there is none. */
 export function offeredLeaves(model: CpuModel): readonly CpuidLeaf[] {
   const svm = model.asked.includes("svm") && !cpuidHas(model.leaves, "vmx");
-  const absent = [...ABSENT, ...(svm ? [] : ["svm"])].map(cpuidFeature);
+  const absent = [...absentFeatures, ...(svm ? [] : ["svm"])].map(cpuidFeature);
   return model.leaves.map((leaf) => {
     const masked = { ...leaf };
     for (const feature of absent) {

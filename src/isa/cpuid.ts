@@ -2,6 +2,8 @@
  * CPUID: "CPUID - CPU Identification" in the SDM and "Obtaining Processor Information Via the CPUID Instruction"
  * in the APM. Models are leaves as data; `-cpu MODEL,+feature,-feature,key=value` edits them.
  */
+import { modelTables, silicon } from "./cpuid-models.ts";
+
 export type CpuidRegister = "eax" | "ebx" | "ecx" | "edx";
 
 export interface CpuidLeaf {
@@ -40,11 +42,15 @@ const featureTable = `
 1 0 ecx  movbe:22 popcnt:23 tsc_deadline:24 aes:25 xsave:26 osxsave:27 avx:28 f16c:29 rdrand:30 hypervisor:31
 6 0 eax  arat:2
 7 0 ebx  fsgsbase:0 tsc_adjust:1 bmi1:3 avx2:5 smep:7 bmi2:8 erms:9 invpcid:10 rdseed:18 adx:19 smap:20
-7 0 ebx  clflushopt:23 clwb:24
-7 0 ecx  umip:2
+7 0 ebx  hle:4 mpx:14 rtm:11 avx512f:16 clflushopt:23 clwb:24 sha_ni:29
+7 0 ecx  umip:2 pku:3 shstk:7 la57:16 rdpid:22 pks:31
+7 0 edx  fsrm:4 ibt:20 spec_ctrl:26 stibp:27 arch_capabilities:29 ssbd:31
+7 1 eax  lam:26
 d 1 eax  xsaveopt:0 xsavec:1 xgetbv1:2 xsaves:3
 80000001 0 edx  syscall:11 nx:20 mmxext:22 fxsr_opt:25 pdpe1gb:26 rdtscp:27 lm:29 3dnowext:30 3dnow:31
-80000001 0 ecx  lahf_lm:0 svm:2 abm:5 sse4a:6 3dnowprefetch:8 skinit:12
+80000001 0 ecx  lahf_lm:0 svm:2 abm:5 sse4a:6 3dnowprefetch:8 xop:11 skinit:12 fma4:16
+80000007 0 edx  invtsc:8
+80000008 0 ebx  rdpru:4 ibpb:12
 8000000a 0 edx  npt:0 lbrv:1 svm_lock:2 nrip_save:3 tsc_scale:4 vmcb_clean:5 flushbyasid:6 decodeassists:7
 8000000a 0 edx  pause_filter:10 pfthreshold:12 avic:13 v_vmsave_vmload:15 vgif:16 svme_addr_chk:28
 `;
@@ -77,57 +83,14 @@ export function cpuidFeature(name: string): CpuidFeature | undefined {
   return byName.get(plain) ?? byName.get(synonyms[plain] ?? "");
 }
 
-/** qemu64 and pentium3 as `qemu-system-x86_64` answers them; all numbers hexadecimal: leaf eax ebx ecx edx. */
-const modelTables: Readonly<Record<string, { modelId: string; leaves: string }>> = {
-  qemu64: {
-    modelId: "QEMU Virtual CPU version 2.5+",
-    leaves: `
-      0        d        68747541 444d4163 69746e65
-      1        60fb1    800      80002001 78bfbfd
-      5        0        0        3        0
-      80000000 8000000a 68747541 444d4163 69746e65
-      80000001 60fb1    0        5        2193fbfd
-      80000005 1ff01ff  1ff01ff  40020140 40020140
-      80000006 0        42004200 2008140  808140
-      80000008 3028     0        0        0
-      8000000a 1        10       0        0`,
-  },
-  pentium3: {
-    modelId: "",
-    leaves: `
-      0        3        756e6547 6c65746e 49656e69
-      1        673      800      80000000 383fbfd
-      2        1        0        4d       2c307d`,
-  },
-  // x86-64-v2 with VT-x. XCR0 offers x87 and SSE: the XSAVE area is 576 bytes.
-  vitrine: {
-    modelId: "Vitrine Virtual CPU",
-    leaves: `
-      0        d        756e6547 6c65746e 49656e69
-      1        206c2    800      44d82221 78bfbff
-      7        0        100081   0        0
-      d        3        240      240      0
-      80000000 80000008 0        0        0
-      80000001 0        0        1        28100800
-      80000008 3028     0        0        0`,
-  },
-  // The same as an AMD of family 17h. With +svm: nested paging, next-RIP save, decode assists, PAUSE filter, virtual GIF.
-  "vitrine-amd": {
-    modelId: "Vitrine Virtual CPU (AMD)",
-    leaves: `
-      0        d        68747541 444d4163 69746e65
-      1        800f12   800      44d82201 78bfbff
-      7        0        100081   0        0
-      d        3        240      240      0
-      80000000 8000000a 68747541 444d4163 69746e65
-      80000001 800f12   0        5        28100800
-      80000008 3028     0        0        0
-      8000000a 1        40       0        100114ed`,
-  },
-};
-
 /** Names `-cpu` accepts. */
-export const cpuModelNames: readonly string[] = Object.keys(modelTables);
+export const cpuModelNames: readonly string[] = [...Object.keys(modelTables), "max", "host"];
+
+/** Features that no silicon of ours has: models do not announce them, whatever their table says, and nobody can ask for them. */
+export const absentFeatures: readonly string[] = [
+  ..."vme pclmulqdq smx fma aes avx f16c bmi1 avx2 bmi2 adx hle mpx rtm avx512f clwb sha_ni pku shstk la57 pks fsrm ibt lam".split(" "),
+  ..."xsaves mmxext 3dnowext 3dnow abm sse4a xop fma4 skinit invtsc rdpid rdpru lbrv tsc_scale avic v_vmsave_vmload".split(" "),
+];
 
 const pack = (text: string, at: number): number =>
   [0, 1, 2, 3].reduce((word, i) => word | ((text.charCodeAt(at + i) || 0) << (8 * i)), 0) >>> 0;
@@ -135,6 +98,9 @@ const pack = (text: string, at: number): number =>
 type Draft = { -readonly [K in keyof CpuidLeaf]: CpuidLeaf[K] };
 
 const refuse = (value: string, cure: string): Error => new Error(`-cpu: ${value}; ${cure}`);
+
+/** Settings that may stand without a value. */
+const SWITCHES: ReadonlySet<string> = new Set(["host-phys-bits", "migratable", "kvm"]);
 
 /** The setting that `key=value` makes; returns false when the key is none of these. */
 function set(
@@ -182,15 +148,26 @@ function set(
     case "kvm":
       draft.kvm = value !== "off";
       return true;
+    // Of the silicon's 40 bits; with fewer, more bits of a table entry are reserved.
+    case "phys-bits":
+      if (numeric(40) < 32) throw refuse(`${key}=${value}`, "give a number from 32 to 40");
+      draft.leaf(0x80000008).eax = (draft.leaf(0x80000008).eax & ~0xff) | number;
+      return true;
+    case "host-phys-bits":
+    case "migratable":
+      return true;
     default:
       return false;
   }
 }
 
-/** Parses the argument of `-cpu`; throws naming the word it cannot read. Leaves come sorted. */
-export function parseCpu(argument: string): CpuModel {
+/**
+ * Parses the argument of `-cpu`; throws naming the word it cannot read. Leaves come sorted.
+ * @param vendor whose silicon `max` and `host` are
+ */
+export function parseCpu(argument: string, vendor: "intel" | "amd" = "intel"): CpuModel {
   const [name = "", ...words] = argument.split(",");
-  const table = Object.hasOwn(modelTables, name) ? modelTables[name] : undefined;
+  const table = name === "max" || name === "host" ? silicon[vendor] : Object.hasOwn(modelTables, name) ? modelTables[name] : undefined;
   if (!table) throw refuse(name, `choose one of ${cpuModelNames.join(", ")}`);
   const leaves = new Map<string, Draft>();
   const leaf = (number: number, subleaf = 0): Draft => {
@@ -200,11 +177,10 @@ export function parseCpu(argument: string): CpuModel {
     return found;
   };
   for (const line of table.leaves.trim().split("\n")) {
-    const [number = 0, eax = 0, ebx = 0, ecx = 0, edx = 0] = line
-      .trim()
-      .split(/ +/)
-      .map((w) => Number.parseInt(w, 16));
-    Object.assign(leaf(number), { eax, ebx, ecx, edx });
+    const [where = "", ...values] = line.trim().split(/ +/);
+    const [number = 0, subleaf = 0] = where.split(".").map((w) => Number.parseInt(w, 16));
+    const [eax = 0, ebx = 0, ecx = 0, edx = 0] = values.map((w) => Number.parseInt(w, 16));
+    Object.assign(leaf(number, subleaf), { eax, ebx, ecx, edx });
   }
   const draft = { leaf, id: table.modelId, kvm: true };
   const asked = new Set<string>();
@@ -212,10 +188,13 @@ export function parseCpu(argument: string): CpuModel {
     const equals = word.indexOf("=");
     const key = equals < 0 ? word.replace(/^[+-]/, "") : word.slice(0, equals);
     const value = equals < 0 ? (word.startsWith("-") ? "off" : "on") : word.slice(equals + 1);
-    if (equals >= 0 && set(draft, key, value)) continue;
+    if ((equals >= 0 || SWITCHES.has(key)) && set(draft, key, value)) continue;
     const feature = cpuidFeature(key);
+    // Parts of VT-x are what the capability MSRs say.
+    if (!feature && value === "off" && /^vmx-/.test(key)) continue;
     if (!feature) throw refuse(word, "no such feature or setting");
     if (value !== "on" && value !== "off") throw refuse(word, "say on or off");
+    if (value === "on" && absentFeatures.includes(feature.name)) throw refuse(word, "the silicon does not have it: leave it out");
     if (value === "on") asked.add(feature.name);
     else asked.delete(feature.name);
     const target = leaf(feature.leaf, feature.subleaf);

@@ -19,6 +19,6 @@ export { vmrunCheck, vmrunChecks } from "./svm-checks.ts";
 export type { Msr } from "./msr.ts";
 export { msrName, msrs } from "./msr.ts";
 export type { CpuidFeature, CpuidLeaf, CpuidRegister, CpuModel } from "./cpuid.ts";
-export { cpuidFeature, cpuidFeatures, cpuidHas, cpuModelNames, parseCpu } from "./cpuid.ts";
+export { absentFeatures, cpuidFeature, cpuidFeatures, cpuidHas, cpuModelNames, parseCpu } from "./cpuid.ts";
 export type { Assembled } from "./assemble/index.ts";
 export { assemble, AssembleError } from "./assemble/index.ts";

@@ -23,6 +23,8 @@ export interface TcgOptions {
   readonly cpus?: number | undefined;
   /** Stencils of the core: hot code is translated. */
   readonly stencils?: Uint8Array;
+  /** False leaves the PIT out. */
+  readonly pit?: boolean;
 }
 
 const IOAPIC_PAGE = 0xfec00000;
@@ -106,6 +108,7 @@ export class TcgVm implements AccelVm {
     this.chips = new Irqchip({
       clock: this.clock,
       cpus: this.cpuCount,
+      pit: options.pit ?? true,
       signals: {
         nmi: (cpu) => this.#signal(cpu, layout.NMI),
         smi: (cpu) => this.#signal(cpu, layout.SMI),

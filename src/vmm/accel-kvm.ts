@@ -47,6 +47,10 @@ export interface KvmOptions {
   readonly seed?: bigint;
   /** Parameters of the modules kvm and kvm_intel. */
   readonly params?: ModuleParams;
+  /** False leaves the PIT out. */
+  readonly pit?: boolean;
+  /** Where the interrupt chips are: all in the kernel, none, or the local APIC alone. */
+  readonly kernelIrqchip?: "on" | "off" | "split";
 }
 
 /** The largest machine: 3 GiB for the guest, and what the host needs to describe them. */
@@ -88,7 +92,7 @@ export class KvmAccel implements AccelVm {
     this.vm.setIdentityMapAddr(0xfeffc000);
     this.vm.setTssAddr(0xfeffd000);
     this.vm.createIrqchip();
-    this.vm.createPit2();
+    if (options.pit ?? true) this.vm.createPit2();
     const bytes = Math.ceil(options.userMemory / 65536) * 65536;
     this.#ram = this.task.mm.mmap(bytes);
     this.#process = new ProcessMemory(host, this.task.mm, this.#ram, bytes);

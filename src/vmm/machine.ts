@@ -18,6 +18,7 @@ import type { NamedImage } from "./load/image.ts";
 import { checkFirmware, loadKernel } from "./load/kernel.ts";
 import { I440fx } from "./pci/i440fx.ts";
 import { configAddressPort, PciBus } from "./pci/pcibus.ts";
+import { PciTestdev } from "./pci/pci-testdev.ts";
 import { Piix3 } from "./pci/piix3.ts";
 import { Piix4Pm } from "./pci/piix4pm.ts";
 import { readSnapshot, writeSnapshot } from "./snapshot.ts";
@@ -44,6 +45,9 @@ export interface MachineOptions {
   debugExit?: { readonly base: number; readonly size: number } | undefined;
   /** The device that kvm-unit-tests are written for. */
   pcTestdev?: boolean | undefined;
+  pciTestdev?: boolean | undefined;
+  /** False leaves the HPET out. */
+  hpet?: boolean | undefined;
   /** Time of day at t = 0, in seconds since 1970-01-01 UTC. An input of the run: hash tests fix it. */
   rtcBase?: number;
   onSerial?: (bytes: Uint8Array) => void;
@@ -52,6 +56,9 @@ export interface MachineOptions {
 
 /** 2026-01-01 00:00:00 UTC. */
 const defaultRtcBase = 1_767_225_600;
+
+/** Where pci-testdev is plugged. */
+const testSlot = 3;
 
 /** The most input that waits for the serial port. */
 const maxTyped = 1 << 20;
@@ -151,7 +158,6 @@ export class Machine implements Persist {
     const resetPorts = new ResetPorts({ requestReset });
     const dma = new Dma8237();
     this.rtc = new Mc146818({ clock, irq: irq(8), baseSeconds: options.rtcBase ?? defaultRtcBase });
-    const hpet = this.#makeHpet();
 
     this.pci.plug(0, 0, host);
     this.pci.plug(1, 0, this.piix3);
@@ -168,7 +174,6 @@ export class Machine implements Persist {
       resetPorts,
       dma,
       this.rtc,
-      hpet,
     );
 
     const { ports, mmio } = this.bus;
@@ -196,8 +201,17 @@ export class Machine implements Persist {
     ports.map(0x70, 2, this.rtc);
     for (const [base, size] of VgaText.ports) ports.map(base, size, this.vga);
     mmio.map(vgaWindow.base, vgaWindow.size, this.vga);
-    mmio.map(hpetBase, 0x400, hpet, { width: 8 });
+    if (this.#hasHpet) {
+      const hpet = this.#makeHpet();
+      this.#devices.push(hpet);
+      mmio.map(hpetBase, 0x400, hpet, { width: 8 });
+    }
     if (options.pcTestdev) this.#plugTestDevice(irq);
+    if (options.pciTestdev) {
+      const device = new PciTestdev(this.bus);
+      this.pci.plug(testSlot, 0, device);
+      this.#devices.push(device);
+    }
     accel.attach(this.bus);
     this.#fillFwCfg();
     this.reset();
@@ -350,8 +364,12 @@ export class Machine implements Persist {
     this.#devices.push(device);
   }
 
+  get #hasHpet(): boolean {
+    return this.#options.hpet ?? true;
+  }
+
   #acpi() {
-    return makeAcpi({ ramSize: this.#options.ramSize, cpus: this.#options.cpus ?? 1 });
+    return makeAcpi({ ramSize: this.#options.ramSize, cpus: this.#options.cpus ?? 1, hpet: this.#hasHpet });
   }
 
   #fillFwCfg(): void {
@@ -385,6 +403,10 @@ export class Machine implements Persist {
     this.pm.configWrite(0x40, 4, pmBase | 1);
     this.pm.configWrite(0x80, 1, 1);
     this.pm.configWrite(0x3c, 1, 9);
+    const test = this.pci.at(testSlot, 0);
+    test?.configWrite(0x10, 4, 0xfebf0000);
+    test?.configWrite(0x14, 4, 0xc000);
+    test?.configWrite(4, 2, 3);
     // Keyboard interrupt on, mouse off until its driver comes, translation to set 1.
     this.i8042.portWrite(0x64, 1, 0x60);
     this.i8042.portWrite(0x60, 1, 0x65);

@@ -1,6 +1,9 @@
 import { type CpuModel, parseCpu as parseModel } from "../isa/index.ts";
 import { defaultParams, KvmError, type ModuleParams, parseParams } from "../kvm/uapi.ts";
 import { parseMemory } from "./memorysize.ts";
+import { type DeviceSettings, parseDevice, parseGlobal, parseOvercommit } from "./options-device.ts";
+import { accelText, cpuText, deviceText, helpText, machineText, versionText } from "./options-help.ts";
+import { type MachineSettings, parseAccel, parseMachine } from "./options-machine.ts";
 import { nonEmpty, oneOf, oneLine, OptionError, quote, split } from "./optionerror.ts";
 
 /** A module of -initrd under multiboot: the file and the words after it. */
@@ -9,13 +12,8 @@ export interface ModuleFile {
   readonly commandLine: string;
 }
 
-export interface PortRange {
-  readonly base: number;
-  readonly size: number;
-}
-
 /** The command line, understood. */
-export interface VitrineOptions {
+export interface VitrineOptions extends MachineSettings, DeviceSettings {
   /** Bytes. */
   memory: number;
   smp: number;
@@ -26,17 +24,13 @@ export interface VitrineOptions {
   serial: "stdio" | "none";
   nographic: boolean;
   noReboot: boolean;
-  accel: "kvm" | "tcg";
-  /** Hot guest code is translated (-accel kvm|tcg,jit=on). */
-  jit: boolean;
+  /** Port E9h. */
+  debugcon: "stdio" | "none";
   /** The processor the guest sees. */
   cpu: CpuModel;
+  cpuArgument: string;
   bootMenu: boolean;
   rtcBase: "utc" | "localtime" | string;
-  /** Where isa-debug-exit answers. */
-  debugExit: PortRange;
-  /** -device pc-testdev: what kvm-unit-tests are written for. */
-  pcTestdev: boolean;
   /** -d unimp: log opcodes that the processor does not know to standard error. */
   logUnimplemented: boolean;
   host: "intel" | "amd";
@@ -49,7 +43,8 @@ export interface VitrineOptions {
   stats: string | undefined;
   stateHash: boolean;
   clock: "plain" | "cost";
-  help: boolean;
+  /** What is to be printed instead of a run: -help, -version, -device help. */
+  show: string | undefined;
 }
 
 export function defaultOptions(): VitrineOptions {
@@ -65,11 +60,17 @@ export function defaultOptions(): VitrineOptions {
     noReboot: false,
     accel: "kvm",
     jit: false,
+    kernelIrqchip: "on",
+    pit: true,
+    hpet: true,
+    debugcon: "none",
     cpu: parseModel("qemu64"),
+    cpuArgument: "qemu64",
     bootMenu: false,
     rtcBase: "utc",
     debugExit: { base: 0xf4, size: 4 },
     pcTestdev: false,
+    pciTestdev: false,
     host: "intel",
     modprobe: new Map(),
     params: defaultParams,
@@ -79,7 +80,7 @@ export function defaultOptions(): VitrineOptions {
     stateHash: false,
     clock: "plain",
     logUnimplemented: false,
-    help: false,
+    show: undefined,
   };
 }
 
@@ -97,15 +98,37 @@ const flags: { readonly [name: string]: (o: VitrineOptions) => void } = {
     o.stateHash = true;
   },
   help: (o) => {
-    o.help = true;
+    o.show = helpText;
   },
   h: (o) => {
-    o.help = true;
+    o.show = helpText;
+  },
+  version: (o) => {
+    o.show = versionText;
   },
   "enable-kvm": (o) => {
     o.accel = "kvm";
   },
+  "no-kvm": (o) => {
+    o.accel = "tcg";
+  },
+  "no-kvm-irqchip": (o) => {
+    o.kernelIrqchip = "off";
+  },
+  "no-hpet": (o) => {
+    o.hpet = false;
+  },
   nodefaults: () => {},
+  "no-user-config": () => {},
+};
+
+/** Options that list what they know when they are asked "help" or "?". */
+const lists: Readonly<Record<string, string>> = {
+  device: deviceText,
+  machine: machineText,
+  M: machineText,
+  accel: accelText,
+  cpu: cpuText,
 };
 
 const valued: { readonly [name: string]: Apply } = {
@@ -130,6 +153,12 @@ const valued: { readonly [name: string]: Apply } = {
   serial: (o, v) => {
     o.serial = oneOf("-serial", v.replace(/^mon:/, ""), ["stdio", "none"]);
   },
+  debugcon: (o, v) => {
+    o.debugcon = oneOf("-debugcon", v, ["stdio", "none"]);
+  },
+  vnc: (_o, v) => {
+    oneOf("-vnc", v, ["none"]);
+  },
   display: (_o, v) => {
     oneOf("-display", v, ["none"]);
   },
@@ -152,15 +181,16 @@ const valued: { readonly [name: string]: Apply } = {
     parseMachine(o, v);
   },
   accel: (o, v) => {
-    const [name = "", ...properties] = v.split(",");
-    o.accel = oneOf("-accel", name, ["kvm", "tcg"]);
-    for (const property of properties) {
-      const [key, value] = split(property);
-      if (key === "jit") o.jit = oneOf("-accel jit", value ?? "", ["on", "off"]) === "on";
-    }
+    parseAccel(o, v);
   },
   cpu: (o, v) => {
-    o.cpu = parseCpu(v);
+    o.cpuArgument = v;
+  },
+  global: (_o, v) => {
+    parseGlobal(v);
+  },
+  overcommit: (_o, v) => {
+    parseOvercommit(v);
   },
   boot: (o, v) => {
     parseBoot(o, v);
@@ -215,7 +245,8 @@ export function parseOptions(args: readonly string[]): VitrineOptions {
     } else if (apply) {
       const value = args[++i];
       if (value === undefined) throw new OptionError(arg, "has no value", `write ${arg} VALUE`);
-      apply(options, value);
+      if ((value === "?" || value === "help") && Object.hasOwn(lists, name)) options.show = lists[name];
+      else apply(options, value);
     } else {
       throw new OptionError(oneLine(arg), "unknown option", `did you mean -${nearest(name)}?`);
     }
@@ -233,10 +264,13 @@ export function parseModules(initrd: string): ModuleFile[] {
 }
 
 function checkTogether(o: VitrineOptions): VitrineOptions {
-  if (o.help) return o;
+  if (o.show !== undefined) return o;
+  o.cpu = parseCpu(o);
   if (o.initrd !== undefined && o.kernel === undefined) {
     throw new OptionError("-initrd", "has no kernel to go with", "add -kernel FILE");
   }
+  if (o.kernelIrqchip !== "on" && o.accel === "tcg")
+    throw new OptionError("-machine kernel-irqchip", quote(o.kernelIrqchip), "without KVM there is no kernel for the chips: leave it out");
   if (o.append !== "" && o.kernel === undefined) {
     throw new OptionError("-append", "has no kernel to go with", "add -kernel FILE");
   }
@@ -261,23 +295,12 @@ function parseCpus(v: string): number {
   return count;
 }
 
-function parseMachine(o: VitrineOptions, v: string): void {
-  for (const part of v.split(",")) {
-    const [key = "", value] = split(part);
-    if (value === undefined || key === "type") {
-      if (!/^(pc|pc-i440fx(-[\d.]+)?)$/.test(value ?? key))
-        throw new OptionError("-machine", quote(part), "the machine is pc");
-    } else if (key === "accel") {
-      o.accel = oneOf("-machine accel", value.split(":")[0] ?? "", ["kvm", "tcg"]);
-    } else {
-      throw new OptionError("-machine", quote(part), "known are pc and accel=kvm|tcg");
-    }
-  }
-}
-
-function parseCpu(v: string): CpuModel {
+/** `max` is the host's silicon; on the bare machine a feature of one vendor alone chooses. */
+function parseCpu({ cpuArgument: v, host, accel }: VitrineOptions): CpuModel {
+  const asks = (feature: string): boolean => v.split(",").includes(`+${feature}`);
+  const vendor = accel === "kvm" ? host : asks("svm") ? "amd" : asks("vmx") ? "intel" : host;
   try {
-    return parseModel(v);
+    return parseModel(v, vendor);
   } catch (error) {
     const [what = "", cure = ""] = (error instanceof Error ? error.message : String(error)).replace(/^-cpu: /, "").split("; ");
     throw new OptionError("-cpu", quote(what), cure);
@@ -302,25 +325,6 @@ function parseRtc(v: string): string {
     throw new OptionError("-rtc", quote(v), "write base=utc, base=localtime or base=2026-01-31T12:00:00");
   }
   return value;
-}
-
-function parseDevice(o: VitrineOptions, v: string): void {
-  const [name, ...parts] = v.split(",");
-  if (name === "pc-testdev" && parts.length === 0) o.pcTestdev = true;
-  else if (name === "isa-debug-exit") o.debugExit = parseDebugExit(parts);
-  else throw new OptionError("-device", quote(v), "known are isa-debug-exit and pc-testdev");
-}
-
-/** QEMU's defaults differ from where kvm-unit-tests expect it: they give both properties. */
-function parseDebugExit(parts: readonly string[]): PortRange {
-  const range = { base: 0x501, size: 2 };
-  for (const part of parts) {
-    const [key, value = ""] = split(part), n = /^(0x[\da-f]+|\d+)$/i.test(value) ? Number(value) : -1;
-    if (key === "iobase" && n >= 0 && n <= 0xfffc) range.base = n;
-    else if (key === "iosize" && (n === 1 || n === 2 || n === 4)) range.size = n;
-    else throw new OptionError("-device isa-debug-exit", quote(part), "write iobase=0xf4,iosize=4");
-  }
-  return range;
 }
 
 /** What the parameters of KVM's modules come to; OptionError for one that will not do. */

@@ -16,4 +16,5 @@ F2 0F 38 F0 /r       CRC32              Gy,Eb         xr    sse4_2
 F2 0F 38 F1 /r       CRC32              Gy,Ev         xr    sse4_2
 0F C7 /6 mod=3       RDRAND             Rv            w     rdrand w:c 0:oszap exit:RDRAND end
 0F C7 /7 mod=3       RDSEED             Rv            w     rdseed w:c 0:oszap exit:RDSEED end
+F3 0F C7 /7 mod=3    RDPID              Ry            w     rdpid
 `;

@@ -10,6 +10,7 @@ export const sciInterrupt = 9;
 export interface AcpiConfig {
   readonly ramSize: number;
   readonly cpus: number;
+  readonly hpet?: boolean;
 }
 
 export interface AcpiTables {
@@ -112,7 +113,7 @@ export function makeAcpi(config: AcpiConfig): AcpiTables {
   const dsdtAt = add(table("DSDT", 1, dsdtBody(config.ramSize)));
   // Checksums come last, when every pointer inside the table has its value.
   const fadtAt = add(fadt());
-  const listed = [fadtAt, add(madt(config.cpus)), add(hpet())];
+  const listed = [fadtAt, add(madt(config.cpus)), ...(config.hpet === false ? [] : [add(hpet())])];
   const rsdtAt = add(table("RSDT", 1, new Uint8Array(4 * listed.length)));
   const tables = new Uint8Array(length);
   let at = 0;

@@ -6,7 +6,7 @@ import type { PciFunction } from "./function.ts";
 /*
  * Configuration mechanism #1 (PCI Local Bus Specification 3.0, 3.2.2.3.2). CF8h takes dwords only:
  *    31      30-24     23-16    15-11     10-8       7-2       1-0
- *   enable | reserved | bus  | device | function | register |  0
+ *   enable | reserved | bus  | device | function | register |  as QEMU: added to the data port's
  */
 export const configAddressPort = 0xcf8;
 export const configDataPort = 0xcfc;
@@ -34,7 +34,7 @@ export class PciBus implements PortDevice, Device {
 
   portWrite(port: number, size: PortSize, value: number): void {
     if (port >= configDataPort) this.#selected()?.configWrite(this.#register(port), size, value);
-    else if (size === 4) this.#r.address = (value & 0x80fffffc) >>> 0;
+    else if (size === 4) this.#r.address = (value & 0x80ffffff) >>> 0;
   }
 
   reset(): void {
@@ -50,7 +50,7 @@ export class PciBus implements PortDevice, Device {
   }
 
   #register(port: number): number {
-    return (this.#r.address & 0xfc) | (port & 3);
+    return (this.#r.address & 0xff) | (port & 3);
   }
 
   #selected(): PciFunction | undefined {

@@ -1,0 +1,71 @@
+import { oneOf, OptionError, quote, split } from "./optionerror.ts";
+
+/** What -machine, -accel and the options that stand for one of their properties decide. */
+export interface MachineSettings {
+  accel: "kvm" | "tcg";
+  /** Hot guest code is translated (-accel kvm|tcg,jit=on). */
+  jit: boolean;
+  /** Where the interrupt chips live under KVM: in the kernel, in user space, or the local APIC alone in the kernel. */
+  kernelIrqchip: "on" | "off" | "split";
+  pit: boolean;
+  hpet: boolean;
+}
+
+const onOff = (option: string, value: string): boolean => oneOf(option, value, ["on", "off"]) === "on";
+
+/** Properties of machine pc that other values than ours would give a device we do not have. */
+const FIXED: Readonly<Record<string, readonly string[]>> = {
+  vmport: ["off", "auto"],
+  smm: ["off", "auto"],
+  usb: ["off"],
+  graphics: ["on", "off"],
+  "dump-guest-core": ["on", "off"],
+  "mem-merge": ["on", "off"],
+};
+
+/** -machine [type=]pc[,property=value...] */
+export function parseMachine(o: MachineSettings, v: string): void {
+  for (const part of v.split(",")) {
+    const [key = "", value] = split(part);
+    if (value === undefined || key === "type") {
+      if (!/^(pc|pc-i440fx(-[\d.]+)?)$/.test(value ?? key))
+        throw new OptionError("-machine", quote(part), "the machine is pc");
+    } else setProperty(o, key, value, part);
+  }
+}
+
+function setProperty(o: MachineSettings, key: string, value: string, part: string): void {
+  const option = `-machine ${key}`;
+  const settings: Readonly<Record<string, () => void>> = {
+    accel: () => {
+      o.accel = oneOf(option, value.split(":")[0] ?? "", ["kvm", "tcg"]);
+    },
+    "kernel-irqchip": () => {
+      o.kernelIrqchip = oneOf(option, value, ["on", "off", "split"]);
+    },
+    pit: () => {
+      o.pit = onOff(option, value);
+    },
+    hpet: () => {
+      o.hpet = onOff(option, value);
+    },
+  };
+  const fixed = Object.hasOwn(FIXED, key) ? FIXED[key] : undefined;
+  if (fixed) oneOf(option, value, fixed);
+  else if (Object.hasOwn(settings, key)) settings[key]?.();
+  else {
+    const known = [...Object.keys(settings), ...Object.keys(FIXED)].join(", ");
+    throw new OptionError("-machine", quote(part), `known are ${known}`);
+  }
+}
+
+/** -accel kvm|tcg[,property=value...] */
+export function parseAccel(o: MachineSettings, v: string): void {
+  const [name = "", ...properties] = v.split(",");
+  o.accel = oneOf("-accel", name, ["kvm", "tcg"]);
+  for (const property of properties) {
+    const [key = "", value = ""] = split(property);
+    if (key === "jit") o.jit = onOff("-accel jit", value);
+    else if (key === "kernel-irqchip" && o.accel === "kvm") setProperty(o, key, value, property);
+  }
+}

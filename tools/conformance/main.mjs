@@ -1,0 +1,60 @@
+// kvm-unit-tests, every row of unittests.cfg, with `vitrine` in the place of QEMU:
+//   node tools/conformance/main.mjs --tests BUILD [--tests32 BUILD] [--columns bare,intel,amd] [--rows a,b] [--scale 4] [--jobs 1] [--logs FOLDER] [--write]
+// BUILD is a folder in which ./configure and make of kvm-unit-tests have run. --write renews docs/conformance.{json,md} in the rows and columns that ran.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { buildCore } from "../build-core.mjs";
+import { buildNode } from "../build-node.mjs";
+import { at } from "../lib/fingerprint.mjs";
+import { runTool, ToolError } from "../lib/say.mjs";
+import { parseRows } from "./rows.mjs";
+import { columns, runRow } from "./run.mjs";
+import { document } from "./table.mjs";
+
+const RESULTS = at("tools/conformance/results.json");
+
+async function main() {
+  const { values } = parseArgs({ options: {
+    tests: { type: "string" }, tests32: { type: "string" }, columns: { type: "string", default: "bare,intel,amd" }, rows: { type: "string" },
+    scale: { type: "string", default: "4" }, jobs: { type: "string", default: "1" }, logs: { type: "string" }, write: { type: "boolean", default: false },
+  } });
+  if (!values.tests && !values.write) throw new ToolError("conformance: say where kvm-unit-tests is built: --tests FOLDER");
+  await buildCore();
+  await buildNode();
+  const builds = [["x86_64", values.tests], ["i386", values.tests32]].filter(([, folder]) => folder);
+  const jobs = builds.flatMap(([arch, tests]) => jobsOf(arch, tests, values));
+  const results = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, "utf8")) : {};
+  await Promise.all(Array.from({ length: Number(values.jobs) }, async () => {
+    for (let job = jobs.shift(); job; job = jobs.shift()) {
+      const { row, arch, tests, name } = job, done = await runRow(row, columns[name], { tests, arch, scale: Number(values.scale) });
+      console.log(`${arch} ${name} ${row.name}: ${done.result} ${done.detail} (${done.seconds} s)`);
+      if (values.logs) writeLog(values.logs, `${arch}-${name}-${row.name}`, done.output);
+      results[arch] ??= {};
+      results[arch][row.name] ??= {};
+      results[arch][row.name][name] = { result: done.result, detail: done.detail.slice(0, 120) };
+    }
+  }));
+  if (!values.write) return;
+  writeFileSync(RESULTS, `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(at("docs/conformance.md"), document(results));
+}
+
+function jobsOf(arch, tests, values) {
+  const config = join(tests, "x86/unittests.cfg"), wanted = values.rows?.split(",");
+  if (!existsSync(config)) throw new ToolError(`conformance: ${config} is missing; give the folder of a build of kvm-unit-tests`);
+  const rows = parseRows(readFileSync(config, "utf8")).filter((row) => !wanted || wanted.includes(row.name));
+  // The 32-bit build is there for what only it has; the other rows that both have are the same machine in another mode.
+  return rows.filter((row) => arch === "x86_64" || row.arch !== "x86_64")
+    .flatMap((row) => values.columns.split(",").map((name) => {
+      if (!Object.hasOwn(columns, name)) throw new ToolError(`conformance: no column ${name}; known are ${Object.keys(columns).join(", ")}`);
+      return { row, arch, tests, name };
+    }));
+}
+
+function writeLog(folder, name, output) {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${name}.log`), output);
+}
+
+await runTool(main);

@@ -1,0 +1,50 @@
+// docs/conformance.md from the results of runs and the list of causes.
+import { causes } from "./causes.mjs";
+import { columns } from "./run.mjs";
+
+const BAD = new Set(["fail", "abort", "timeout", "refused"]);
+
+/** The cause of a result that is not a pass, by row and column; "" when none is written down. */
+export function causeOf(arch, row, column) {
+  for (const [rows, where, text] of causes) {
+    const match = rows.split(" ").some((name) => (name.endsWith("*") ? row.startsWith(name.slice(0, -1)) : name === row));
+    if (match && (where === "" || where.split(" ").includes(column) || where.split(" ").includes(arch))) return text;
+  }
+  return "";
+}
+
+const shown = (cell) => (!cell ? "" : BAD.has(cell.result) ? `**${cell.result}**` : cell.result);
+
+/** @param {Record<string, Record<string, Record<string, { result: string, detail: string }>>>} results by build, row and column */
+export function document(results) {
+  const parts = [
+    "# kvm-unit-tests\n",
+    "Every row of unittests.cfg, run by the tests' own `x86/run` with `vitrine` in the place of QEMU. Written by\n`node tools/conformance/main.mjs --tests BUILD --tests32 BUILD --write`; the causes are in `tools/conformance/causes.mjs`.\n",
+    "*pass*, *skip*: the tests' own verdict. *not run*: the row is for another build or asks for a kernel parameter of the\nhost. *refused*: the command line asks for what we do not have. Rows that ask for `-m 4g` get 2560 MiB.\n",
+  ];
+  for (const [arch, rows] of Object.entries(results)) parts.push(section(arch, rows));
+  return `${parts.join("\n")}`;
+}
+
+function section(arch, rows) {
+  const names = Object.keys(columns).filter((name) => Object.values(rows).some((cells) => cells[name]));
+  const lines = [`## ${arch}\n`, `| row | ${names.map((name) => columns[name].title).join(" | ")} | |`, `|---|${names.map(() => "---|").join("")}---|`];
+  const totals = names.map((name) => Object.values(rows).filter((cells) => cells[name]?.result === "pass").length);
+  for (const [row, cells] of Object.entries(rows)) lines.push(`| ${row} | ${names.map((name) => shown(cells[name])).join(" | ")} | ${note(arch, row, cells, names)} |`);
+  lines.push(`| **passes** | ${totals.join(" | ")} | |\n`);
+  return lines.join("\n");
+}
+
+function note(arch, row, cells, names) {
+  const texts = new Set();
+  for (const name of names) {
+    const cell = cells[name];
+    if (!cell || cell.result === "pass") continue;
+    const cause = causeOf(arch, row, name);
+    if (cause !== "") texts.add(cause);
+    else if (BAD.has(cell.result)) texts.add(`not looked into: ${clean(cell.detail)}`);
+    else if (cell.detail !== "") texts.add(clean(cell.detail));
+  }
+  return [...texts].join("; ");
+}
+const clean = (text) => text.replaceAll("|", "/").replaceAll(/[^\x20-\x7e]/g, "");
