@@ -40,6 +40,7 @@ const rows: readonly Row[] = [
   [116, EXECUTION, [0x201a], "The EPT memory type is neither uncacheable nor write-back."],
   [117, EXECUTION, [0x201a], "The EPT page-walk length is not 4."],
   [118, EXECUTION, [0x201a], "Reserved bits of the EPT pointer are set."],
+  [119, EXECUTION, [0x401e, 0x200e], "Page-modification logging is on without EPT, or the PML address is not page-aligned or exceeds the physical-address width."],
   [120, EXECUTION, [0x401e], "Unrestricted guest is on without EPT."],
   [130, EXIT, [0x400c], "A VM-exit control has a value that IA32_VMX_(TRUE_)EXIT_CTLS does not allow."],
   [131, EXIT, [0x400c, 0x4000], "The preemption timer is to be saved but not activated."],

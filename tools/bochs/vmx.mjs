@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { at } from "../lib/fingerprint.mjs";
 
-const MODEL = process.argv[2] ?? "broadwell_ult";
+const MODEL = process.argv[2] ?? "corei7_skylake_x";
 const SECTOR = 512;
 const GEOMETRY = { cylinders: 20, heads: 16, spt: 63 };
 const SECONDS = Number(process.env.SECONDS ?? 15);

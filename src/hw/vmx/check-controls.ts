@@ -41,6 +41,7 @@ export function checkExecutionControls(): u32 {
     if (((eptp >> 3) & 7) != 3) return 117;
     if ((eptp & 0xf80) || eptp >> physBits) return 118;
   }
+  if ((proc2 & S.S_PML) && !((proc2 & S.S_EPT) && pointer(F.PML_ADDRESS))) return 119;
   if ((proc2 & S.S_UNRESTRICTED) && !(proc2 & S.S_EPT)) return 120;
   return 0;
 }

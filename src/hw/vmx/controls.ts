@@ -151,13 +151,13 @@ function exceptionExit(rec: usize, vector: u32, code: i32): usize {
   if (eventLength) setLength(eventLength);
   return vmExit(0, vector == 14 ? faultAddress : vector == 1 ? debugPayload & 0x600f : 0, rec);
 }
-/** What the second stage has recorded: EPT violation or misconfiguration, APIC access. */
+/** What the second stage has recorded: EPT violation or misconfiguration, full modification log, APIC access. */
 function memoryExit(rec: usize): usize {
   const reason = load<u32>(S.PENDING_REASON);
   let q = load<u64>(S.PENDING_QUALIFICATION);
   if (reason != 44) {
-    setPhysical(load<u64>(S.PENDING_GPA));
-    if (reason == 48 && unblocking(rec)) q |= 0x1000;
+    if (reason != 62) setPhysical(load<u64>(S.PENDING_GPA));
+    if (reason != 49 && unblocking(rec)) q |= 0x1000;
     if (q & 0x80) setLinear(load<u64>(S.PENDING_LINEAR));
   } else setLinear(load<u64>(S.PENDING_LINEAR));
   return vmExit(reason, q, rec);

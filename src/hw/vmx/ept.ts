@@ -7,10 +7,12 @@ import { physBits } from "../mmu/walk";
 import { P_S2NR, P_S2W, P_S2X, flushAll } from "../mmu/tlb";
 import { setStage2Result } from "../mmu/stage2";
 import { secondStageFault } from "../cpu/intercept";
+import * as F from "./fields";
 import { apicAccess } from "./apic";
 import { findMapping, forgetMappings, keepMapping, mappedPage, mappedRights } from "./ept-cache";
 import {
-  EPTP, PENDING_REASON, PENDING_QUALIFICATION, PENDING_GPA, PENDING_LINEAR, SPACE_TABLE, SPACES, NEXT_SPACE,
+  EPTP, PENDING_REASON, PENDING_QUALIFICATION, PENDING_GPA, PENDING_LINEAR, PROC2, S_PML, SPACE_TABLE, SPACES, NEXT_SPACE,
+  r16, r64, w16,
 } from "./state";
 
 const ADDRESS: u64 = 0x000ffffffffff000;
@@ -89,17 +91,30 @@ export function translateGuestPhysical(gpa: u64, access: u32, final: u32, la: u6
     return record(48, accessBits(wanted, final != 0, la) | (perms << 3), gpa, la);
   }
   if (ad) {
+    const logs = (load<u32>(PROC2) & S_PML) != 0;
     for (let i = 0; i < depth; i++) {
       const e = load<u64>(AT + (i << 4), 8);
       const bits: u64 = i == depth - 1 && wanted & 2 ? 0x300 : 0x100;
-      if ((e & bits) != bits) physWrite64(load<u64>(AT + (i << 4)), e | bits);
+      if ((e & bits) == bits) continue;
+      // The log must have room before any flag is set; nothing has been set when it has none.
+      if (logs && r16(F.PML_INDEX) > 511) return record(62, 0, gpa, la);
+      physWrite64(load<u64>(AT + (i << 4)), e | bits);
     }
-    if (wanted & 2) dirty = true;
+    if (wanted & 2) {
+      if (logs && !dirty) logPage(gpa);
+      dirty = true;
+    }
   } else dirty = true;
   keepMapping(gpa, eptp, pa, perms, dirty, <u32>depth);
   // Cached translations are of 4 KiB whatever the EPT page: INVLPG needs to drop one, INVEPT drops them all.
   setStage2Result(allowedNow(perms, dirty), false);
   return apicAccess(pa, gpa, access, final != 0, la);
+}
+/** A dirty flag has gone from 0 to 1 ("Page-Modification Logging"): the page's address goes into the log, which fills downwards. */
+function logPage(gpa: u64): void {
+  const index = r16(F.PML_INDEX);
+  physWrite64(r64(F.PML_ADDRESS) + (<u64>index << 3), gpa & ~0xfff);
+  w16(F.PML_INDEX, index - 1);
 }
 /** What translating a guest-physical address would give, without exits, accessed bits or counters; ~0 when it faults.
  *  For the processor's own use of guest memory outside an instruction. */

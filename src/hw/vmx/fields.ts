@@ -9,6 +9,7 @@
 export const VPID: u32 = 0x0000;
 export const GUEST_ES_SELECTOR: u32 = 0x0800; // ES CS SS DS FS GS LDTR TR, two apart
 export const GUEST_CS_SELECTOR: u32 = 0x0802;
+export const PML_INDEX: u32 = 0x0812;
 export const HOST_ES_SELECTOR: u32 = 0x0c00; // ES CS SS DS FS GS TR
 export const HOST_TR_SELECTOR: u32 = 0x0c0c;
 
@@ -18,6 +19,7 @@ export const MSR_BITMAP: u32 = 0x2004;
 export const EXIT_MSR_STORE: u32 = 0x2006;
 export const EXIT_MSR_LOAD: u32 = 0x2008;
 export const ENTRY_MSR_LOAD: u32 = 0x200a;
+export const PML_ADDRESS: u32 = 0x200e;
 export const TSC_OFFSET_FIELD: u32 = 0x2010;
 export const VIRTUAL_APIC: u32 = 0x2012;
 export const APIC_ACCESS: u32 = 0x2014;
@@ -108,7 +110,7 @@ export const HOST_RIP: u32 = 0x6c16;
 function lastIndex(group: u32): i32 {
   switch (group) {
     case 0: return 0; // VPID
-    case 2: return 7;
+    case 2: return 9;
     case 3: return 6;
     case 4: return 13;
     case 5: return 0;
@@ -132,7 +134,7 @@ export function fieldExists(field: u64): bool {
   if ((f & 1) && width != 1) return false;
   if (index > lastIndex(group)) return false;
   switch (f & ~1) {
-    case 0x200c: case 0x200e: case 0x2016: case 0x2018: case 0x2808: case 0x482c: // executive pointer, PML, posted interrupts, functions, perf
+    case 0x0810: case 0x200c: case 0x2016: case 0x2018: case 0x2808: case 0x482c: // interrupt status, executive pointer, posted interrupts, functions, perf
       return false;
     default: return true;
   }

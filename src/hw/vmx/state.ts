@@ -76,6 +76,7 @@ export const S_UNRESTRICTED: u32 = 1 << 7;
 export const S_RDRAND: u32 = 1 << 11;
 export const S_INVPCID: u32 = 1 << 12;
 export const S_RDSEED: u32 = 1 << 16;
+export const S_PML: u32 = 1 << 17;
 // VM-exit controls.
 export const X_SAVE_DEBUG: u32 = 1 << 2;
 export const X_HOST64: u32 = 1 << 9;
