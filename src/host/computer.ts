@@ -79,9 +79,9 @@ export class HostComputer {
     return new HostComputer(core, options);
   }
 
-  /** Physical memory that a computer needs to give a process this much: its page tables and the second stage besides. */
-  static memoryFor(userMemory: number): number {
-    return userMemory + Math.ceil(userMemory / 128 / 65536) * 65536 + 0x600000;
+  /** Physical memory that a computer needs to give a process this much: its page tables and the second stage besides, or shadow tables. */
+  static memoryFor(userMemory: number, shadow = false): number {
+    return userMemory + Math.ceil(userMemory / (shadow ? 32 : 128) / 65536) * 65536 + 0x600000;
   }
 
   /** A processor in software, of the model and with the instructions of the real one: its memory is what `environment` says. */

@@ -36,6 +36,10 @@ export interface ExitHandlers {
   taskSwitch(): Handled;
   /** Second-stage fault at a guest-physical address. */
   pageFault(fault: SecondStageFault): Handled;
+  /** With shadow paging: a page fault at a linear address (low word, high word), `code` the processor's error code. */
+  shadowFault(low: number, high: number, code: number): Handled;
+  /** The instruction that exited, and counts already, is completed in software. */
+  emulate(): Handled;
   /** The instruction exited and faults after all: it has not retired. */
   faultInstead(vector: number, code: number): void;
   /** Count the exit's instruction out again: it is about to be executed once more. */

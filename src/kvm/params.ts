@@ -10,10 +10,17 @@ export interface ModuleParams {
   readonly ignoreMsrs: boolean;
   /** A VM entry that is refused tells the guest state that was refused. */
   readonly dumpInvalidVmcs: boolean;
+  /** A second stage of translation, EPT or nested paging; without it the guest's tables are shadowed. */
+  readonly tdp: boolean;
+  /** How they are shadowed then. */
+  readonly mmu: MmuKind;
 }
+/** Shadow tables as a TLB that is filled in software. */
+export type MmuKind = "vtlb";
+const KINDS: readonly string[] = ["vtlb"] satisfies MmuKind[];
 
 /** A boolean parameter: what it sets, or why only one value will do. */
-type Parameter = { readonly sets: keyof ModuleParams } | { readonly fixed: boolean; readonly why: string };
+type Parameter = { readonly sets: Exclude<keyof ModuleParams, "mmu"> } | { readonly mmu: true } | { readonly fixed: boolean; readonly why: string };
 const fixed = (value: boolean, why: string): Parameter => ({ fixed: value, why });
 /** Both values mean the same here, as they do in the kernel with the parameters that are fixed. */
 const EITHER = { either: true } as const;
@@ -22,6 +29,7 @@ const EITHER = { either: true } as const;
 const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeof EITHER>>>> = {
   kvm: {
     ignore_msrs: { sets: "ignoreMsrs" },
+    mmu: { mmu: true },
     tdp_mmu: fixed(true, "the second stage is mapped by the TDP MMU alone"),
     mmio_caching: fixed(false, "device pages are looked up at each access"),
     force_emulation_prefix: fixed(false, "#UD is not intercepted"),
@@ -33,7 +41,7 @@ const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeo
     dump_invalid_vmcs: { sets: "dumpInvalidVmcs" },
     // With an unrestricted guest there is no guest state that only the emulator could run.
     emulate_invalid_guest_state: EITHER,
-    ept: fixed(true, "shadow paging is not there yet"),
+    ept: { sets: "tdp" },
     unrestricted_guest: fixed(true, "real mode in virtual-8086 mode is not there yet"),
     vnmi: fixed(true, "NMI windows need virtual NMIs"),
     preemption_timer: fixed(false, "timers of the guest end its slices"),
@@ -45,7 +53,7 @@ const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeo
     sgx: fixed(false, "the processor has no SGX"),
   },
   kvm_amd: {
-    npt: fixed(true, "shadow paging is not there yet"),
+    npt: { sets: "tdp" },
     vgif: fixed(false, "the global interrupt flag is not virtualized"),
     avic: fixed(false, "the processor has no AVIC"),
     vnmi: fixed(false, "the processor has no virtual NMIs"),
@@ -54,7 +62,14 @@ const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeo
   },
 };
 
-export const defaultParams: ModuleParams = { vpid: true, eptad: true, ignoreMsrs: false, dumpInvalidVmcs: false };
+export const defaultParams: ModuleParams = {
+  vpid: true,
+  eptad: true,
+  ignoreMsrs: false,
+  dumpInvalidVmcs: false,
+  tdp: true,
+  mmu: "vtlb",
+};
 
 /**
  * Parameters as `module.parameter` to value, as on the command line of modprobe. Throws KvmError for a module, parameter
@@ -70,6 +85,11 @@ export function parseParams(given: ReadonlyMap<string, string>, vendor: "intel" 
     const p = Object.hasOwn(known, parameter) ? known[parameter] : undefined;
     if (!p)
       throw refusal(name, `module ${module} has no such parameter`, `known are ${Object.keys(known).join(", ")}`);
+    if ("mmu" in p) {
+      if (!KINDS.includes(text)) throw refusal(`${name}=${text}`, "no such MMU", `give ${KINDS.join(" or ")}`);
+      params.mmu = text as MmuKind;
+      continue;
+    }
     const value = { "0": false, n: false, N: false, "1": true, y: true, Y: true }[text];
     if (value === undefined) throw refusal(`${name}=${text}`, "not a truth value", "give 0 or 1");
     if ("sets" in p) params[p.sets] = value;

@@ -1,5 +1,25 @@
 import { exitReasonName } from "../isa/index.ts";
 
+/** Shadow paging, with the names of kvm_stat where it has one. */
+export class MmuStats {
+  /** Faults that ended in an entry. */
+  faults = 0;
+  /** Faults that were the guest's own. */
+  guestFaults = 0;
+  /** Times at which everything, or everything of a root, was thrown away. */
+  flushes = 0;
+  /** mmu_shadow_zapped, mmu_pte_write, mmu_pde_zapped, mmu_flooded, mmu_recycled, mmu_cache_miss, mmu_unsync. */
+  zapped = 0;
+  pteWrites = 0;
+  pdeZapped = 0;
+  flooded = 0;
+  recycled = 0;
+  cacheMiss = 0;
+  unsync = 0;
+  /** Out-of-sync tables that have been read again. */
+  synced = 0;
+}
+
 /** Counters with kvm_stat's names, and exits by reason. */
 export class KvmStats {
   readonly reasons = new Uint32Array(128);
@@ -12,6 +32,7 @@ export class KvmStats {
   emulations = 0;
   pagesFixed = 0;
   mmioFaults = 0;
+  readonly mmu = new MmuStats();
 
   /** Called at every exit before it is handled: for whoever wants to stop there. */
   onExit: (() => void) | undefined;

@@ -4,6 +4,7 @@ import type { HostComputer, Task } from "../host/index.ts";
 import type { CpuidLeaf } from "../isa/index.ts";
 import { KvmError } from "./errno.ts";
 import type { UserMemoryRegion } from "./memslots.ts";
+import { VirtualTlb } from "./mmu/shadow/vtlb.ts";
 import type { ModuleParams } from "./params.ts";
 import { KvmStats } from "./stats.ts";
 import { Trace } from "./trace.ts";
@@ -31,6 +32,7 @@ export class KvmVm {
     this.clock = new VirtualClock(() => host.core.exports.clock() - (this.#vcpu?.inflight ?? 0));
     this.trace = new Trace(() => this.clock.now());
     this.space = new GuestSpace(host, task.mm, this.trace);
+    if (!params.tdp) this.space.shadow = new VirtualTlb({ host, space: this.space, trace: this.trace, stats: this.stats });
   }
 
   /** KVM_SET_USER_MEMORY_REGION */

@@ -114,7 +114,7 @@ export class KvmAccel implements AccelVm {
       );
     const host = await HostComputer.create({
       module: options.module,
-      memory: HostComputer.memoryFor(options.userMemory),
+      memory: HostComputer.memoryFor(options.userMemory, options.params?.tdp === false),
       cpu: options.cpu,
       ...(options.silicon === undefined ? {} : { silicon: options.silicon }),
       ...(options.seed === undefined ? {} : { seed: options.seed }),

@@ -110,8 +110,8 @@ test.each<[string[], string]>([
   [["-max-insns", "-1"], '-max-insns: "-1"; give a whole number from 1 up'],
   [["-modprobe", "ext4.x=1"], '-modprobe: "ext4.x=1"; write module.parameter=value, such as kvm_intel.ept=1'],
   [
-    ["-modprobe", "kvm_intel.ept=0"],
-    "-modprobe: kvm_intel.ept=0: shadow paging is not there yet; leave it out, or give kvm_intel.ept=1",
+    ["-modprobe", "kvm_intel.nested=1"],
+    "-modprobe: kvm_intel.nested=1: a guest has no VT-x yet; leave it out, or give kvm_intel.nested=0",
   ],
   [
     ["-modprobe", "kvm_intel.preemption_timer=1"],
@@ -120,7 +120,7 @@ test.each<[string[], string]>([
   [["-modprobe", "kvm_intel.eptt=1"], "-modprobe: kvm_intel.eptt: module kvm_intel has no such parameter; known are"],
   [["-modprobe", "kvm_amd.npt=1"], "-modprobe: kvm_amd.npt: no module kvm_amd on this host; known are kvm and"],
   [["-host", "amd", "-modprobe", "kvm_intel.vpid=1"], "-modprobe: kvm_intel.vpid: no module kvm_intel on this host; known are kvm and kvm_amd"],
-  [["-host", "amd", "-modprobe", "kvm_amd.npt=0"], "-modprobe: kvm_amd.npt=0: shadow paging is not there yet; leave it out, or give kvm_amd.npt=1"],
+  [["-host", "amd", "-modprobe", "kvm.mmu=fast"], "-modprobe: kvm.mmu=fast: no such MMU; give"],
   [["-modprobe", "kvm_intel.vpid=2"], "-modprobe: kvm_intel.vpid=2: not a truth value; give 0 or 1"],
   [["-host", "arm"], '-host: "arm"; choose intel or amd'],
   [["-serial", "tcp:1"], '-serial: "tcp:1"; choose stdio or none'],

@@ -36,9 +36,29 @@ const [EFER_LME, EFER_NXE] = [0x400, 0x800];
 const AC = 0x40000;
 const WORD = 0x100000000;
 
-// The entries of the walk in hand: where they lie and their low words.
-const at = new Float64Array(4),
-  low32 = new Uint32Array(4);
+/** What the last walk has seen, for whoever builds shadow entries from it; of use after it has succeeded. */
+export const walked = {
+  /** Entries read from memory, the top one first: where they lie, and their words. */
+  at: new Float64Array(4),
+  low: new Uint32Array(4),
+  high: new Uint32Array(4),
+  depth: 0,
+  /** Level of the leaf: 1 a page of 4 KiB, 2 of 2 or 4 MiB, 3 of 1 GiB. */
+  level: 0,
+  /** Rights of all entries together, as in an entry: W and U. */
+  rights: 0,
+  executable: true,
+  /** The leaf's dirty flag, as the walk has left it. */
+  dirty: false,
+};
+const { at, low: low32, high: high32 } = walked;
+function found(depth: number, level: number, rights: number, executable: boolean, access: number): void {
+  walked.depth = depth;
+  walked.level = level;
+  walked.rights = rights;
+  walked.executable = executable;
+  walked.dirty = access === Access.Write || ((low32[depth - 1] ?? 0) & D) !== 0;
+}
 
 /**
  * Translates a linear address, given as two words.
@@ -84,6 +104,7 @@ function walkNarrow(
     if ((directory & 0x200000) !== 0) return -1 - (code | 9);
     if (!allowed(s, directory & (W | U), true, access, user, implicit)) return -1 - (code | 1);
     mark(tables, 1, access);
+    found(1, 2, directory & (W | U), true, access);
     return ((directory >>> 13) & 0xff) * WORD + ((directory & 0xffc00000) >>> 0) + (low & 0x3fffff);
   }
   at[1] = ((directory & 0xfffff000) >>> 0) + ((low >>> 12) & 1023) * 4;
@@ -92,6 +113,7 @@ function walkNarrow(
   if ((entry & P) === 0) return -1 - code;
   if (!allowed(s, directory & entry & (W | U), true, access, user, implicit)) return -1 - (code | 1);
   mark(tables, 2, access);
+  found(2, 1, directory & entry & (W | U), true, access);
   return ((entry & 0xfffff000) >>> 0) + (low & 0xfff);
 }
 
@@ -127,6 +149,7 @@ function walkWide(
     if ((e & P) === 0) return -1 - code;
     at[depth] = entry;
     low32[depth] = e;
+    high32[depth] = eHigh;
     rights &= e;
     if (nxe && (eHigh & NX) !== 0) executable = false;
     const large = level > 1 && (e & PS) !== 0;
@@ -136,6 +159,7 @@ function walkWide(
     if (level > 1 && !large) continue;
     if (!allowed(s, rights, executable, access, user, implicit)) return -1 - (code | 1);
     mark(tables, depth + 1, access);
+    found(depth + 1, level, rights & (W | U), executable, access);
     const inside = level === 1 ? 0xfff : level === 2 ? 0x1fffff : 0x3fffffff;
     // Bit 12 of a large leaf is PAT.
     return table - (level === 1 ? 0 : e & inside & 0xfffff000) + (low & inside);

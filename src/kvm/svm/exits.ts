@@ -44,6 +44,40 @@ function cr8(v: SvmVcpu, h: ExitHandlers): void {
   h.trace(8, write, v.register(register));
   h.instructions.cr8(write, register);
 }
+/** With shadow paging the paging registers are virtual: reads give the guest's own. SMSW, which may write memory, is the emulator's. */
+function readRegister(v: SvmVcpu, h: ExitHandlers): Handled {
+  const cr = v.vmcb.number(V.EXITCODE) & 15,
+    info = v.vmcb.read(V.EXITINFO1);
+  if (info >> 63n === 0n) return h.emulate();
+  const value = v.control(cr === 0 ? 0 : cr === 3 ? 3 : 4),
+    register = Number(info & 15n);
+  v.setRegister(register, v.in64Bit ? value : value & 0xffffffffn);
+  h.trace(cr, false, value);
+  v.skip();
+  return "again";
+}
+function writeCr3(v: SvmVcpu, h: ExitHandlers): Handled {
+  const value = v.register(v.vmcb.number(V.EXITINFO1) & 15);
+  if (!v.writeCr3(v.in64Bit ? value : value & 0xffffffffn)) {
+    h.faultInstead(13, 0);
+    return "again";
+  }
+  h.trace(3, true, value);
+  v.skip();
+  return "again";
+}
+function invalidatePage(v: SvmVcpu): void {
+  const la = v.vmcb.read(V.EXITINFO1);
+  v.shadow?.invalidatePage(Number(la & 0xffffffffn), Number(la >> 32n));
+  v.skip();
+}
+/** A page fault: of the guest's tables, or of their shadow. */
+function pageFault(v: SvmVcpu, h: ExitHandlers): Handled {
+  const la = v.vmcb.read(V.EXITINFO2);
+  return h.shadowFault(Number(la & 0xffffffffn), Number(la >> 32n), v.vmcb.number(V.EXITINFO1));
+}
+const emulate: Handler = (_, h) => h.emulate();
+
 /** The guest-physical address; of the linear one the processor says nothing. */
 function nestedPageFault(v: SvmVcpu, h: ExitHandlers): Handled {
   const info = v.vmcb.number(V.EXITINFO1);
@@ -61,6 +95,21 @@ const undefinedOpcode = again((_, h) => h.faultInstead(6, -1));
 
 /** By exit code ("SVM Intercept Exit Codes"). */
 const handlers: ReadonlyMap<number, Handler> = new Map([
+  [0x00, readRegister],
+  [0x03, readRegister],
+  [0x04, readRegister],
+  [0x13, writeCr3],
+  [0x14, emulate],
+  [0x10, emulate],
+  [0x4e, pageFault],
+  [0x79, again(invalidatePage)],
+  [
+    0xa2,
+    (v, h) => {
+      v.shadow?.flush();
+      return h.emulate();
+    },
+  ],
   [0x08, again(cr8)],
   [0x18, again(cr8)],
   [0x60, again(() => {})], // physical interrupt: the host's own, already served

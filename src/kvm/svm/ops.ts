@@ -2,6 +2,7 @@ import type { AddressSpace, HostComputer } from "../../host/index.ts";
 import * as hw from "../../hw/index.ts";
 import { vmcbFields } from "../../isa/index.ts";
 import { layout } from "../../hw/index.ts";
+import type { ShadowContext } from "../mmu/shadow/mmu.ts";
 import type { TdpMmu } from "../mmu/tdp.ts";
 import type { ExitHandlers } from "../handlers.ts";
 import type { ArchVcpu, Entered, Handled, InterruptedEvent } from "../ops.ts";
@@ -22,12 +23,16 @@ const FLUSH_THIS_ASID = 3;
 const bits = (codes: readonly number[]): number => codes.reduce((word, code) => word | (1 << (code & 31)), 0);
 const INSTR1 = [0x60, 0x61, 0x63, 0x72, 0x76, 0x78, 0x7a, 0x7b, 0x7c, 0x7d, 0x7f];
 const INSTR2 = [0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x8d];
+const INVLPG = 0x79;
+/** Reads and writes of CR0, 3, 4 and 8. A selective intercept would not see the guest set what the processor has set already. */
+const SHADOW_CR = 0x1190119;
 const VINTR = 1 << 4,
   IRET = 1 << 20;
 /** Basic exit reasons of VT-x by exit code, for the books: both have one column. */
 const REASON: ReadonlyMap<number, number> = new Map([
   ...[[0x08, 28], [0x18, 28], [0x60, 1], [0x63, 3], [0x64, 7], [0x72, 10], [0x74, 8], [0x76, 13], [0x78, 12]] as const,
   ...[[0x7b, 30], [0x7d, 9], [0x7f, 2], [0x81, 18], [0x8d, 55], [0x400, 48]] as const,
+  ...[[0x00, 28], [0x03, 28], [0x04, 28], [0x13, 28], [0x14, 28], [0x10, 28], [0x4e, 0], [0x79, 14], [0xa2, 58]] as const,
 ]);
 
 export interface SvmOptions {
@@ -35,6 +40,8 @@ export interface SvmOptions {
   readonly mm: AddressSpace;
   /** Its entries mean the same to both walks: R W X are P W U, the memory type lies in PCD and A, the leaf's bit in PS. */
   readonly tdp: TdpMmu;
+  /** Shadow paging, in place of nested paging. */
+  readonly shadow: ShadowContext | undefined;
   readonly trace: Trace;
   readonly stats: KvmStats;
   readonly handlers: ExitHandlers;
@@ -58,7 +65,7 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
   #flush = true;
 
   constructor(options: SvmOptions) {
-    super(options.host, options.handlers.read64);
+    super(options.host, options.handlers.read64, options.shadow);
     this.#o = options;
     this.#maps = permissionMaps(options.host);
     this.#saveArea = options.host.frames.frame();
@@ -92,16 +99,19 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
   }
   #setUp(): void {
     const v = this.vmcb;
-    v.write(V.INTERCEPT_CR_READ, BigInt((1 << 8) | (1 << 24)));
-    this.#intercepts = bits(INSTR1);
+    const { shadow } = this;
+    v.write(V.INTERCEPT_CR_READ, BigInt(shadow ? SHADOW_CR : (1 << 8) | (1 << 24)));
+    v.put(V.INTERCEPT_EXCEPTIONS, shadow ? 1 << 14 : 0);
+    this.#intercepts = bits(shadow ? [...INSTR1, INVLPG] : INSTR1);
     v.put(V.INTERCEPT_INSTR1, this.#intercepts);
     v.put(V.INTERCEPT_INSTR2, bits(INSTR2));
+    v.put(V.INTERCEPT_INSTR3, shadow ? 1 << 2 : 0); // INVPCID
     v.write(V.IOPM_BASE_PA, BigInt(this.#maps.io));
     v.write(V.MSRPM_BASE_PA, BigInt(this.#maps.msr));
     v.write(V.TSC_OFFSET, 0n);
     v.put(V.V_TPR_IRQ, V_INTR_MASKING);
     v.write(V.INTERRUPT_SHADOW, 0n);
-    v.write(V.NP_ENABLE, 1n);
+    v.write(V.NP_ENABLE, shadow ? 0n : 1n);
     v.write(V.N_CR3, BigInt(this.#o.tdp.root));
     v.write(V.EVENTINJ, 0n);
     v.write(V.G_PAT, 0x0007040600070406n);
@@ -111,7 +121,8 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
     const { tdp, trace } = this.#o,
       v = this.vmcb;
     if (!this.inGuest) {
-      if (tdp.flushNeeded) this.flushTlb();
+      if (this.shadow) this.#shadowEntry(this.shadow);
+      else if (tdp.flushNeeded) this.flushTlb();
       const e = this.#event;
       this.#event = undefined;
       v.write(V.EVENTINJ, e ? BigInt(e.info >>> 0) | (BigInt(e.code >>> 0) << 32n) : 0n);
@@ -137,6 +148,11 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
         return "refused";
     }
   }
+  /** The root may be another one, and entries may have lost rights, since the last exit. */
+  #shadowEntry(shadow: ShadowContext): void {
+    this.vmcb.put(V.CR3, shadow.root());
+    if (shadow.takeFlush()) this.#flush = true;
+  }
   #exited(): Entered {
     const { trace, stats } = this.#o,
       v = this.vmcb,
@@ -159,15 +175,6 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
 
   protected interrupted(): boolean {
     return this.vmcb.number(V.EXITCODE) === 0x60;
-  }
-  /** WRMSR of the guest: reserved bits, LME under paging; LMA follows CR0.PG. @returns false for #GP */
-  writeEfer(value: bigint): boolean {
-    const old = this.efer();
-    if ((value & ~0xd01n) !== 0n) return false;
-    if (((value ^ old) & 0x100n) !== 0n && this.control(0) >> 31n !== 0n) return false;
-    this.setMsr(0xc0000080, (value & ~0x400n) | (old & 0x400n));
-    if (((value ^ old) & 0x800n) !== 0n) this.flushTlb();
-    return true;
   }
 
   interruptAllowed(): boolean {
@@ -230,6 +237,10 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
     return vmcbFields.map((f) => `${f.name} 0x${this.vmcb.read(f.offset).toString(16)}`).join("\n");
   }
   flushTlb(): void {
+    if (this.shadow) {
+      this.shadow.flush();
+      return;
+    }
     this.#o.tdp.flushNeeded = false;
     this.#flush = true;
   }

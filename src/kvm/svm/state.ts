@@ -3,6 +3,7 @@ import type { HostComputer } from "../../host/index.ts";
 import * as hw from "../../hw/index.ts";
 import { layout } from "../../hw/index.ts";
 import { GuestState } from "../guest-state.ts";
+import type { ShadowContext } from "../mmu/shadow/mmu.ts";
 import type { PendingState } from "../ops.ts";
 import { V, Vmcb } from "./vmcb.ts";
 
@@ -24,9 +25,10 @@ export abstract class SvmGuestState extends GuestState {
   /** The guest handles an NMI: no other before its IRET. */
   protected nmiMasked = 0;
   #steps = false;
+  #block = 0;
 
-  constructor(host: HostComputer, read64: (gpa: number) => bigint) {
-    super(host, read64);
+  constructor(host: HostComputer, read64: (gpa: number) => bigint, shadow: ShadowContext | undefined) {
+    super(host, read64, shadow);
     this.vmcb = new Vmcb(host);
   }
 
@@ -100,14 +102,19 @@ export abstract class SvmGuestState extends GuestState {
   }
 
   control(n: 0 | 3 | 4): bigint {
+    const guest = this.shadow?.guest;
+    if (guest) return n === 3 ? guest.cr3 : BigInt(n === 0 ? guest.cr0 : guest.cr4);
     return this.#word(n === 0 ? V.CR0 : n === 3 ? V.CR3 : V.CR4, layout.CR0 + 8 * n);
   }
   /** The guest's processor has no SVM: SVME, which VMRUN wants, is not its own. */
   efer(): bigint {
+    if (this.shadow) return BigInt(this.shadow.guest.efer);
     return this.#word(V.EFER, layout.EFER) & ~SVME;
   }
   /** Under nested paging the processor reads them from memory, at every walk. */
   pdptes(): readonly bigint[] {
+    const guest = this.shadow?.guest;
+    if (guest) return [0, 1, 2, 3].map((i) => guest.pdpte(i));
     const at = Number(this.control(3) & 0xffffffe0n);
     return [0, 8, 16, 24].map((i) => this.read64(at + i));
   }
@@ -138,10 +145,15 @@ export abstract class SvmGuestState extends GuestState {
     v.write(V.GDTR + 8, s.gdt.base);
     v.put(V.IDTR + 4, s.idt.limit);
     v.write(V.IDTR + 8, s.idt.base);
-    v.write(V.CR0, s.cr0);
-    v.write(V.CR3, s.cr3);
-    v.write(V.CR4, s.cr4);
-    v.write(V.EFER, s.efer | SVME);
+    if (this.shadow) {
+      this.setPaging(s.cr0, s.cr3, s.cr4, s.efer, undefined);
+      this.takePdptes(s.cr3, s.pdptrs);
+    } else {
+      v.write(V.CR0, s.cr0);
+      v.write(V.CR3, s.cr3);
+      v.write(V.CR4, s.cr4);
+      v.write(V.EFER, s.efer | SVME);
+    }
     this.core.u64[layout.CR2 / 8] = s.cr2;
     // The privilege level is a field of its own here: the DPL of SS, as everywhere else.
     const cpl = (s.cr0 & 1n) === 0n ? 0 : s.ss.dpl;
@@ -161,14 +173,17 @@ export abstract class SvmGuestState extends GuestState {
 
   msr(index: number): bigint | undefined {
     if (index === EFER) return this.efer();
-    if (index === PAT) return this.#word(V.G_PAT, layout.PAT);
+    // Without nested paging the guest's PAT is the processor's.
+    if (index === PAT) return this.shadow ? this.core.u64[layout.PAT / 8] : this.#word(V.G_PAT, layout.PAT);
     // VM_CR and VM_HSAVE_PA are the host's.
     return undefined;
   }
   setMsr(index: number, value: bigint): boolean {
     if (index !== EFER && index !== PAT) return false;
     this.leave();
-    this.vmcb.write(index === EFER ? V.EFER : V.G_PAT, index === EFER ? value | SVME : value);
+    if (this.shadow && index === EFER) this.setPaging(this.control(0), this.control(3), this.control(4), value, undefined);
+    else if (this.shadow) this.core.u64[layout.PAT / 8] = value;
+    else this.vmcb.write(index === EFER ? V.EFER : V.G_PAT, index === EFER ? value | SVME : value);
     return true;
   }
   tscOffset(): bigint {
@@ -198,18 +213,32 @@ export abstract class SvmGuestState extends GuestState {
     }
   }
 
+  /** Real mode is paged real mode here: CR0.PE stays the guest's. */
+  protected loadPaging(): void {
+    const guest = this.shadow?.guest,
+      v = this.vmcb;
+    if (!guest) return;
+    v.write(V.CR0, BigInt(guest.hardwareCr0()));
+    v.write(V.CR3, BigInt(this.shadow?.root() ?? 0));
+    v.write(V.CR4, BigInt(guest.hardwareCr4()));
+    v.write(V.EFER, BigInt(guest.hardwareEfer()) | SVME);
+  }
+
   /** Guest state as one register block; see src/hw/svm/image.ts. The guest is out. */
   image(): number {
     const at = this.core.exports.svmGuestImage(BigInt(this.vmcb.pa));
+    this.showPaging(at);
+    this.#block = at;
     this.#steps = (this.rflags() & 0x100n) !== 0n;
     return at;
   }
   setImage(event: boolean): void {
     const cr3 = this.control(3);
     this.core.exports.svmSetGuestImage(BigInt(this.vmcb.pa));
+    if (this.shadow) this.takePaging(this.#block);
     this.core.exports.updateMode();
     if (this.#steps && !event) this.#singleStep();
-    if (this.control(3) !== cr3) this.flushTlb();
+    if (!this.shadow && this.control(3) !== cr3) this.flushTlb();
   }
   #singleStep(): void {
     this.vmcb.write(V.DR6, this.vmcb.read(V.DR6) | SINGLE_STEP);
@@ -222,7 +251,7 @@ export abstract class SvmGuestState extends GuestState {
     if ((this.rflags() & 0x100n) !== 0n) this.#singleStep();
   }
   /** Is the guest in 64-bit mode? */
-  protected get long(): boolean {
+  get in64Bit(): boolean {
     return (this.efer() & 0x400n) !== 0n && this.segment(CS).l === 1;
   }
 }

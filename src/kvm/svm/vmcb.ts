@@ -6,8 +6,10 @@ const at = (name: string): number => vmcbField(name).offset;
 export const V = {
   INTERCEPT_CR_READ: at("INTERCEPT_CR_READ"),
   INTERCEPT_CR_WRITE: at("INTERCEPT_CR_WRITE"),
+  INTERCEPT_EXCEPTIONS: at("INTERCEPT_EXCEPTION"),
   INTERCEPT_INSTR1: at("INTERCEPT_INSTR1"),
   INTERCEPT_INSTR2: at("INTERCEPT_INSTR2"),
+  INTERCEPT_INSTR3: at("INTERCEPT_INSTR3"),
   IOPM_BASE_PA: at("IOPM_BASE_PA"),
   MSRPM_BASE_PA: at("MSRPM_BASE_PA"),
   TSC_OFFSET: at("TSC_OFFSET"),
@@ -57,7 +59,7 @@ export class Vmcb {
   }
   /** The low 32 bits. */
   number(field: number): number {
-    return Number(this.read(field) & 0xffffffffn);
+    return this.#memory.read32(this.pa + field) >>> 0;
   }
   put(field: number, value: number): void {
     this.#memory.write32(this.pa + field, value >>> 0);

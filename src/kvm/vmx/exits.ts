@@ -3,6 +3,11 @@ import type { Handled } from "../ops.ts";
 import { F } from "./fields.ts";
 import type { VmxVcpu } from "./ops.ts";
 
+const RAX = 0,
+  RCX = 1,
+  RDX = 2,
+  EFER = 0xc0000080n;
+
 type Handler = (v: VmxVcpu, h: ExitHandlers) => Handled;
 const again =
   (act: (v: VmxVcpu, h: ExitHandlers) => void): Handler =>
@@ -21,6 +26,46 @@ function io(v: VmxVcpu, h: ExitHandlers): Handled {
     write: (q & 8) === 0,
     string: (q & 16) !== 0,
   });
+}
+
+/** With shadow paging the paging registers are virtual: what the instruction does to them is the emulator's to say, but for CR3's. */
+function pagingRegister(v: VmxVcpu, h: ExitHandlers): Handled {
+  const q = v.vmcs.number(F.QUALIFICATION),
+    cr = q & 15,
+    kind = (q >> 4) & 3,
+    register = (q >> 8) & 15;
+  if (cr === 8) {
+    crAccess(v, h);
+    return "again";
+  }
+  if (cr !== 3) return h.emulate();
+  if (kind === 1) v.setRegister(register, v.in64Bit ? v.control(3) : v.control(3) & 0xffffffffn);
+  else if (!v.writeCr3(v.in64Bit ? v.register(register) : v.register(register) & 0xffffffffn)) {
+    h.faultInstead(13, 0);
+    return "again";
+  }
+  h.trace(3, kind !== 1, v.control(3));
+  v.skip();
+  return "again";
+}
+
+/** Of exceptions only page faults exit: those of the guest's tables, and those of their shadow. */
+function pageFault(v: VmxVcpu, h: ExitHandlers): Handled {
+  const info = v.vmcs.number(F.EXIT_INFO);
+  // IRET had ended NMI blocking when it faulted ("NMI unblocking due to IRET").
+  if ((info & 0x1000) !== 0 && !v.eventPending) v.vmcs.put(F.INTERRUPTIBILITY, v.vmcs.number(F.INTERRUPTIBILITY) | 8);
+  return h.shadowFault(v.vmcs.low(F.QUALIFICATION), v.vmcs.high(F.QUALIFICATION), v.vmcs.number(F.EXIT_CODE));
+}
+function invalidatePage(v: VmxVcpu): void {
+  v.shadow?.invalidatePage(v.vmcs.low(F.QUALIFICATION), v.vmcs.high(F.QUALIFICATION));
+  v.skip();
+}
+function writeMsr(v: VmxVcpu, h: ExitHandlers): void {
+  if (v.shadow && (v.register(RCX) & 0xffffffffn) === EFER) {
+    const value = (v.register(RAX) & 0xffffffffn) | ((v.register(RDX) & 0xffffffffn) << 32n);
+    if (v.writeEfer(value)) v.skip();
+    else h.faultInstead(13, 0);
+  } else h.instructions.writeMsr();
 }
 
 /** KVM owns CR0.NE and CR4.VMXE; everything else the guest writes itself. */
@@ -54,6 +99,7 @@ function eptViolation(v: VmxVcpu, h: ExitHandlers): Handled {
 
 /** By basic exit reason ("VMX Basic Exit Reasons"). */
 const handlers: Readonly<Record<number, Handler>> = {
+  0: pageFault,
   1: again(() => {}), // external interrupt: the host's own, already served
   2: (_, h) => h.shutdown(),
   3: again((_, h) => h.initSignal()),
@@ -63,13 +109,18 @@ const handlers: Readonly<Record<number, Handler>> = {
   10: again((_, h) => h.instructions.cpuid()),
   12: again((_, h) => h.instructions.halt()),
   13: again((v) => v.skip()), // INVD
-  28: again(crAccess),
+  14: again(invalidatePage),
+  28: (v, h) => (v.shadow ? pagingRegister(v, h) : again(crAccess)(v, h)),
   30: io,
   31: again((_, h) => h.instructions.readMsr()),
-  32: again((_, h) => h.instructions.writeMsr()),
+  32: again(writeMsr),
   48: eptViolation,
   54: again((v) => v.skip()), // WBINVD
   55: again((_, h) => h.instructions.setXcr()),
+  58: (v, h) => {
+    v.shadow?.flush();
+    return h.emulate();
+  },
 };
 
 export function handleExit(v: VmxVcpu, h: ExitHandlers): Handled {

@@ -1,6 +1,7 @@
 import type { AddressSpace, HostComputer } from "../../host/index.ts";
 import * as hw from "../../hw/index.ts";
 import { vmcsFields } from "../../isa/index.ts";
+import type { ShadowContext } from "../mmu/shadow/mmu.ts";
 import type { TdpMmu } from "../mmu/tdp.ts";
 import type { ExitHandlers } from "../handlers.ts";
 import type { ArchVcpu, Entered, Handled, InterruptedEvent } from "../ops.ts";
@@ -14,14 +15,19 @@ import { CR0_OWNED, CR4_OWNED, VmxGuestState } from "./state.ts";
 
 const VALID = 0x80000000,
   HAS_CODE = 0x800;
+const PAGE_FAULT = 14;
 /** Exit reason. */
 const TASK_SWITCH = 9;
+/** Types of INVVPID. */
+const SINGLE_CONTEXT = 1n;
 const NO_LINK = 0xffffffffffffffffn;
 
 export interface VmxOptions {
   readonly host: HostComputer;
   readonly mm: AddressSpace;
   readonly tdp: TdpMmu;
+  /** Shadow paging, in place of EPT. */
+  readonly shadow: ShadowContext | undefined;
   readonly trace: Trace;
   readonly stats: KvmStats;
   readonly params: ModuleParams;
@@ -44,16 +50,19 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
   /** The event of the last entry was a software interrupt: its instruction has been counted. */
   #softwareInjected = false;
   #proc = 0;
+  /** CR3 of the VMCS, with shadow paging. */
+  #root = -1;
 
   constructor(options: VmxOptions) {
-    super(options.host, options.handlers.read64);
+    super(options.host, options.handlers.read64, options.shadow);
     this.#options = options;
     this.#msrBitmap = options.host.frames.frame();
     passThrough(
       options.host,
       this.#msrBitmap,
       [
-        0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102,
+        ...(options.shadow ? [] : [0xc0000080]),
+        0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102,
         0xc0000103, 0x174, 0x175, 0x176, 0x277, 0x1d9,
       ],
     );
@@ -90,6 +99,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
   #setUp(): void {
     const v = this.vmcs,
       x = this.core.exports,
+      { shadow } = this.#options,
       vpid = this.#options.params.vpid ? PROC2.VPID : 0;
     x.vmxHostFields();
     v.put(F.HOST_CR3, this.#options.mm.root);
@@ -103,12 +113,13 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
         PROC.CR8_STORE |
         PROC.IO |
         PROC.MSR_BITMAP |
-        PROC.SECONDARY,
+        PROC.SECONDARY |
+        (shadow ? PROC.CR3_LOAD | PROC.CR3_STORE | PROC.INVLPG : 0),
     );
     v.put(F.PROC, this.#proc);
     v.put(
       F.PROC2,
-      controls(x, "PROC2", PROC2.EPT | vpid | PROC2.UNRESTRICTED | PROC2.RDTSCP | PROC2.INVPCID),
+      controls(x, "PROC2", (shadow ? 0 : PROC2.EPT | PROC2.UNRESTRICTED) | vpid | PROC2.RDTSCP | PROC2.INVPCID),
     );
     v.put(
       F.EXIT_CONTROLS,
@@ -120,12 +131,14 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     );
     v.put(F.ENTRY_CONTROLS, controls(x, "ENTRY", ENTRY.LOAD_DEBUG | ENTRY.LOAD_PAT | ENTRY.LOAD_EFER));
     v.put(F.VPID, vpid ? 1 : 0);
-    v.write(F.EPT_POINTER, this.eptp);
+    if (!shadow) v.write(F.EPT_POINTER, this.eptp);
     v.put(F.MSR_BITMAP, this.#msrBitmap);
     v.write(F.LINK, NO_LINK);
     v.write(F.CR0_MASK, CR0_OWNED);
     v.write(F.CR4_MASK, CR4_OWNED);
-    v.put(F.EXCEPTION_BITMAP, 0);
+    v.put(F.EXCEPTION_BITMAP, shadow ? 1 << PAGE_FAULT : 0);
+    v.put(F.PF_MASK, 0);
+    v.put(F.PF_MATCH, 0);
     v.put(F.ACTIVITY, 0);
     v.put(F.INTERRUPTIBILITY, 0);
     v.put(F.PENDING_DEBUG, 0);
@@ -137,7 +150,8 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     const { tdp, trace } = this.#options,
       v = this.vmcs;
     if (!this.inGuest) {
-      if (tdp.flushNeeded) this.flushTlb();
+      if (this.shadow) this.#shadowEntry(this.shadow);
+      else if (tdp.flushNeeded) this.flushTlb();
       const e = this.#event;
       if (e) {
         v.put(F.ENTRY_INFO, e.info);
@@ -163,6 +177,18 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
       default:
         return "refused";
     }
+  }
+
+  /** The root may be another one, and entries may have lost rights, since the last exit. */
+  #shadowEntry(shadow: ShadowContext): void {
+    const root = shadow.root();
+    if (root !== this.#root) this.vmcs.put(F.GUEST_CR3, root);
+    this.#root = root;
+    if (shadow.takeFlush() && this.#options.params.vpid) this.core.exports.invVpid(SINGLE_CONTEXT, 1, 0n);
+  }
+  protected override loadPaging(): void {
+    super.loadPaging();
+    this.#root = this.shadow?.root() ?? 0;
   }
 
   /** An exit has happened: what it says about the event in hand, and the books. */
@@ -255,6 +281,10 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     this.vmcs.put(F.PROC, now);
   }
   flushTlb(): void {
+    if (this.shadow) {
+      this.shadow.flush();
+      return;
+    }
     this.#options.tdp.flushNeeded = false;
     this.core.exports.invEpt(1n, this.eptp);
   }

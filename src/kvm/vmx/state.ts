@@ -3,15 +3,21 @@ import type { HostComputer } from "../../host/index.ts";
 import * as hw from "../../hw/index.ts";
 import { layout } from "../../hw/index.ts";
 import { GuestState } from "../guest-state.ts";
+import type { ShadowContext } from "../mmu/shadow/mmu.ts";
 import type { PendingState } from "../ops.ts";
 import { ENTRY, F } from "./fields.ts";
 import { Vmcs } from "./vmcs.ts";
 
-const RSP = 4;
+const RSP = 4,
+  EFER = 0xc0000080;
 /** Bits that KVM owns: VMX operation needs them set, the guest sees its own value in the shadow. */
 export const CR0_OWNED = 0x20n,
   CR4_OWNED = 0x2000n;
 const CACHE_BITS = 0x60000000n;
+/** With shadow paging: bits of CR0 that the guest writes itself (MP, EM, TS, ET, AM, NW, CD); CR4 is KVM's. */
+const GUEST_CR0 = 0x6004001en,
+  ALL_CR4 = 0xffffffffn;
+const PE_NE = 0x21n;
 /** Where the processor keeps virtual-NMI blocking while the guest runs (src/hw/vmx/state.ts). */
 const VIRTUAL_NMI_BLOCKED = 0x28;
 /** MSRs that the VMCS holds for the guest. */
@@ -30,9 +36,10 @@ const MSR_FIELDS: ReadonlyMap<number, number> = new Map([
 export abstract class VmxGuestState extends GuestState {
   readonly vmcs: Vmcs;
   #steps = false;
+  #block = 0;
 
-  constructor(host: HostComputer, read64: (gpa: number) => bigint) {
-    super(host, read64);
+  constructor(host: HostComputer, read64: (gpa: number) => bigint, shadow: ShadowContext | undefined) {
+    super(host, read64, shadow);
     this.vmcs = new Vmcs(host);
   }
 
@@ -106,18 +113,26 @@ export abstract class VmxGuestState extends GuestState {
   }
 
   control(n: 0 | 3 | 4): bigint {
+    if (this.shadow && n !== 0) return n === 3 ? this.shadow.guest.cr3 : BigInt(this.shadow.guest.cr4);
     const real = this.inGuest
       ? (this.core.u64[layout.CR0 / 8 + n] ?? 0n)
       : this.vmcs.read(n === 0 ? F.GUEST_CR0 : n === 3 ? F.GUEST_CR3 : F.GUEST_CR4);
     if (n === 3) return real;
+    if (this.shadow) return (real & GUEST_CR0) | (BigInt(this.shadow.guest.cr0) & ~GUEST_CR0);
     const mask = n === 0 ? CR0_OWNED : CR4_OWNED,
       shadow = this.vmcs.read(n === 0 ? F.CR0_SHADOW : F.CR4_SHADOW);
     return (real & ~mask) | (shadow & mask);
   }
   efer(): bigint {
+    if (this.shadow) return BigInt(this.shadow.guest.efer);
     return this.inGuest ? (this.core.u64[layout.EFER / 8] ?? 0n) : this.vmcs.read(F.GUEST_EFER);
   }
+  get in64Bit(): boolean {
+    return (this.efer() & 0x400n) !== 0n && (this.vmcs.low(F.GUEST_ES_AR + 2) & 0x2000) !== 0;
+  }
   pdptes(): readonly bigint[] {
+    const guest = this.shadow?.guest;
+    if (guest) return [0, 1, 2, 3].map((i) => guest.pdpte(i));
     if (this.inGuest) return [0, 1, 2, 3].map((i) => this.core.u64[layout.PDPTE / 8 + i] ?? 0n);
     return [0, 2, 4, 6].map((i) => this.vmcs.read(F.GUEST_PDPTE0 + i));
   }
@@ -149,23 +164,51 @@ export abstract class VmxGuestState extends GuestState {
     v.put(F.GUEST_GDTR_LIMIT, s.gdt.limit);
     v.write(F.GUEST_IDTR_BASE, s.idt.base);
     v.put(F.GUEST_IDTR_LIMIT, s.idt.limit);
+    c.u64[layout.CR2 / 8] = s.cr2;
+    if (this.shadow) {
+      this.setPaging(s.cr0, s.cr3, s.cr4, s.efer, undefined);
+      this.shadow.flush();
+      this.takePdptes(s.cr3, s.pdptrs);
+      return;
+    }
     v.write(F.GUEST_CR0, s.cr0 | CR0_OWNED);
     v.write(F.CR0_SHADOW, s.cr0);
     v.write(F.GUEST_CR3, s.cr3);
     v.write(F.GUEST_CR4, s.cr4 | CR4_OWNED);
     v.write(F.CR4_SHADOW, s.cr4);
-    v.write(F.GUEST_EFER, s.efer);
-    const entry = v.number(F.ENTRY_CONTROLS);
-    v.put(F.ENTRY_CONTROLS, (s.efer & 0x400n) !== 0n ? entry | ENTRY.IA32E : entry & ~ENTRY.IA32E);
-    // Entries and exits leave CR0.CD and CR0.NW alone; CR2 is no part of a VMCS.
-    c.u64[layout.CR0 / 8] = ((c.u64[layout.CR0 / 8] ?? 0n) & ~CACHE_BITS) | (s.cr0 & CACHE_BITS);
-    c.u64[layout.CR2 / 8] = s.cr2;
+    this.#setEfer(s.efer);
+    this.#setCacheBits(s.cr0);
     if (s.pdptrs)
       s.pdptrs.forEach((e, i) => {
         v.write(F.GUEST_PDPTE0 + 2 * i, e);
       });
     else this.loadPdptes();
     this.flushTlb();
+  }
+  #setEfer(efer: bigint): void {
+    const v = this.vmcs,
+      entry = v.number(F.ENTRY_CONTROLS);
+    v.write(F.GUEST_EFER, efer);
+    v.put(F.ENTRY_CONTROLS, (efer & 0x400n) !== 0n ? entry | ENTRY.IA32E : entry & ~ENTRY.IA32E);
+  }
+  /** Entries and exits leave CR0.CD and CR0.NW alone. */
+  #setCacheBits(cr0: bigint): void {
+    const { u64 } = this.core;
+    u64[layout.CR0 / 8] = ((u64[layout.CR0 / 8] ?? 0n) & ~CACHE_BITS) | (cr0 & CACHE_BITS);
+  }
+  protected loadPaging(): void {
+    const guest = this.shadow?.guest,
+      v = this.vmcs;
+    if (!guest) return;
+    v.write(F.CR0_MASK, 0xffffffffn & ~GUEST_CR0);
+    v.write(F.CR4_MASK, ALL_CR4);
+    v.write(F.GUEST_CR0, BigInt(guest.hardwareCr0()) | PE_NE);
+    v.put(F.CR0_SHADOW, guest.cr0);
+    v.put(F.GUEST_CR3, this.shadow?.root() ?? 0);
+    v.write(F.GUEST_CR4, BigInt(guest.hardwareCr4()) | CR4_OWNED);
+    v.put(F.CR4_SHADOW, guest.cr4);
+    this.#setEfer(BigInt(guest.hardwareEfer()));
+    this.#setCacheBits(BigInt(guest.cr0));
   }
   /** PAE paging: the page-directory-pointer registers come from memory at CR3. */
   loadPdptes(): void {
@@ -185,6 +228,7 @@ export abstract class VmxGuestState extends GuestState {
   }
 
   msr(index: number): bigint | undefined {
+    if (this.shadow && index === EFER) return this.efer();
     const f = MSR_FIELDS.get(index);
     if (f === undefined) return undefined;
     return this.inGuest ? BigInt.asUintN(64, this.core.exports.readMsr(index, 1)) : this.vmcs.read(f);
@@ -193,7 +237,8 @@ export abstract class VmxGuestState extends GuestState {
     const f = MSR_FIELDS.get(index);
     if (f === undefined) return false;
     this.leave();
-    this.vmcs.write(f, value);
+    if (this.shadow && index === EFER) this.setPaging(this.control(0), this.control(3), this.control(4), value, undefined);
+    else this.vmcs.write(f, value);
     return true;
   }
   tscOffset(): bigint {
@@ -229,15 +274,18 @@ export abstract class VmxGuestState extends GuestState {
   image(): number {
     const at = this.core.exports.vmxGuestImage();
     this.#steps = ((this.core.u32[(at + layout.EFLAGS - layout.REGS) / 4] ?? 0) & 0x100) !== 0;
+    this.showPaging(at);
+    this.#block = at;
     return at;
   }
   /** The block is the guest's state: an instruction, or (`event`) the delivery of an event, has been completed. */
   setImage(event: boolean): void {
     const cr3 = this.vmcs.number(F.GUEST_CR3);
     this.core.exports.vmxSetGuestImage();
+    if (this.shadow) this.takePaging(this.#block);
     if (this.#steps && !event) this.vmcs.put(F.PENDING_DEBUG, this.vmcs.number(F.PENDING_DEBUG) | 0x4000);
     // A task switch: what was cached under the old directory must not be found again.
-    if (this.vmcs.number(F.GUEST_CR3) !== cr3) this.flushTlb();
+    if (!this.shadow && this.vmcs.number(F.GUEST_CR3) !== cr3) this.flushTlb();
   }
 
   /** An instruction has been completed: the interrupt shadow ends, a single step traps. */

@@ -8,11 +8,19 @@ import type { ArchVcpu, Handled, InterruptedEvent } from "../ops.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
 import type { PortAccess, SecondStageFault } from "../handlers.ts";
+import type { ShadowContext } from "../mmu/shadow/mmu.ts";
 import type { GuestSpace } from "./space.ts";
 
 const RAX = 0;
 const IOAPIC_PAGE = 0xfec00000;
 const SOFTWARE = 4;
+/** Of events in VMX numbering. */
+const EXCEPTION = 3;
+const DOUBLE_FAULT = 8,
+  PAGE_FAULT = 14;
+/** Bits of a page fault's error code. */
+const WRITE = 2,
+  FETCH = 16;
 
 export interface EmulationOptions {
   readonly host: HostComputer;
@@ -54,7 +62,11 @@ export class Emulation {
       read32: (gpa) => space.read32(gpa),
       write32: (gpa, v) => space.write32(gpa, v),
       load: (gpa, size) => space.load(gpa, size),
-      store: (gpa, size, v) => space.store(gpa, size, v),
+      store: (gpa, size, v) => {
+        const stored = space.store(gpa, size, v);
+        if (stored) space.shadow?.written(gpa, size);
+        return stored;
+      },
       deviceLoad: (access) => (access.port ? this.#portRead(access) : this.#chipRead(access)),
       deviceStore: (access) => (access.port ? this.#portWrite(access) : this.#chipWrite(access)),
       physBits,
@@ -85,6 +97,48 @@ export class Emulation {
     }
     if (final) this.#emulator.match(linearLow, linearHigh, gpa, write);
     return this.#instruction(false);
+  }
+
+  /** handle_exception, of a page fault under shadow paging: an entry, the guest's own fault, or an access for software. */
+  shadowFault(shadow: ShadowContext, low: number, high: number, code: number): Handled {
+    const { stats, trace } = this.#o,
+      { arch } = this.#v;
+    if (trace.on) trace.write("kvm_page_fault", arch.rip(), low + high * 0x100000000, code);
+    shadow.guest.rflags = Number(arch.rflags() & 0xffffffffn);
+    const result = shadow.fault(low, high, code, arch.cpl());
+    if (result === "fixed") return "again";
+    if (result === "guest") return this.#guestFault(shadow.guestCode, (BigInt(high) << 32n) | BigInt(low));
+    if (result === "nomem") return this.#v.internal("the host has no memory for the guest's page");
+    if (result === "device") stats.mmioFaults++;
+    const event = arch.takeEvent();
+    if (event) return this.#deliver(event);
+    if (result === "device") {
+      if ((code & FETCH) !== 0) {
+        this.#v.exception(6, -1);
+        return "again";
+      }
+      this.#emulator.match(low, high, shadow.gpa, (code & WRITE) !== 0);
+    }
+    return this.#instruction(false);
+  }
+  /** The guest's own page fault; met while an exception was delivered, it may make a double fault ("Conditions for Generating a Double Fault"). */
+  #guestFault(code: number, address: bigint): Handled {
+    const event = this.#v.arch.takeEvent();
+    this.#o.stats.mmu.guestFaults++;
+    if (event?.kind === EXCEPTION) {
+      if (event.vector === DOUBLE_FAULT) return this.#v.shutdown();
+      if (event.vector === PAGE_FAULT) {
+        this.#v.exception(DOUBLE_FAULT, 0, address);
+        return "again";
+      }
+    }
+    this.#v.exception(PAGE_FAULT, code, address);
+    return "again";
+  }
+
+  /** An instruction that exits in place of being executed, and whose effect the emulator knows. */
+  emulate(): Handled {
+    return this.#instruction(true);
   }
 
   /** handle_task_switch: the switch is part of an instruction, or of the delivery of an event through a task gate. */

@@ -2,6 +2,7 @@ import type { PortDevice } from "../../base/index.ts";
 import { type AddressSpace, type HostComputer, type MmuNotifier, PAGE } from "../../host/index.ts";
 import { type MemSlot, MemSlots, markDirty, type UserMemoryRegion } from "../memslots.ts";
 import { type FaultResult, TdpMmu } from "../mmu/tdp.ts";
+import type { ShadowMmu, ShadowSpace } from "../mmu/shadow/mmu.ts";
 import type { Trace } from "../trace.ts";
 
 const CACHED = 1024;
@@ -9,9 +10,11 @@ const CACHED = 1024;
 const REACH = 2 ** 40;
 
 /** Guest-physical memory of one VM: slots over process memory, the tables that map them, the in-kernel port bus. */
-export class GuestSpace implements MmuNotifier {
+export class GuestSpace implements MmuNotifier, ShadowSpace {
   readonly slots = new MemSlots();
   readonly tdp: TdpMmu;
+  /** Shadow paging, when there is no second stage. */
+  shadow: ShadowMmu | undefined;
   readonly mm: AddressSpace;
   readonly #host: HostComputer;
   readonly #trace: Trace;
@@ -41,12 +44,25 @@ export class GuestSpace implements MmuNotifier {
     this.#forget();
     const { old, now } = this.slots.set(region);
     if (old && now && old.gpa === now.gpa && old.readonly === now.readonly) {
-      if (now.log && !old.log) this.tdp.writeProtect(now);
+      if (now.log && !old.log) {
+        this.tdp.writeProtect(now);
+        this.shadow?.writeProtect(now);
+      }
       // The log ends: small pages go, and huge ones come back at the next touch.
       else if (!now.log && old.log) this.tdp.zap(old.gpa, old.size);
       return;
     }
-    if (old) this.tdp.zap(old.gpa, old.size);
+    if (old) {
+      this.tdp.zap(old.gpa, old.size);
+      this.shadow?.zap(old.gpa, old.size);
+    }
+  }
+
+  slot(gpa: number): MemSlot | undefined {
+    return this.slots.find(gpa);
+  }
+  get pages(): number {
+    return this.slots.list.reduce((sum, s) => sum + s.size / PAGE, 0);
   }
 
   fault(gpa: number, write: boolean): FaultResult {
@@ -60,7 +76,11 @@ export class GuestSpace implements MmuNotifier {
     bits.fill(0);
     copy.forEach((byte, i) => {
       for (let b = 0; byte >> b; b++)
-        if ((byte >> b) & 1) this.tdp.protectPage(slot.gpa + (i * 8 + b) * 4096);
+        if ((byte >> b) & 1) {
+          const gpa = slot.gpa + (i * 8 + b) * 4096;
+          this.tdp.protectPage(gpa);
+          this.shadow?.protectPage(gpa);
+        }
     });
     return copy;
   }
@@ -72,6 +92,7 @@ export class GuestSpace implements MmuNotifier {
       const from = Math.max(start, s.hva),
         to = Math.min(end, s.hva + s.size);
       this.tdp.zap(s.gpa + (from - s.hva), to - from);
+      this.shadow?.zap(s.gpa + (from - s.hva), to - from);
     }
   }
   invalidateRangeEnd(): void {

@@ -8,6 +8,7 @@ import type { ArchVcpu, Handled } from "../ops.ts";
 import type { ModuleParams } from "../params.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
+import { PagingRegisters } from "../mmu/shadow/registers.ts";
 import { SvmVcpu } from "../svm/index.ts";
 import { VmxVcpu } from "../vmx/index.ts";
 import { Emulation } from "./emulation.ts";
@@ -52,14 +53,18 @@ export class X86Vcpu extends VcpuState {
     const instructions = new Instructions({ core, chips, trace, stats }, this);
     const emulated = (): Emulation => {
       const physBits = (this.cpuid.find(0x80000008, 0)?.eax ?? 36) & 0xff;
+      guest.physBits = physBits;
       this.#emulation ??= new Emulation({ host, space, chips, trace, stats, physBits }, this);
       return this.#emulation;
     };
+    const guest = new PagingRegisters(),
+      shadow = space.shadow?.context(guest);
     const Vcpu = host.silicon === "amd" ? SvmVcpu : VmxVcpu;
     this.arch = new Vcpu({
       host,
       mm: space.mm,
       tdp: space.tdp,
+      shadow,
       trace,
       stats,
       params: options.params,
@@ -67,6 +72,9 @@ export class X86Vcpu extends VcpuState {
         instructions,
         portIo: (a) => emulated().portIo(a),
         pageFault: (fault) => emulated().pageFault(fault),
+        shadowFault: (low, high, code) =>
+          shadow ? emulated().shadowFault(shadow, low, high, code) : this.internal("page fault without shadow paging"),
+        emulate: () => emulated().emulate(),
         taskSwitch: () => emulated().taskSwitch(),
         faultInstead: (vector, code) => this.faultInstead(vector, code),
         uncount: () => this.#count(-1),

@@ -1,0 +1,60 @@
+import { existsSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { guestImages } from "../../guests/build.ts";
+import { parseCpu } from "../isa/index.ts";
+import { parseParams } from "../kvm/uapi.ts";
+import { TcgVm } from "../tcg/index.ts";
+import { KvmAccel, Machine, type MachineOptions, userMemorySize } from "./public.ts";
+
+const MIB = 1 << 20;
+const cache = new URL("../../guests/cache/", import.meta.url);
+const core = new WebAssembly.Module(readFileSync(new URL("../../build/core.wasm", import.meta.url)));
+const image = (path: string) => ({ name: path, bytes: new Uint8Array(readFileSync(new URL(path, cache))) });
+const cached = existsSync(new URL("linux-amd64/bzImage", cache)) && existsSync(new URL("linux-i386/bzImage", cache));
+
+/** Every way to run a guest without a second stage. */
+const engines = ["vtlb"].flatMap((mmu) => [
+  { name: `VT-x, ${mmu}`, silicon: "intel", modprobe: { "kvm_intel.ept": "0", "kvm.mmu": mmu } } as const,
+  { name: `SVM, ${mmu}`, silicon: "amd", modprobe: { "kvm_amd.npt": "0", "kvm.mmu": mmu } } as const,
+]);
+type Engine = (typeof engines)[number];
+
+async function hashes(options: MachineOptions, times: readonly number[], engine?: Engine): Promise<string[]> {
+  const { ramSize } = options;
+  const settings = { module: core, ramSize, userMemory: userMemorySize(ramSize, 0), cpu: parseCpu("qemu64,kvm=off,-hypervisor") };
+  const vm = engine
+    ? await KvmAccel.create({
+        ...settings,
+        silicon: engine.silicon,
+        params: parseParams(new Map(Object.entries(engine.modprobe)), engine.silicon),
+      })
+    : await TcgVm.create(settings);
+  const machine = new Machine(vm, { rtcBase: 1_704_067_200, noReboot: true, ...options });
+  return times.map((t) => {
+    machine.run(t);
+    return machine.stateHash();
+  });
+}
+
+/** Address spaces in long mode and with two-level tables; a timer interrupt switches between them. */
+test.each(["hello64", "two-processes"] as const)("%s is in the bare machine's state at every checkpoint, however its tables are shadowed", async (name) => {
+  const options = { ramSize: 16 * MIB, kernel: { name, bytes: guestImages()[name] } },
+    times = [20_000, 200_000, 2_000_000, 20_000_000],
+    bare = await hashes(options, times);
+  for (const engine of engines) expect([engine.name, ...(await hashes(options, times, engine))]).toEqual([engine.name, ...bare]);
+});
+
+/** Needs `npm run guests`; `npm run engines` goes on to the end of the boot. */
+test.skipIf(!cached).each([
+  ["amd64", [4e7, 1.2e8]],
+  ["i386", [1e8]],
+])("Debian's %s kernel is in the bare machine's state after %j instructions, however its tables are shadowed", async (guest, times) => {
+  const options = {
+    ramSize: 256 * MIB,
+    kernel: image(`linux-${guest}/bzImage`),
+    initrd: image(`linux-${guest}/initrd.cpio.gz`),
+    append: "console=ttyS0 panic=-1 tsc=reliable",
+  };
+  const bare = await hashes(options, times);
+  for (const engine of engines) expect([engine.name, ...(await hashes(options, times, engine))]).toEqual([engine.name, ...bare]);
+}, 120_000);
