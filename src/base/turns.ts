@@ -46,6 +46,10 @@ export class Turns {
   yield(now: number): void {
     this.end = now;
   }
+  /** The CPU in turn cannot stop here: one instruction more. */
+  extend(now: number): void {
+    this.end = now + 1;
+  }
   sleep(): void {
     this.#asleep |= 1 << this.current;
   }

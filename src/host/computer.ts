@@ -4,6 +4,7 @@ import { type CpuModel, cpuidFeature } from "../isa/index.ts";
 import { FrameAllocator } from "./frames.ts";
 import { HostMemory } from "./memory.ts";
 import { AddressSpace } from "./mm.ts";
+import { Scheduler } from "./sched.ts";
 
 export interface ComputerOptions {
   readonly module: WebAssembly.Module;
@@ -13,6 +14,8 @@ export interface ComputerOptions {
   readonly cpu: CpuModel;
   /** Intel's virtualization, or AMD's. */
   readonly silicon?: "intel" | "amd";
+  /** CPUs of the computer, 1 to 4. */
+  readonly cpus?: number;
   /** Seed of RDRAND and RDSEED. */
   readonly seed?: bigint;
   /** Stencils of the core: hot code of guests is translated. */
@@ -29,7 +32,7 @@ export interface Task {
 }
 
 /**
- * The computer that KVM lives in: one processor with its memory, and of Linux what KVM leans on: frames, processes with
+ * The computer that KVM lives in: one to four processors with their memory, and of Linux what KVM leans on: frames, processes with
  * page tables, device nodes.
  */
 export class HostComputer {
@@ -38,6 +41,7 @@ export class HostComputer {
   readonly frames: FrameAllocator;
   readonly digests: FrameDigests;
   readonly silicon: "intel" | "amd";
+  readonly scheduler: Scheduler;
   readonly #devices = new Map<string, DeviceOpen>();
 
   readonly #options: ComputerOptions;
@@ -49,6 +53,7 @@ export class HostComputer {
     this.memory = new HostMemory(core);
     this.frames = new FrameAllocator(core.ramBytes, (pa, length) => this.memory.clear(pa, length));
     this.digests = new FrameDigests(core);
+    this.scheduler = new Scheduler(options.cpus ?? 1, (cpu) => core.exports.selectCpu(cpu));
   }
 
   static async create(options: ComputerOptions): Promise<HostComputer> {
@@ -75,7 +80,7 @@ export class HostComputer {
     core.map(0, bytes, PageKind.Ram);
     if (options.stencils) core.jit = new Jit(core, options.stencils);
     installCpuid(core, options.silicon === "amd" ? withSvm(options.cpu) : withVmx(options.cpu));
-    core.u64[layout.SEED / 8] = options.seed ?? 0x9e3779b97f4a7c15n;
+    core.u64[layout.SEED / 8] = seedOf(options);
     return new HostComputer(core, options);
   }
 
@@ -89,6 +94,16 @@ export class HostComputer {
     const core = Core.withImportedMemory(this.#options.module, environment);
     installCpuid(core, this.#options.cpu);
     return core;
+  }
+
+  /** Does PAUSE end the turn of the CPU that executes it, since others wait for theirs? */
+  setPauseYields(on: boolean): void {
+    this.core.u32[layout.PAUSE_YIELDS / 4] = on ? 1 : 0;
+  }
+
+  /** Seed of RDRAND and RDSEED of a guest's CPU. */
+  seed(cpu: number): bigint {
+    return BigInt.asUintN(64, seedOf(this.#options) + BigInt(cpu));
   }
 
   /** Counters of the processor. */
@@ -120,6 +135,8 @@ export class HostComputer {
     return open(task);
   }
 }
+
+const seedOf = (options: ComputerOptions): bigint => options.seed ?? 0x9e3779b97f4a7c15n;
 
 /** The host's processor is the model and VT-x. */
 function withVmx(model: CpuModel): CpuModel {

@@ -37,9 +37,12 @@ export interface CpuidState {
 /** CPUID for a guest: the leaves given with KVM_SET_CPUID2, and the bits that follow its state. */
 export class Cpuid {
   readonly #leaves: readonly CpuidLeaf[];
+  readonly #apicId: number;
 
-  constructor(leaves: readonly CpuidLeaf[]) {
+  /** @param apicId the initial APIC ID that leaves 1 and 0Bh tell */
+  constructor(leaves: readonly CpuidLeaf[], apicId = 0) {
     this.#leaves = leaves;
+    this.#apicId = apicId;
   }
 
   get leaves(): readonly CpuidLeaf[] {
@@ -55,8 +58,10 @@ export class Cpuid {
     const leaf = asked > highest && asked >>> 28 !== 4 ? (this.find(0, 0)?.eax ?? 0) : asked;
     const found = this.find(leaf, subleaf);
     let { eax, ebx, ecx, edx } = found ?? { eax: 0, ebx: 0, ecx: 0, edx: 0 };
-    if (!found && leaf === 11) [ecx, edx] = [subleaf & 0xff, this.find(11, 0)?.edx ?? 0];
-    if (leaf === 1) {
+    if (!found && leaf === 11) ecx = subleaf & 0xff;
+    if (leaf === 11) edx = this.#apicId;
+    else if (leaf === 1) {
+      ebx = ((ebx & 0xffffff) | (this.#apicId << 24)) >>> 0;
       ecx = ((ecx & ~(1 << 27)) | (Number((state.cr4 >> 18n) & 1n) << 27)) >>> 0;
       if (!state.apicEnabled) edx = (edx & ~(1 << 9)) >>> 0;
     } else if (leaf === 13 && found) {

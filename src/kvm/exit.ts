@@ -17,6 +17,8 @@ export class KvmRun {
   immediateExit = false;
   /** Guest time at which a timer signal of user space ends KVM_RUN (setitimer). */
   until = Infinity;
+  /** With INTR: the guest has executed PAUSE while other vCPUs wait for their turn. */
+  yielded = false;
   exitReason: KvmExitReason = KvmExit.UNKNOWN;
   /** KVM_EXIT_IO: for input, user space puts the value into `data`. */
   readonly io = { write: false, port: 0, size: 1 as 1 | 2 | 4, data: 0 };

@@ -27,6 +27,8 @@ const rulesOf = ({ cr0, cr4, efer }: { cr0: number; cr4: number; efer: number })
 export abstract class GuestState {
   readonly host: HostComputer;
   protected readonly core: Core;
+  /** A flush is due before the guest goes on. */
+  #flush = false;
   /** Guest-physical memory, for PDPTEs. */
   protected readonly read64: (gpa: number) => bigint;
   /** With shadow paging: the guest's paging registers and the tables that stand in for its own. */
@@ -60,6 +62,16 @@ export abstract class GuestState {
   /** With shadow paging: the processor's paging registers follow the guest's. */
   protected abstract loadPaging(): void;
 
+  requestFlush(): void {
+    this.#flush = true;
+  }
+  /** KVM_REQ_TLB_FLUSH, before an entry; a guest that is in guest mode has to leave it for that. */
+  protected flushIfDue(): void {
+    if (!this.#flush) return;
+    this.#flush = false;
+    if (this.inGuest) this.kick();
+    this.flushTlb();
+  }
   /** Out of guest mode; an exit with another cause on the way ends it as well, and its instruction runs again. */
   kick(): void {
     this.requestExit(true);

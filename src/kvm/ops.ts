@@ -9,6 +9,8 @@ export type Entered =
   | "exit"
   /** The slice ended; the guest is still in guest mode. */
   | "slice"
+  /** PAUSE, while other CPUs wait for their turn; the guest is still in guest mode. */
+  | "yield"
   /** The guest only faults and retires nothing. */
   | "barren"
   /** The entry was refused. */
@@ -97,5 +99,11 @@ export interface ArchVcpu {
   injectException(vector: number, code: number): void;
   interruptWindow(on: boolean): void;
   nmiWindow(on: boolean): void;
+  /** Translations cached for the guest on this CPU go. */
   flushTlb(): void;
+  /** The same before the guest goes on (KVM_REQ_TLB_FLUSH). */
+  requestFlush(): void;
+  /** Make the VMCS current on the CPU that is selected (vcpu_load), or clear there. */
+  load(): void;
+  clear(): void;
 }

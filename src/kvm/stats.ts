@@ -30,6 +30,10 @@ export class KvmStats {
   irqInjections = 0;
   haltExits = 0;
   emulations = 0;
+  /** A vCPU gave its CPU away (vcpu_put), and got one (vcpu_load); every other exit has left the guest's state where it was. */
+  hostStateReloads = 0;
+  guestStateLoads = 0;
+  vcpuMigrations = 0;
   pagesFixed = 0;
   mmioFaults = 0;
   readonly mmu = new MmuStats();

@@ -11,6 +11,9 @@ import { Trace } from "./trace.ts";
 import { GuestSpace } from "./x86/space.ts";
 import { X86Vcpu } from "./x86/vcpu.ts";
 
+/** As many as one computer's processors have room for. */
+export const MAX_VCPUS = 8;
+
 /** A virtual machine's file descriptor. */
 export class KvmVm {
   readonly clock: VirtualClock;
@@ -23,16 +26,34 @@ export class KvmVm {
   #chips: Irqchip | undefined;
   #pit = false;
   #irqchip = false;
-  #vcpu: X86Vcpu | undefined;
+  /** KVM_CAP_MAX_VCPU_ID: local APICs to be there. */
+  #maxVcpus = 1;
+  readonly #vcpus: X86Vcpu[] = [];
+  /** Called when something has come for a vCPU (kvm_vcpu_kick): one that waits has to look at it. */
+  onKick: (id: number) => void = () => {};
 
   constructor(host: HostComputer, task: Task, leaves: readonly CpuidLeaf[], params: ModuleParams) {
     this.#host = host;
     this.#leaves = leaves;
     this.#params = params;
-    this.clock = new VirtualClock(() => host.core.exports.clock() - (this.#vcpu?.inflight ?? 0));
+    this.clock = new VirtualClock(() => host.core.exports.clock() - this.#inflight);
     this.trace = new Trace(() => this.clock.now());
     this.space = new GuestSpace(host, task.mm, this.trace);
     if (!params.tdp) this.space.shadow = new VirtualTlb({ host, space: this.space, trace: this.trace, stats: this.stats });
+  }
+
+  /** Of the vCPU that completes an instruction: one at a time. */
+  get #inflight(): number {
+    for (let i = 0; i < this.#vcpus.length; i++) if (this.#vcpus[i]?.inflight) return 1;
+    return 0;
+  }
+  /** KVM_ENABLE_CAP with KVM_CAP_MAX_VCPU_ID, before the first vCPU. */
+  setMaxVcpus(count: number): void {
+    if (!Number.isInteger(count) || count < 1 || count > MAX_VCPUS)
+      throw new KvmError("EINVAL", "KVM_CAP_MAX_VCPU_ID", String(count), `give 1 to ${MAX_VCPUS}`);
+    if (this.#chips)
+      throw new KvmError("EBUSY", "KVM_CAP_MAX_VCPU_ID", "there is a vCPU already", "call it before KVM_CREATE_VCPU");
+    this.#maxVcpus = count;
   }
 
   /** KVM_SET_USER_MEMORY_REGION */
@@ -57,7 +78,7 @@ export class KvmVm {
   createIrqchip(): void {
     if (this.#irqchip)
       throw new KvmError("EEXIST", "KVM_CREATE_IRQCHIP", "there is one already", "call it once");
-    if (this.#vcpu)
+    if (this.#vcpus.length > 0)
       throw new KvmError(
         "EINVAL",
         "KVM_CREATE_IRQCHIP",
@@ -94,7 +115,7 @@ export class KvmVm {
   }
   /** KVM_SET_IDENTITY_MAP_ADDR */
   setIdentityMapAddr(address: number): void {
-    if (this.#vcpu)
+    if (this.#vcpus.length > 0)
       throw new KvmError(
         "EINVAL",
         "KVM_SET_IDENTITY_MAP_ADDR",
@@ -105,14 +126,26 @@ export class KvmVm {
       throw new KvmError("EINVAL", "KVM_SET_IDENTITY_MAP_ADDR", `0x${address.toString(16)}`, "align to 4096");
   }
 
-  /** KVM_CREATE_VCPU */
+  /** KVM_CREATE_VCPU: they come in the order of their numbers. */
   createVcpu(id: number): X86Vcpu {
-    if (id !== 0)
-      throw new KvmError("EINVAL", "KVM_CREATE_VCPU", `vCPU ${id}`, "one vCPU is supported: give 0");
-    if (this.#vcpu) throw new KvmError("EEXIST", "KVM_CREATE_VCPU", "vCPU 0 exists", "use the one there is");
+    if (!Number.isInteger(id) || id < 0 || id >= this.#maxVcpus)
+      throw new KvmError(
+        "EINVAL",
+        "KVM_CREATE_VCPU",
+        `vCPU ${id}`,
+        this.#maxVcpus === 1 ? "give 0, or raise KVM_CAP_MAX_VCPU_ID first" : `give 0 to ${this.#maxVcpus - 1}`,
+      );
+    if (this.#vcpus[id]) throw new KvmError("EEXIST", "KVM_CREATE_VCPU", `vCPU ${id} exists`, "use the one there is");
+    if (id !== this.#vcpus.length)
+      throw new KvmError("EINVAL", "KVM_CREATE_VCPU", `vCPU ${id}`, `create vCPU ${this.#vcpus.length} first`);
     if (!this.#irqchip)
       throw new KvmError("ENXIO", "KVM_CREATE_VCPU", "no interrupt chip", "call KVM_CREATE_IRQCHIP first");
     const vcpu = new X86Vcpu({
+      id,
+      several: this.#maxVcpus > 1,
+      flushAll: () => {
+        for (const v of this.#vcpus) v.arch.requestFlush();
+      },
       host: this.#host,
       space: this.space,
       clock: this.clock,
@@ -122,7 +155,7 @@ export class KvmVm {
       leaves: this.#leaves,
       params: this.#params,
     });
-    this.#vcpu = vcpu;
+    this.#vcpus.push(vcpu);
     return vcpu;
   }
 
@@ -133,20 +166,27 @@ export class KvmVm {
     if (this.#chips) return this.#chips;
     const chips = new Irqchip({
       clock: this.clock,
-      cpus: 1,
+      cpus: this.#maxVcpus,
       pit: this.#pit,
       signals: {
-        nmi: () => this.#vcpu?.signalNmi(),
+        nmi: (cpu) => this.#signal(cpu, (v) => v.signalNmi()),
         smi: () => undefined,
-        init: () => this.#vcpu?.signalInit(),
-        startUp: (_, vector) => this.#vcpu?.signalStartUp(vector),
+        init: (cpu) => this.#signal(cpu, (v) => v.signalInit()),
+        startUp: (cpu, vector) => this.#signal(cpu, (v) => v.signalStartUp(vector)),
       },
-      onChange: () => undefined,
+      onChange: (cpu) => this.onKick(cpu),
     });
     this.#chips = chips;
     this.space.addPorts(I8259.ports, chips.pic);
     if (chips.pit) this.space.addPorts(I8254.ports, chips.pit);
     return chips;
+  }
+
+  #signal(cpu: number, give: (vcpu: X86Vcpu) => void): void {
+    const vcpu = this.#vcpus[cpu];
+    if (!vcpu) return;
+    give(vcpu);
+    this.onKick(cpu);
   }
 
   /** KVM_IRQ_LINE */
@@ -165,6 +205,6 @@ export class KvmVm {
   /** KVM_SET_IRQCHIP, KVM_SET_LAPIC and KVM_SET_PIT2 in one. */
   restoreChips(state: Saved): void {
     this.chips.restore(state);
-    this.#vcpu?.apicRestored();
+    for (const vcpu of this.#vcpus) vcpu.apicRestored();
   }
 }

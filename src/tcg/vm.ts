@@ -121,7 +121,7 @@ export class TcgVm implements AccelVm {
     installCpuid(core, options.cpu);
     for (let cpu = 0; cpu < this.cpuCount; cpu++) {
       core.exports.selectCpu(cpu);
-      core.u64[layout.SEED / 8] = (options.seed ?? 0x9e3779b97f4a7c15n) + BigInt(cpu);
+      core.u64[layout.SEED / 8] = BigInt.asUintN(64, (options.seed ?? 0x9e3779b97f4a7c15n) + BigInt(cpu));
     }
     this.reset();
   }

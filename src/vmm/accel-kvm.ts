@@ -13,17 +13,19 @@ import {
   type Sregs,
   StateError,
   type Stop,
+  Turns,
   type UserMemory,
   type VirtualClock,
   VitrineError,
 } from "../base/index.ts";
-import { HostComputer, type Task, undefinedInstructions } from "../host/index.ts";
+import { HostComputer,  type Task, undefinedInstructions } from "../host/index.ts";
 import type { CpuModel } from "../isa/index.ts";
 import { MappedMemory, ProcessMemory } from "./process-memory.ts";
 import {
   type KvmStats,
   type ModuleParams,
   KvmExit,
+  type KvmRun,
   type KvmVcpu,
   type KvmVm,
   loadKvm,
@@ -42,6 +44,9 @@ export interface KvmOptions {
   /** Bytes of user memory in all: RAM, firmware, video memory. */
   readonly userMemory: number;
   readonly cpu: CpuModel;
+  /** CPUs of the machine, 1 to 8, and of the computer that it runs on, 1 to 4 (of which no more are used than it has). */
+  readonly cpus?: number | undefined;
+  readonly hostCpus?: number | undefined;
   /** Whose processor KVM finds: VT-x or SVM. */
   readonly silicon?: "intel" | "amd";
   readonly seed?: bigint;
@@ -55,6 +60,8 @@ export interface KvmOptions {
 
 /** The largest machine: 3 GiB for the guest, and what the host needs to describe them. */
 const MAX_USER_MEMORY = 3080 * 1024 * 1024;
+
+const MAX_HOST_CPUS = 4;
 
 interface Slot {
   readonly gpa: number;
@@ -70,7 +77,9 @@ export class KvmAccel implements AccelVm {
   readonly host: HostComputer;
   readonly task: Task;
   readonly vm: KvmVm;
-  readonly vcpu: KvmVcpu;
+  readonly vcpus: readonly KvmVcpu[];
+  /** The CPU that regs() and the like are about. */
+  shown = 0;
   readonly memory: GuestMemory;
   readonly userMemory: UserMemory;
   readonly #process: ProcessMemory;
@@ -82,13 +91,19 @@ export class KvmAccel implements AccelVm {
   #bus: IoBus | undefined;
   #logging = false;
   #stopAsked = false;
+  readonly #turns: Turns;
+  #running = false;
 
   private constructor(host: HostComputer, options: KvmOptions) {
     this.host = host;
     this.task = host.fork("qemu");
     loadKvm(host, options.cpu, options.params);
-    const system = openKvm(host, this.task);
+    const system = openKvm(host, this.task),
+      cpus = options.cpus ?? 1;
     this.vm = system.createVm();
+    this.vm.setMaxVcpus(cpus);
+    this.#turns = new Turns(cpus);
+    this.vm.onKick = (cpu) => this.#called(cpu);
     this.vm.setIdentityMapAddr(0xfeffc000);
     this.vm.setTssAddr(0xfeffd000);
     this.vm.createIrqchip();
@@ -98,8 +113,11 @@ export class KvmAccel implements AccelVm {
     this.#process = new ProcessMemory(host, this.task.mm, this.#ram, bytes);
     this.userMemory = this.#process;
     this.#logged = new Uint8Array(Math.ceil(this.#process.pages / 8));
-    this.vcpu = this.vm.createVcpu(0);
-    this.vcpu.setCpuid2(system.getSupportedCpuid());
+    this.vcpus = Array.from({ length: cpus }, (_, cpu) => {
+      const vcpu = this.vm.createVcpu(cpu);
+      vcpu.setCpuid2(system.getSupportedCpuid());
+      return vcpu;
+    });
     this.memory = new MappedMemory(this.vm, this.#process, options.ramSize);
     this.reset();
   }
@@ -116,6 +134,7 @@ export class KvmAccel implements AccelVm {
       module: options.module,
       memory: HostComputer.memoryFor(options.userMemory, options.params?.tdp === false),
       cpu: options.cpu,
+      cpus: Math.min(options.cpus ?? 1, options.hostCpus ?? MAX_HOST_CPUS),
       ...(options.silicon === undefined ? {} : { silicon: options.silicon }),
       ...(options.seed === undefined ? {} : { seed: options.seed }),
       ...(options.stencils === undefined ? {} : { stencils: options.stencils }),
@@ -129,6 +148,15 @@ export class KvmAccel implements AccelVm {
   /** Where the process has mapped user memory. */
   get userAddress(): number {
     return this.#ram;
+  }
+  /** The virtual CPU that is shown. */
+  get vcpu(): KvmVcpu {
+    const vcpu = this.vcpus[this.shown];
+    if (!vcpu) throw new VitrineError("config", "CPU", String(this.shown), `give 0 to ${this.vcpus.length - 1}`);
+    return vcpu;
+  }
+  get cpuCount(): number {
+    return this.vcpus.length;
   }
   get stats(): KvmStats {
     return this.vm.stats;
@@ -230,27 +258,67 @@ export class KvmAccel implements AccelVm {
 
   reset(): void {
     this.vm.chips.reset();
-    this.vcpu.reset();
+    this.#turns.reset(this.clock.now());
+    for (const vcpu of this.vcpus) vcpu.reset();
   }
 
-  /** KVM_RUN until t, a stop, or an error: the loop that every user space of KVM has. */
+  /** KVM_RUN of whichever vCPU has its turn, until t, a stop, or an error. */
   run(untilT: number): Stop {
-    const { run } = this.vcpu;
+    const { clock } = this,
+      turns = this.#turns,
+      several = this.vcpus.length > 1;
     this.#stopAsked = false;
-    run.until = untilT;
-    run.immediateExit = false;
+    for (const { run } of this.vcpus) run.immediateExit = false;
     for (;;) {
-      switch (this.vcpu.enter()) {
+      if (several) {
+        clock.runDue();
+        if (this.#stopAsked) return { kind: "stopped" };
+        const now = clock.now();
+        if (now >= untilT) return { kind: "budget" };
+        if (!turns.pick(now)) {
+          const next = clock.next(),
+            wake = Math.ceil(Math.min(next, untilT));
+          if (wake === Infinity) return { kind: "halt" };
+          // When all sleep, time skips to the next event.
+          if (wake > now) this.vm.setClock(wake);
+          if (wake >= next) turns.wakeAll();
+          continue;
+        }
+        this.host.setPauseYields(turns.contended);
+      }
+      const vcpu = this.vcpus[turns.current] as KvmVcpu;
+      vcpu.run.until = several ? Math.min(untilT, turns.end) : untilT;
+      this.#running = true;
+      const stop = this.#enter(vcpu);
+      this.#running = false;
+      if (stop) return stop;
+    }
+  }
+
+  /** One turn, or what a slice leaves of it: the loop that every user space of KVM has. Nothing: on with the next. */
+  #enter(vcpu: KvmVcpu): Stop | undefined {
+    const { run } = vcpu,
+      several = this.vcpus.length > 1;
+    vcpu.thread.blocked = false;
+    for (;;) {
+      switch (vcpu.enter()) {
         case KvmExit.IO:
-          this.#io();
+          this.#io(run);
           break;
         case KvmExit.MMIO:
-          this.#mmio();
+          this.#mmio(run);
           break;
         case KvmExit.INTR:
-          return this.#stopAsked ? { kind: "stopped" } : { kind: "budget" };
+          if (!several) return this.#stopAsked ? { kind: "stopped" } : { kind: "budget" };
+          if (run.yielded) this.#turns.yield(this.clock.now());
+          // A CPU cannot be interrupted behind STI or MOV SS: its turn ends one instruction later, whoever comes next.
+          else if (this.clock.now() >= this.#turns.end && vcpu.shadowed) this.#turns.extend(this.clock.now());
+          return undefined;
         case KvmExit.HLT:
-          return { kind: "halt" };
+          if (!several) return { kind: "halt" };
+          vcpu.thread.blocked = true;
+          this.#turns.sleep();
+          return undefined;
         case KvmExit.SHUTDOWN:
           return { kind: "shutdown" };
         case KvmExit.FAIL_ENTRY:
@@ -266,20 +334,24 @@ export class KvmAccel implements AccelVm {
     }
   }
 
-  #io(): void {
-    const { io } = this.vcpu.run;
+  /** Something has come for a vCPU: it does not sleep any more, and whoever spins may give way to it. */
+  #called(cpu: number): void {
+    this.#turns.wake(cpu);
+    if (this.#running && cpu !== this.#turns.current) this.host.setPauseYields(true);
+  }
+
+  #io({ io }: KvmRun): void {
     if (io.write) this.#bus?.portWrite(io.port, io.size, io.data);
     else io.data = this.#bus?.portRead(io.port, io.size) ?? 0xffffffff;
   }
-  #mmio(): void {
-    const { mmio } = this.vcpu.run;
+  #mmio({ mmio }: KvmRun): void {
     if (mmio.write) this.#bus?.mmioWrite(mmio.physAddr, mmio.size, mmio.data);
     else mmio.data = this.#bus?.mmioRead(mmio.physAddr, mmio.size) ?? 0xffffffffffffffffn;
   }
 
   stop(): void {
     this.#stopAsked = true;
-    this.vcpu.run.immediateExit = true;
+    for (const { run } of this.vcpus) run.immediateExit = true;
   }
 
   regs(): Regs {
@@ -332,18 +404,36 @@ export class KvmAccel implements AccelVm {
   }
 
   save(): Saved {
-    return { cpus: [saveCpu(this)], irqchip: this.vm.chips.save(), t: this.clock.now() };
+    return {
+      cpus: this.#eachCpu(() => saveCpu(this)),
+      irqchip: this.vm.chips.save(),
+      t: this.clock.now(),
+      ...(this.cpuCount > 1 && { turns: this.#turns.save() }),
+    };
   }
   restore(state: Saved): void {
     const record = new SavedRecord(this.id, state),
       t = record.time("t");
     if (t < 0 || t === Infinity) throw new StateError(this.id, `t ${t}`);
-    const [cpu] = record.list("cpus", 1);
+    const cpus = record.list("cpus", this.cpuCount);
     if ((record.optional("nested") ?? null) !== null)
       throw new StateError(this.id, "a guest that uses VT-x itself", "restore it with -accel tcg");
-    this.vcpu.abandon();
+    for (const vcpu of this.vcpus) vcpu.abandon();
     this.vm.setClock(t);
-    restoreCpu(this, cpu ?? null);
+    this.#eachCpu((cpu) => restoreCpu(this, cpus[cpu] ?? null));
     this.vm.restoreChips(record.value("irqchip"));
+    if (this.cpuCount > 1) this.#turns.restore(record.value("turns"));
+  }
+  /** Does something with each CPU as the one that is shown. */
+  #eachCpu<T>(use: (cpu: number) => T): T[] {
+    const before = this.shown;
+    try {
+      return this.vcpus.map((_, cpu) => {
+        this.shown = cpu;
+        return use(cpu);
+      });
+    } finally {
+      this.shown = before;
+    }
   }
 }

@@ -9,7 +9,7 @@ import type { ArchVcpu, Entered, Handled, InterruptedEvent } from "../ops.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
 import { handleExit } from "./exits.ts";
-import { permissionMaps } from "./setup.ts";
+import { becomeHost, permissionMaps } from "./setup.ts";
 import { SvmGuestState } from "./state.ts";
 import { V } from "./vmcb.ts";
 
@@ -18,6 +18,7 @@ const VALID = 0x80000000,
 const V_IRQ = 1 << 8,
   V_IGN_TPR = 1 << 20,
   V_INTR_MASKING = 1 << 24;
+const SVME = 0x1000n;
 const FLUSH_THIS_ASID = 3;
 /** Intercepts with exit codes 60h to 7Fh and 80h to 9Fh. */
 const bits = (codes: readonly number[]): number => codes.reduce((word, code) => word | (1 << (code & 31)), 0);
@@ -36,6 +37,8 @@ const REASON: ReadonlyMap<number, number> = new Map([
 ]);
 
 export interface SvmOptions {
+  /** Of the vCPU in its VM. */
+  readonly id: number;
   readonly host: HostComputer;
   readonly mm: AddressSpace;
   /** Its entries mean the same to both walks: R W X are P W U, the memory type lies in PCD and A, the leaf's bit in PS. */
@@ -57,7 +60,6 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
   readonly name = "svm";
   readonly #o: SvmOptions;
   readonly #maps: { readonly io: number; readonly msr: number };
-  readonly #saveArea: number;
   #event: Event | undefined;
   #intercepts = 0;
   /** An IRET is to end NMI blocking: it runs alone, then the next NMI may come. */
@@ -68,7 +70,6 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
     super(options.host, options.handlers.read64, options.shadow);
     this.#o = options;
     this.#maps = permissionMaps(options.host);
-    this.#saveArea = options.host.frames.frame();
     this.reset();
   }
 
@@ -83,12 +84,7 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
     const regs = hw.readRegs(this.core),
       sregs = hw.readSregs(this.core),
       debug = hw.readDebugRegs(this.core);
-    const x = this.core.exports;
-    x.svmBecomeHost(BigInt(this.#saveArea));
-    this.core.u64[layout.CR3 / 8] = BigInt(this.#o.mm.root);
-    // The host's interrupts are open: that is how it gets the processor back from a guest.
-    this.core.u32[layout.EFLAGS / 4] = 0x202;
-    x.updateMode();
+    becomeHost(this.host, this.#o.mm.root);
     this.#event = undefined;
     this.#iret = false;
     this.nmiMasked = 0;
@@ -117,16 +113,22 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
     v.write(V.G_PAT, 0x0007040600070406n);
   }
 
+  load(): void {
+    if (((this.core.u64[layout.EFER / 8] ?? 0n) & SVME) === 0n) becomeHost(this.host, this.#o.mm.root);
+  }
+  /** No processor keeps anything of a VMCB between a #VMEXIT and the next VMRUN. */
+  clear(): void {}
+
   enter(budget: number): Entered {
-    const { tdp, trace } = this.#o,
+    const { trace } = this.#o,
       v = this.vmcb;
+    this.flushIfDue();
     if (!this.inGuest) {
       if (this.shadow) this.#shadowEntry(this.shadow);
-      else if (tdp.flushNeeded) this.flushTlb();
       const e = this.#event;
       this.#event = undefined;
       v.write(V.EVENTINJ, e ? BigInt(e.info >>> 0) | (BigInt(e.code >>> 0) << 32n) : 0n);
-      v.write(V.ASID_TLB, 1n | (this.#flush ? BigInt(FLUSH_THIS_ASID) << 32n : 0n));
+      v.write(V.ASID_TLB, BigInt(this.#o.id + 1) | (this.#flush ? BigInt(FLUSH_THIS_ASID) << 32n : 0n));
       this.#flush = false;
       v.write(V.CR2, this.core.u64[layout.CR2 / 8] ?? 0n);
       if (trace.on) trace.write("kvm_entry", v.read(V.RIP));
@@ -144,6 +146,8 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
         return "barren";
       case hw.Stop.Budget:
         return "slice";
+      case hw.Stop.Yield:
+        return "yield";
       default:
         return "refused";
     }
@@ -241,7 +245,6 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
       this.shadow.flush();
       return;
     }
-    this.#o.tdp.flushNeeded = false;
     this.#flush = true;
   }
 }

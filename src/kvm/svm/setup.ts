@@ -1,4 +1,5 @@
 import type { HostComputer } from "../../host/index.ts";
+import { layout } from "../../hw/index.ts";
 
 /** MSRs that the guest reads and writes itself: VMLOAD's, the bases, the PAT. EFER exits, for its SVME. */
 const PASSED = [
@@ -36,4 +37,22 @@ export function permissionMaps(host: HostComputer): { readonly io: number; reado
   }
   host.memory.write(msr, bits);
   return { io, msr };
+}
+
+/** Host save areas of the CPUs. */
+const areas = new WeakMap<HostComputer, number[]>();
+
+/** hardware_enable: the processor in the mode of the host's kernel, with SVM on. */
+export function becomeHost(host: HostComputer, root: number): void {
+  const { core } = host,
+    all = areas.get(host) ?? [],
+    cpu = core.exports.selectedCpu();
+  areas.set(host, all);
+  const area = all[cpu] ?? host.frames.frame();
+  all[cpu] = area;
+  core.exports.svmBecomeHost(BigInt(area));
+  core.u64[layout.CR3 / 8] = BigInt(root);
+  // The host's interrupts are open: that is how it gets the processor back from a guest.
+  core.u32[layout.EFLAGS / 4] = 0x202;
+  core.exports.updateMode();
 }

@@ -23,6 +23,8 @@ const SINGLE_CONTEXT = 1n;
 const NO_LINK = 0xffffffffffffffffn;
 
 export interface VmxOptions {
+  /** Of the vCPU in its VM. */
+  readonly id: number;
   readonly host: HostComputer;
   readonly mm: AddressSpace;
   readonly tdp: TdpMmu;
@@ -85,6 +87,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
       sregs = hw.readSregs(this.core),
       debug = hw.readDebugRegs(this.core);
     enterVmxOperation(this.host, this.#options.mm.root);
+    this.vmcs.clear();
     this.vmcs.load();
     this.#event = undefined;
     this.#setUp();
@@ -130,7 +133,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
       ),
     );
     v.put(F.ENTRY_CONTROLS, controls(x, "ENTRY", ENTRY.LOAD_DEBUG | ENTRY.LOAD_PAT | ENTRY.LOAD_EFER));
-    v.put(F.VPID, vpid ? 1 : 0);
+    v.put(F.VPID, vpid ? this.#options.id + 1 : 0);
     if (!shadow) v.write(F.EPT_POINTER, this.eptp);
     v.put(F.MSR_BITMAP, this.#msrBitmap);
     v.write(F.LINK, NO_LINK);
@@ -146,12 +149,20 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     v.put(F.ENTRY_INFO, 0);
   }
 
+  load(): void {
+    if (this.core.exports.vmxOperation() === 0) enterVmxOperation(this.host, this.#options.mm.root);
+    this.vmcs.load();
+  }
+  clear(): void {
+    this.vmcs.clear();
+  }
+
   enter(budget: number): Entered {
-    const { tdp, trace } = this.#options,
+    const { trace } = this.#options,
       v = this.vmcs;
+    this.flushIfDue();
     if (!this.inGuest) {
       if (this.shadow) this.#shadowEntry(this.shadow);
-      else if (tdp.flushNeeded) this.flushTlb();
       const e = this.#event;
       if (e) {
         v.put(F.ENTRY_INFO, e.info);
@@ -174,6 +185,8 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
         return "barren";
       case hw.Stop.Budget:
         return "slice";
+      case hw.Stop.Yield:
+        return "yield";
       default:
         return "refused";
     }
@@ -184,7 +197,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     const root = shadow.root();
     if (root !== this.#root) this.vmcs.put(F.GUEST_CR3, root);
     this.#root = root;
-    if (shadow.takeFlush() && this.#options.params.vpid) this.core.exports.invVpid(SINGLE_CONTEXT, 1, 0n);
+    if (shadow.takeFlush() && this.#options.params.vpid) this.core.exports.invVpid(SINGLE_CONTEXT, this.#options.id + 1, 0n);
   }
   protected override loadPaging(): void {
     super.loadPaging();
@@ -285,7 +298,6 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
       this.shadow.flush();
       return;
     }
-    this.#options.tdp.flushNeeded = false;
     this.core.exports.invEpt(1n, this.eptp);
   }
 }

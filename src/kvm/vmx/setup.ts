@@ -18,16 +18,20 @@ export function controls(x: CoreExports, kind: keyof typeof CAPABILITY, wanted: 
   return (wanted | required) >>> 0;
 }
 
-const regions = new WeakMap<HostComputer, number>();
+/** VMXON regions of the CPUs. */
+const regions = new WeakMap<HostComputer, number[]>();
 
 /** hardware_enable: the processor in the mode of the host's kernel, and in VMX operation. */
 export function enterVmxOperation(host: HostComputer, root: number): void {
   const x = host.core.exports;
-  let region = regions.get(host);
+  const all = regions.get(host) ?? [],
+    cpu = x.selectedCpu();
+  regions.set(host, all);
+  let region = all[cpu];
   if (region === undefined) {
     region = host.frames.frame();
     host.memory.write32(region, Number(x.vmxCapability(0x480) & 0x7fffffffn));
-    regions.set(host, region);
+    all[cpu] = region;
   }
   if (x.vmxOperation() !== 0) x.vmxOff();
   x.vmxBecomeHost();

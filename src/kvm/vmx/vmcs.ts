@@ -15,11 +15,14 @@ export class Vmcs {
     host.memory.write32(this.pa, Number(this.#x.vmxCapability(0x480) & 0x7fffffffn));
   }
 
-  /** VMCLEAR and VMPTRLD: clear, and current. */
-  load(): void {
+  /** VMCLEAR: no CPU's any more. */
+  clear(): void {
     check("VMCLEAR", this.#x.vmClear(BigInt(this.pa)));
-    check("VMPTRLD", this.#x.vmPtrld(BigInt(this.pa)));
     this.#launched = false;
+  }
+  /** VMPTRLD: current on this CPU. */
+  load(): void {
+    check("VMPTRLD", this.#x.vmPtrld(BigInt(this.pa)));
   }
 
   read(field: number): bigint {

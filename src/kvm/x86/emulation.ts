@@ -23,6 +23,7 @@ const WRITE = 2,
   FETCH = 16;
 
 export interface EmulationOptions {
+  readonly id: number;
   readonly host: HostComputer;
   readonly space: GuestSpace;
   readonly chips: Irqchip;
@@ -295,9 +296,9 @@ export class Emulation {
     return true;
   }
   #chip(gpa: number) {
-    const { chips } = this.#o,
+    const { chips, id } = this.#o,
       page = gpa - (gpa % 4096),
-      lapic = chips.lapics[0];
+      lapic = chips.lapics[id];
     if (lapic?.mapped && page === Number(lapic.base & 0xffffff000n)) return lapic;
     return page === IOAPIC_PAGE ? chips.ioapic : undefined;
   }

@@ -20,6 +20,7 @@ export interface InstructionVcpu {
   halt(): void;
 }
 export interface InstructionOptions {
+  readonly id: number;
   readonly core: Core;
   readonly chips: Irqchip;
   readonly trace: Trace;
@@ -47,7 +48,7 @@ export class Instructions {
     const a = cpuid.answer(func, index, {
       cr4: arch.control(4),
       xcr0: this.#o.core.u64[layout.XCR0 / 8] ?? 0n,
-      apicEnabled: ((this.#o.chips.lapics[0]?.base ?? 0n) & 0x800n) !== 0n,
+      apicEnabled: ((this.#o.chips.lapics[this.#o.id]?.base ?? 0n) & 0x800n) !== 0n,
     });
     if (this.#o.trace.on) this.#o.trace.write("kvm_cpuid", func, index, a.eax, a.ebx, a.ecx);
     arch.setRegister(RAX, BigInt(a.eax));
@@ -101,7 +102,7 @@ export class Instructions {
     this.#v.arch.skip();
   }
   cr8(write: boolean, register: number): void {
-    const { chips } = this.#o;
+    const { chips, id } = this.#o;
     this.#v.inflight = 1;
     if (write) {
       const value = this.#v.arch.register(register);
@@ -109,9 +110,9 @@ export class Instructions {
         this.#v.faultInstead(13, 0);
         return;
       }
-      chips.writeCr8(0, Number(value));
+      chips.writeCr8(id, Number(value));
       this.#o.core.u64[layout.CR8 / 8] = value;
-    } else this.#v.arch.setRegister(register, BigInt(chips.readCr8(0)));
+    } else this.#v.arch.setRegister(register, BigInt(chips.readCr8(id)));
     this.#v.inflight = 0;
     this.#v.arch.skip();
   }

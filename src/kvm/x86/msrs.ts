@@ -12,6 +12,7 @@ const TSC = 0x10,
   TSC_DEADLINE = 0x6e0;
 
 export interface MsrOptions {
+  readonly id: number;
   readonly host: HostComputer;
   readonly chips: Irqchip;
   readonly clock: VirtualClock;
@@ -34,12 +35,12 @@ export class Msrs {
   }
 
   reset(): void {
-    this.#o.host.core.u64[layout.APIC_BASE / 8] = this.#o.chips.lapics[0]?.base ?? 0n;
+    this.#o.host.core.u64[layout.APIC_BASE / 8] = this.#o.chips.lapics[this.#o.id]?.base ?? 0n;
   }
 
   /** @param user KVM_GET_MSRS: also what the guest itself may not read. Undefined: #GP. */
   read(index: number, user: boolean): bigint | undefined {
-    const lapic = this.#o.chips.lapics[0],
+    const lapic = this.#o.chips.lapics[this.#o.id],
       x = this.#o.host.core.exports;
     switch (index) {
       case TSC:
@@ -66,7 +67,7 @@ export class Msrs {
   }
 
   write(index: number, value: bigint, user: boolean): boolean {
-    const lapic = this.#o.chips.lapics[0],
+    const lapic = this.#o.chips.lapics[this.#o.id],
       x = this.#o.host.core.exports;
     switch (index) {
       case TSC: {
@@ -96,7 +97,7 @@ export class Msrs {
   }
 
   setApicBase(value: bigint): boolean {
-    const done = this.#o.chips.lapics[0]?.setBase(value) ?? false;
+    const done = this.#o.chips.lapics[this.#o.id]?.setBase(value) ?? false;
     if (done) this.reset();
     return done;
   }

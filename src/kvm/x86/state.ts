@@ -23,11 +23,14 @@ export abstract class VcpuState {
   protected init = 0;
   protected sipi = 0;
   protected tripleFault = 0;
+  /** Its number in the VM, and of its local APIC. */
+  readonly id: number;
 
-  constructor(core: hw.Core, chips: Irqchip, leaves: readonly CpuidLeaf[]) {
+  constructor(core: hw.Core, chips: Irqchip, leaves: readonly CpuidLeaf[], id: number) {
+    this.id = id;
     this.core = core;
     this.chips = chips;
-    this.cpuid = new Cpuid(leaves);
+    this.cpuid = new Cpuid(leaves, id);
   }
 
   get pendingSignals(): boolean {
@@ -39,55 +42,69 @@ export abstract class VcpuState {
   signalInit(): void {
     this.init = 1;
   }
+  /** Nothing but to a vCPU that waits for it, or will as soon as it takes its INIT. */
   signalStartUp(vector: number): void {
+    if (this.mp !== "init" && !this.init) return;
     this.sipi = vector + 1;
   }
+  /** What every one of these does first. */
+  protected abstract load(): void;
+
   /** The local APIC has been loaded: what else knows its base follows. */
   apicRestored(): void {
+    this.load();
     this.msrs.reset();
   }
 
   setCpuid2(leaves: readonly CpuidLeaf[]): void {
     if (leaves.length > 256)
       throw new KvmError("E2BIG", "KVM_SET_CPUID2", `${leaves.length} entries`, "give at most 256");
-    this.cpuid = new Cpuid(leaves);
+    this.cpuid = new Cpuid(leaves, this.id);
   }
   getRegs(): Regs {
+    this.load();
     return this.arch.regs();
   }
   setRegs(regs: Regs): void {
+    this.load();
     this.arch.setRegs(regs);
   }
   getSregs(): Sregs {
+    this.load();
     return {
       ...this.arch.sregs(),
-      cr8: BigInt(this.chips.readCr8(0)),
-      apicBase: this.chips.lapics[0]?.base ?? 0n,
+      cr8: BigInt(this.chips.readCr8(this.id)),
+      apicBase: this.chips.lapics[this.id]?.base ?? 0n,
     };
   }
   setSregs(s: Sregs): void {
+    this.load();
     this.arch.setSregs(s);
     this.msrs.setApicBase(s.apicBase);
-    this.chips.writeCr8(0, Number(s.cr8));
+    this.chips.writeCr8(this.id, Number(s.cr8));
   }
   getDebugRegs(): DebugRegs {
+    this.load();
     return this.arch.debugRegs();
   }
   setDebugRegs(d: DebugRegs): void {
+    this.load();
     this.arch.setDebugRegs(d);
   }
   getMsr(index: number): bigint | undefined {
+    this.load();
     return this.msrs.read(index, true);
   }
   setMsr(index: number, value: bigint): boolean {
+    this.load();
     return this.msrs.write(index, value, true);
   }
   /** KVM_GET_LAPIC */
   getLapic(): Saved {
-    return this.chips.lapics[0]?.save() ?? null;
+    return this.chips.lapics[this.id]?.save() ?? null;
   }
   setLapic(state: Saved): void {
-    this.chips.lapics[0]?.restore(state);
+    this.chips.lapics[this.id]?.restore(state);
     this.apicRestored();
   }
   /** KVM_INTERRUPT belongs to a machine without interrupt chips in the kernel. */
@@ -104,9 +121,11 @@ export abstract class VcpuState {
     this.signalNmi();
   }
   getXsave(): Uint8Array {
+    this.load();
     return hw.readXsave(this.core);
   }
   setXsave(image: Uint8Array): void {
+    this.load();
     if (image.length < 512)
       throw new KvmError(
         "EINVAL",
@@ -118,9 +137,11 @@ export abstract class VcpuState {
   }
   /** KVM_GET_XCRS */
   getXcr0(): bigint {
+    this.load();
     return this.core.u64[layout.XCR0 / 8] ?? 0n;
   }
   setXcr0(value: bigint): void {
+    this.load();
     this.core.u64[layout.XCR0 / 8] = value;
   }
   getMpState(): MpState {
@@ -132,6 +153,7 @@ export abstract class VcpuState {
 
   /** KVM_GET_VCPU_EVENTS, in the shape that the bare machine saves. */
   getEvents(): { [key: string]: Saved } {
+    this.load();
     const p = this.arch.pending();
     return {
       nmi: this.nmiPending,
@@ -146,6 +168,7 @@ export abstract class VcpuState {
     };
   }
   setEvents(events: Saved): void {
+    this.load();
     const r = new SavedRecord("events", events);
     const pending = {
       shadow: r.int("shadow", 2),

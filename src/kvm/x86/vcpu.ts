@@ -1,6 +1,6 @@
 import type { VirtualClock } from "../../base/index.ts";
 import type { Irqchip } from "../../chips/index.ts";
-import type { HostComputer } from "../../host/index.ts";
+import type { HostComputer, Thread } from "../../host/index.ts";
 import { layout } from "../../hw/index.ts";
 import type { CpuidLeaf } from "../../isa/index.ts";
 import { KvmExit, type KvmExitReason, KvmRun } from "../exit.ts";
@@ -14,6 +14,7 @@ import { VmxVcpu } from "../vmx/index.ts";
 import { Emulation } from "./emulation.ts";
 import { Instructions } from "./instructions.ts";
 import { Msrs } from "./msrs.ts";
+import { Residence } from "./residence.ts";
 import type { GuestSpace } from "./space.ts";
 import { VcpuState } from "./state.ts";
 
@@ -22,6 +23,12 @@ const MAX_SLICE = 0x3fffffff;
 const BARREN = 10000;
 
 export interface VcpuOptions {
+  /** Its number in the VM, and of its local APIC. */
+  readonly id: number;
+  /** Other vCPUs may be there: one that has nothing to do leaves KVM_RUN, so that they get the CPU. */
+  readonly several: boolean;
+  /** What a change of the second stage asks of every vCPU. */
+  readonly flushAll: () => void;
   readonly host: HostComputer;
   readonly space: GuestSpace;
   readonly clock: VirtualClock;
@@ -40,6 +47,7 @@ export class X86Vcpu extends VcpuState {
   /** 1 while an instruction that its exit has counted is being completed: devices see t before its own tick. */
   inflight = 0;
   readonly #o: VcpuOptions;
+  readonly #residence: Residence;
   #emulation: Emulation | undefined;
   /** What KVM_RUN does first: finish what user space has answered. */
   #complete: (() => Handled) | undefined;
@@ -47,20 +55,24 @@ export class X86Vcpu extends VcpuState {
   constructor(options: VcpuOptions) {
     const { host, space, chips, trace, stats } = options,
       { core } = host;
-    super(core, chips, options.leaves);
+    super(core, chips, options.leaves, options.id);
     this.#o = options;
+    const residence = new Residence(host, options.id, stats);
+    this.#residence = residence;
+    if (options.id > 0) core.u64[layout.SEED / 8] = host.seed(options.id);
     // The handlers run when there is a guest; the chapters they lie in need the processor first.
-    const instructions = new Instructions({ core, chips, trace, stats }, this);
+    const instructions = new Instructions({ core, chips, trace, stats, id: options.id }, this);
     const emulated = (): Emulation => {
       const physBits = (this.cpuid.find(0x80000008, 0)?.eax ?? 36) & 0xff;
       guest.physBits = physBits;
-      this.#emulation ??= new Emulation({ host, space, chips, trace, stats, physBits }, this);
+      this.#emulation ??= new Emulation({ host, space, chips, trace, stats, physBits, id: options.id }, this);
       return this.#emulation;
     };
     const guest = new PagingRegisters(),
       shadow = space.shadow?.context(guest);
     const Vcpu = host.silicon === "amd" ? SvmVcpu : VmxVcpu;
     this.arch = new Vcpu({
+      id: options.id,
       host,
       mm: space.mm,
       tdp: space.tdp,
@@ -87,14 +99,32 @@ export class X86Vcpu extends VcpuState {
         read64: (gpa) => space.read64(gpa),
       },
     });
+    residence.attach(this.arch);
     this.msrs = new Msrs(options, this.arch);
+    if (options.id > 0) this.mp = "uninitialized";
+  }
+
+  /** What the scheduler knows it as. */
+  get thread(): Thread {
+    return this.#residence.thread;
+  }
+  /** vcpu_load: its thread runs, and the CPU that it is on holds its state. */
+  override load(): void {
+    this.#residence.load();
+  }
+
+  /** Is it in the shadow of an STI or a MOV SS? */
+  get shadowed(): boolean {
+    return this.arch.pending().shadow !== 0;
   }
 
   /** KVM_RUN. */
   enter(): KvmExitReason {
     const { run, arch } = this,
-      { clock, chips } = this.#o,
+      { id, several, clock, chips, space } = this.#o,
       exports = this.core.exports;
+    this.load();
+    run.yielded = false;
     if (this.#complete) {
       const complete = this.#complete;
       this.#complete = undefined;
@@ -110,20 +140,33 @@ export class X86Vcpu extends VcpuState {
           this.#initReset();
           continue;
         }
+        if (this.mp === "init" && this.sipi > 0) {
+          this.#startUp();
+          continue;
+        }
       }
       if (this.mp !== "runnable" && !this.#wake()) {
+        if (several) return this.#leave(KvmExit.HLT);
         const next = this.mp === "halted" ? Math.min(clock.next(), run.until) : Infinity;
         if (next === Infinity) return this.#leave(KvmExit.HLT);
         // HLT skips to the next event.
         if (next > now) exports.setClock(next);
         continue;
       }
-      this.#inject(chips.pendingInterrupt(0));
+      this.#inject(chips.pendingInterrupt(id));
       // An event that must be delivered first takes one entry; it does not take the rest of the slice.
       const until = run.immediateExit ? now + 1 : run.until;
       const budget = Math.min(until, clock.next(), now + MAX_SLICE) - now;
+      if (space.tdp.flushNeeded) {
+        space.tdp.flushNeeded = false;
+        this.#o.flushAll();
+      }
       const entered = arch.enter(Math.max(1, Math.ceil(budget)));
       arch.requestExit(false);
+      if (entered === "yield") {
+        run.yielded = true;
+        return this.#leave(KvmExit.INTR);
+      }
       if (entered === "barren") exports.setClock(clock.now() + BARREN);
       if (entered === "refused") return this.#refused();
       if (entered === "exit" && arch.handleExit() === "user") return run.exitReason;
@@ -133,7 +176,7 @@ export class X86Vcpu extends VcpuState {
   /** inject_pending_event: what can be delivered goes with the entry; what cannot opens a window. */
   #inject(interrupt: boolean): void {
     const { arch } = this,
-      { chips, stats, trace } = this.#o;
+      { id, chips, stats, trace } = this.#o;
     if (arch.inGuest) {
       // A slice ended in guest mode: what has come since makes the guest leave.
       if (this.nmiPending || interrupt) arch.requestExit(true);
@@ -147,18 +190,18 @@ export class X86Vcpu extends VcpuState {
     }
     if (!interrupt) arch.interruptWindow(false);
     else if (arch.interruptAllowed()) {
-      const vector = chips.acknowledge(0);
+      const vector = chips.acknowledge(id);
       stats.irqInjections++;
       if (trace.on) trace.write("kvm_inj_virq", vector);
       arch.injectInterrupt(vector);
-      arch.interruptWindow(chips.pendingInterrupt(0));
+      arch.interruptWindow(chips.pendingInterrupt(id));
     } else arch.interruptWindow(true);
   }
 
   /** kvm_vcpu_has_events: may a halted guest go on? */
   #wake(): boolean {
     if (this.mp !== "halted") return false;
-    const open = this.#o.chips.pendingInterrupt(0) && this.arch.interruptAllowed();
+    const open = this.#o.chips.pendingInterrupt(this.#o.id) && this.arch.interruptAllowed();
     if (!open && !(this.nmiPending && this.arch.nmiAllowed())) return false;
     this.mp = "runnable";
     if (this.#o.trace.on) this.#o.trace.write("kvm_vcpu_wakeup", 0);
@@ -215,16 +258,32 @@ export class X86Vcpu extends VcpuState {
     this.mp = "halted";
   }
 
-  /** INIT: registers as after RESET; the one CPU there is goes on at the reset vector. */
+  /** INIT: registers as after RESET; the boot processor goes on at the reset vector, the others wait for a SIPI. */
   #initReset(): void {
+    const { id, chips } = this.#o,
+      sipi = this.sipi;
     this.init = 0;
-    this.#o.chips.lapics[0]?.initReset();
+    chips.lapics[id]?.initReset();
     this.reset();
+    if (id === 0) return;
+    this.mp = "init";
+    this.sipi = sipi;
+  }
+  /** kvm_vcpu_deliver_sipi_vector: it starts at the page that the vector names. */
+  #startUp(): void {
+    const { arch } = this,
+      vector = this.sipi - 1,
+      s = arch.sregs();
+    this.sipi = 0;
+    arch.setSregs({ ...s, cs: { ...s.cs, selector: vector << 8, base: BigInt(vector << 12) } });
+    arch.setRip(0n);
+    this.mp = "runnable";
   }
   reset(): void {
+    this.load();
     this.arch.reset();
     this.msrs.reset();
-    this.mp = "runnable";
+    this.mp = this.#o.id === 0 ? "runnable" : "uninitialized";
     this.nmiPending = 0;
     this.init = 0;
     this.sipi = 0;
@@ -236,6 +295,7 @@ export class X86Vcpu extends VcpuState {
 
   /** State is about to be set: the guest leaves guest mode, and nothing waits for user space. */
   abandon(): void {
+    this.load();
     if (this.arch.inGuest) this.arch.kick();
     this.#complete = undefined;
     this.#emulation?.abandon();
