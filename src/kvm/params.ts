@@ -15,9 +15,9 @@ export interface ModuleParams {
   /** How they are shadowed then. */
   readonly mmu: MmuKind;
 }
-/** Shadow tables as a TLB that is filled in software. */
-export type MmuKind = "vtlb";
-const KINDS: readonly string[] = ["vtlb"] satisfies MmuKind[];
+/** Shadow tables as a TLB that is filled in software, or kept as long as the guest's tables stay the same. */
+export type MmuKind = "vtlb" | "cached";
+const KINDS: readonly string[] = ["vtlb", "cached"] satisfies MmuKind[];
 
 /** A boolean parameter: what it sets, or why only one value will do. */
 type Parameter = { readonly sets: Exclude<keyof ModuleParams, "mmu"> } | { readonly mmu: true } | { readonly fixed: boolean; readonly why: string };
@@ -68,7 +68,7 @@ export const defaultParams: ModuleParams = {
   ignoreMsrs: false,
   dumpInvalidVmcs: false,
   tdp: true,
-  mmu: "vtlb",
+  mmu: "cached",
 };
 
 /**

@@ -27,6 +27,8 @@ export const events = [
   "kvm_mmu_split_huge_page",
   "kvm_unmap_hva_range",
   "kvm_mmu_prepare_zap_page",
+  "kvm_mmu_unsync_page",
+  "kvm_mmu_sync_page",
 ] as const;
 export type EventName = (typeof events)[number];
 
@@ -51,6 +53,8 @@ const FIELDS: Readonly<Record<EventName, readonly string[]>> = {
   kvm_mmu_split_huge_page: ["gfn", "level"],
   kvm_unmap_hva_range: ["start:", "end:"],
   kvm_mmu_prepare_zap_page: ["gfn", "level"],
+  kvm_mmu_unsync_page: ["gfn", "level"],
+  kvm_mmu_sync_page: ["gfn", "level"],
 };
 const STRIDE = 8;
 /** A BigInt is cut in two through memory: no other one is made for it. */

@@ -4,6 +4,7 @@ import type { HostComputer, Task } from "../host/index.ts";
 import type { CpuidLeaf } from "../isa/index.ts";
 import { KvmError } from "./errno.ts";
 import type { UserMemoryRegion } from "./memslots.ts";
+import { CachingMmu } from "./mmu/shadow/cached/mmu.ts";
 import { VirtualTlb } from "./mmu/shadow/vtlb.ts";
 import type { ModuleParams } from "./params.ts";
 import { KvmStats } from "./stats.ts";
@@ -39,7 +40,10 @@ export class KvmVm {
     this.clock = new VirtualClock(() => host.core.exports.clock() - this.#inflight);
     this.trace = new Trace(() => this.clock.now());
     this.space = new GuestSpace(host, task.mm, this.trace);
-    if (!params.tdp) this.space.shadow = new VirtualTlb({ host, space: this.space, trace: this.trace, stats: this.stats });
+    if (!params.tdp) {
+      const Mmu = params.mmu === "vtlb" ? VirtualTlb : CachingMmu;
+      this.space.shadow = new Mmu({ host, space: this.space, trace: this.trace, stats: this.stats });
+    }
   }
 
   /** Of the vCPU that completes an instruction: one at a time. */

@@ -13,7 +13,7 @@ const image = (path: string) => ({ name: path, bytes: new Uint8Array(readFileSyn
 const cached = existsSync(new URL("linux-amd64/bzImage", cache)) && existsSync(new URL("linux-i386/bzImage", cache));
 
 /** Every way to run a guest without a second stage. */
-const engines = ["vtlb"].flatMap((mmu) => [
+const engines = ["vtlb", "cached"].flatMap((mmu) => [
   { name: `VT-x, ${mmu}`, silicon: "intel", modprobe: { "kvm_intel.ept": "0", "kvm.mmu": mmu } } as const,
   { name: `SVM, ${mmu}`, silicon: "amd", modprobe: { "kvm_amd.npt": "0", "kvm.mmu": mmu } } as const,
 ]);
