@@ -18,6 +18,9 @@ import { readMsr as readRegister, writeMsr as writeRegister, msrFault as registe
 export { step, deliverEvent } from "./cpu/imported";
 export { importMemory } from "./mmu/imported";
 export { selectCpu, selectedCpu, stateOf } from "./cpu/processors";
+// Variables that translated code reads (src/hw/jit).
+export { intercepts } from "./cpu/intercept";
+export { yanked } from "./mmu/phys";
 export * from "./vmx/public";
 import { vmxInit, forgetMappings } from "./vmx/public";
 export * from "./svm/public";

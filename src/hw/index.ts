@@ -50,6 +50,8 @@ export const PageKind = { Device: 0, Ram: 1, Rom: 2 } as const;
 /** Functions of the compiled core (src/hw/core.ts). */
 export interface CoreExports {
   readonly table: WebAssembly.Table;
+  readonly intercepts: WebAssembly.Global;
+  readonly yanked: WebAssembly.Global;
   init(): void;
   run(budget: number): number;
   clock(): number;

@@ -3,4 +3,4 @@ export { parseCpu } from "../../src/isa/index.ts";
 export { Core, Jit, layout } from "../../src/hw/index.ts";
 export { CODE, createCore, DATA, load, snapshot, translated } from "../../src/hw/jit/fixture.ts";
 export { TcgVm } from "../../src/tcg/index.ts";
-export { Machine, userMemorySize } from "../../src/vmm/public.ts";
+export { KvmAccel, Machine, userMemorySize } from "../../src/vmm/public.ts";

@@ -4,13 +4,14 @@
 /** Names of the interpreter's functions by what a call of them means to translated code; see docs/jit.md. */
 const ROLES = {
   // slow paths: the interpreter runs the instruction again and does what is right
-  1: ["rdSlow", "wrSlow", "rmwSlow", "rdPtrSlow", "wrFrom", "raise", "exception", "pageFault", "setFault", "mayTouchDevice", "denyCall"],
+  1: ["rdSlow", "wrSlow", "rmwSlow", "rdPtrSlow", "wrFrom", "raise", "exception", "pageFault", "setFault", "mayTouchDevice", "denyCall", "intercept", "yieldTurn",
+    "softAdd", "softMul", "softDiv", "softSqrt", "softMinMax", "softCompare", "softConvert", "softToInt", "softFromInt", "softRound"],
   // unreachable behind an access that took the fast path
   2: ["writeBack"],
   3: ["link"],
   4: ["jump"],
   // bodies that need the interpreter's loop around them
-  5: ["next", "resume", "stop", "boundary", "intercept", "jumpShort", "afterSegment", "deliver", "undefined", "invalidOpcode", "tooLong"],
+  5: ["next", "resume", "stop", "boundary", "jumpShort", "afterSegment", "deliver", "undefined", "invalidOpcode", "tooLong"],
 };
 const EMPTY = [2, 0, 0x0b];
 const BODY = 0;
@@ -101,6 +102,7 @@ export function pack(bytes, list, entered) {
   const head = {
     types: m.types, functions, imported: m.imported, cases,
     calls: list.filter((c) => /\bCALL\b/.test(c.label)).map((c) => c.number),
+    bulk: list.filter((c) => c.text.includes("rep_")).map((c) => c.number),
     firstCold: Math.min(...list.filter((c) => !c.inlined).map((c) => c.number)),
     globals: m.globalTypes.map((type, i) => ({ name: m.globalNames.get(i) ?? `#${i}`, type })),
   };

@@ -358,7 +358,7 @@ export function hlt(rec: usize): usize {
 export function cli(rec: usize): usize {
   if (!ioplAllows()) return gp(rec);
   store<u32>(EFLAGS, load<u32>(EFLAGS) & ~IF);
-  return next(rec);
+  return rec + 16;
 }
 export function sti(rec: usize): usize {
   if (!ioplAllows()) return gp(rec);
@@ -425,16 +425,17 @@ function timeStamp(rec: usize): void {
   store<u64>(REGS + RAX, v & 0xffffffff);
   store<u64>(REGS + RDX, v >> 32);
 }
+/** It ends its block, so that the clock is exact here; nothing becomes possible that was not before. */
 export function rdtsc(rec: usize): usize {
   if ((load<u32>(CR4) & 4) && !supervisor()) return gp(rec);
   if (intercepts & I_RDTSC) { const pc = intercept(I_RDTSC, rec, 0, 0); if (pc) return pc; }
   timeStamp(rec);
-  return next(rec);
+  return rec + 16;
 }
 export function rdtscp(rec: usize): usize {
   if ((load<u32>(CR4) & 4) && !supervisor()) return gp(rec);
   if (intercepts & I_RDTSCP) { const pc = intercept(I_RDTSCP, rec, 0, 0); if (pc) return pc; }
   timeStamp(rec);
   store<u64>(REGS + RCX, load<u64>(TSC_AUX) & 0xffffffff);
-  return next(rec);
+  return rec + 16;
 }

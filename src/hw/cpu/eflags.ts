@@ -26,10 +26,15 @@ export function popf(rec: usize, size: u32): usize {
   popFlags(v, size);
   return next(rec);
 }
+/** A CPU that spins gives the others their turn. */
+function yieldTurn(rec: usize): usize {
+  next(rec);
+  return stop(STOP_YIELD);
+}
 export function pause(rec: usize): usize {
   if (intercepts & I_PAUSE) { const pc = intercept(I_PAUSE, rec, 0, 0); if (pc) return pc; }
-  const pc = next(rec);
-  return load<u32>(PAUSE_YIELDS) ? stop(STOP_YIELD) : pc;
+  if (load<u32>(PAUSE_YIELDS)) return yieldTurn(rec);
+  return rec + 16;
 }
 /** BOUND: #BR when the signed index lies outside the pair in memory. */
 export function bound(rec: usize, size: u32, index: u64): void {

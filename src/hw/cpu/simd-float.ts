@@ -6,9 +6,10 @@ import {
   f64add, f64sub, f64mul, f64div, f64sqrt, f64min, f64max, f64cmp, f64comi, f64toF32, f64toI32, f64toI64, i32toF32, i32toF64, i64toF32, i64toF64,
   f32round, f64round,
 } from "../float/sse";
+import { clearFlags } from "../float/status";
 
-/** Before the first lane. */
-@inline export function sseBegin(): void { setMxcsr(load<i32>(MXCSR)); }
+/** Before the first lane. What an x87 instruction has raised before is not this one's. */
+@inline export function sseBegin(): void { setMxcsr(load<i32>(MXCSR)); clearFlags(); }
 /** Unmasked exceptions of an earlier step of the same instruction. */
 let early: i32 = 0;
 /** After the last lane: true when an unmasked exception keeps the result from being written. */

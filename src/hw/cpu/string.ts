@@ -10,7 +10,7 @@ import { zf } from "./flags";
 import { rd, wr } from "../mmu/access";
 import { context } from "../mmu/tlb";
 import { rep, addressSize, addressMask, seg, segmentedSpan, ripOf } from "./record";
-import { next, raise, resume, keepRf } from "./flow";
+import { raise, resume, keepRf } from "./flow";
 import { RIP } from "./state";
 import { yanked, unyank, yank } from "../mmu/phys";
 
@@ -96,8 +96,11 @@ import { yanked, unyank, yank } from "../mmu/phys";
 
 /** `done` iterations have run. Pay for them, then stay or go on. */
 function settle(rec: usize, done: u64, finished: bool): usize {
-  if (done > 1) { unyank(); setLeft(left - <i32>(done - 1)); yank(); }
-  if (finished) return next(rec);
+  if (done > 1) {
+    if (yanked) { unyank(); setLeft(left - <i32>(done - 1)); yank(); }
+    else setLeft(left - <i32>(done - 1));
+  }
+  if (finished) return rec + 16;
   keepRf();
   if (done == 0) { unyank(); setLeft(left + 1); yank(); } // nothing ran: the record's own instruction is given back
   store<u64>(RIP, ripOf(rec));
@@ -113,7 +116,7 @@ function interrupted(rec: usize, done: u64): usize {
 export function rep_movs<T>(rec: usize): usize {
   const mask = addressMask(addressSize(rec));
   let count = get<u64>(RCX) & mask, done: u64 = 0;
-  if (count == 0) return next(rec);
+  if (count == 0) return rec + 16;
   const most = single() ? 1 : allowance(), forward = !(load<u32>(EFLAGS) & DF);
   while (count > 0 && done < most) {
     let k: u64 = 0;
@@ -154,7 +157,7 @@ export function rep_movs<T>(rec: usize): usize {
 export function rep_stos<T>(rec: usize): usize {
   const mask = addressMask(addressSize(rec));
   let count = get<u64>(RCX) & mask, done: u64 = 0;
-  if (count == 0) return next(rec);
+  if (count == 0) return rec + 16;
   const most = single() ? 1 : allowance(), forward = !(load<u32>(EFLAGS) & DF), v = get<T>(RAX);
   const flat = mask == ~0 || (mask == 0xffffffff && !(load<u32>(MODE) & (MODE_L | 8)));
   while (count > 0 && done < most) {
@@ -183,7 +186,7 @@ export function rep_stos<T>(rec: usize): usize {
 export function rep_lods<T>(rec: usize): usize {
   const mask = addressMask(addressSize(rec));
   let count = get<u64>(RCX) & mask, done: u64 = 0;
-  if (count == 0) return next(rec);
+  if (count == 0) return rec + 16;
   const most = single() ? 1 : allowance();
   while (count > 0 && done < most) {
     lods<T>(rec);
@@ -198,7 +201,7 @@ export function rep_lods<T>(rec: usize): usize {
 export function rep_scas<T>(rec: usize): usize {
   const mask = addressMask(addressSize(rec)), want = rep(rec) == 3;
   let count = get<u64>(RCX) & mask, done: u64 = 0, ended = false;
-  if (count == 0) return next(rec);
+  if (count == 0) return rec + 16;
   const most = single() ? 1 : allowance();
   while (count > 0 && done < most && !ended) {
     scas<T>(rec);
@@ -213,7 +216,7 @@ export function rep_scas<T>(rec: usize): usize {
 export function rep_cmps<T>(rec: usize): usize {
   const mask = addressMask(addressSize(rec)), want = rep(rec) == 3;
   let count = get<u64>(RCX) & mask, done: u64 = 0, ended = false;
-  if (count == 0) return next(rec);
+  if (count == 0) return rec + 16;
   const most = single() ? 1 : allowance();
   while (count > 0 && done < most && !ended) {
     cmps<T>(rec);

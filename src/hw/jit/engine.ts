@@ -70,7 +70,7 @@ export class Jit {
     this.#finder = new RegionFinder(this.#m, stencils);
     this.#translator = new Translator(this.#m, stencils, options.note);
     this.#table = core.exports.table;
-    this.#imports = { env: { memory: core.memory, callCase: core.exports.callCase } };
+    this.#imports = { env: { memory: core.memory, callCase: core.exports.callCase, intercepts: core.exports.intercepts, yanked: core.exports.yanked } };
     this.#threshold = options.threshold ?? THRESHOLD;
     core.u32[layout.JIT_THRESHOLD >> 2] = this.#threshold;
     core.u32[layout.JIT_BATCH >> 2] = options.batch ?? BATCH;

@@ -1,6 +1,7 @@
 // A module of translated regions: functions r0, r1, ... over the core's memory, which may call callCase().
 import { Emitter } from "./emitter.ts";
 import { I32 } from "./opcodes.ts";
+import { GLOBALS } from "./splice.ts";
 import { PARAMS } from "./translate.ts";
 
 const text = (out: Emitter, name: string): void => {
@@ -28,9 +29,10 @@ export function assemble(bodies: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
   for (const byte of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.op(byte);
   section(out, 1, (s) => { s.unsigned(2); type(s, PARAMS); type(s, [I32, I32, I32, I32]); });
   section(out, 2, (s) => {
-    s.unsigned(2);
+    s.unsigned(2 + GLOBALS.length);
     text(s, "env"); text(s, "callCase"); s.op(0); s.unsigned(1);
     text(s, "env"); text(s, "memory"); s.op(2); s.op(0); s.unsigned(1);
+    for (const { name, type } of GLOBALS) { text(s, "env"); text(s, name); s.op(3); s.op(type); s.op(1); }
   });
   section(out, 3, (s) => { s.unsigned(bodies.length); for (const _ of bodies) s.unsigned(0); });
   section(out, 7, (s) => {

@@ -17,6 +17,13 @@ const EMPTY: readonly number[] = [];
 const MAX_INSTRUCTIONS = 1500;
 const STATIC_DATA = [0x100000, 0x200000] as const;
 const FAULTS = new Set(["fault", "faultVector", "faultCode", "faultAddress"]);
+/** Variables that are 0 between two steps of an instruction; anything else in them is for the interpreter. */
+const CLEAR = new Set(["implicit", "excFlags", "early"]);
+
+/** Table index of who is told of an intercepted instruction (src/hw/cpu/intercept.ts): that goes on in the interpreter. */
+const HOOK = "hook";
+/** Variables of the core that translated code imports, to read them. */
+export const GLOBALS = [{ name: "intercepts", type: I64 }, { name: "yanked", type: I32 }] as const;
 
 /** Why a stencil cannot be spliced. */
 export class Refused extends Error {}
@@ -33,8 +40,8 @@ export interface Site {
   follow(): void;
   /** Indirect branch: the target is on the stack. */
   jump(): void;
-  /** Local that stands for a variable of the core, or -1: it may not be used. */
-  variable(name: string, type: number): number;
+  /** Local that stands for a variable of the core, or -1: it may not be used so. */
+  variable(name: string, type: number, written: boolean): number;
 }
 
 interface Flow { readonly known: readonly number[]; readonly committed: boolean }
@@ -486,12 +493,19 @@ export class Splicer {
       else this.#push(type, 0, 0);
       return;
     }
-    if (name === "implicit") {
-      if (op === 0x24) throw new Refused("sets the variable implicit");
-      this.#push(type, 0, 0);
+    if (name === HOOK) { this.#exit(); return; }
+    if (CLEAR.has(name)) {
+      if (op === 0x23) { this.#push(type, 0, 0); return; }
+      if (!this.#isConstant(0) || name === "implicit") throw new Refused(`sets the variable ${name}`);
+      if (this.#low[this.#height - 1] !== 0) this.#exit();
+      else this.#drop(1);
       return;
     }
-    const local = this.#site.variable(name, type);
+    if (op === 0x23) {
+      const global = GLOBALS.findIndex((g) => g.name === name);
+      if (global >= 0) { out.op(0x23); out.unsigned(global); this.#pushEmitted(type); return; }
+    }
+    const local = this.#site.variable(name, type, op === 0x24);
     if (local < 0) throw new Refused(`uses the variable ${name}`);
     if (op === 0x24) { this.#arrange(1); out.set(local); this.#drop(1); }
     else { out.get(local); this.#pushEmitted(type); }

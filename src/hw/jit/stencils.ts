@@ -20,6 +20,8 @@ interface Head {
   readonly calls: readonly number[];
   /** Cases that the interpreter does not inline: their body can be called. */
   readonly firstCold: number;
+  /** Repeated string instructions: the last of their block, and it goes on behind it when they are done. */
+  readonly bulk: readonly number[];
   readonly globals: readonly { readonly name: string; readonly type: number }[];
 }
 
@@ -158,6 +160,7 @@ export class Stencils {
   readonly #starts: Int32Array;
   readonly #bodies: (FunctionBody | undefined)[] = [];
   readonly #calls: ReadonlySet<number>;
+  readonly #bulk: ReadonlySet<number>;
   readonly #branches = new Map<number, boolean>();
 
   constructor(file: Uint8Array) {
@@ -172,6 +175,7 @@ export class Stencils {
       reader.at += length;
     }
     this.#calls = new Set(this.head.calls);
+    this.#bulk = new Set(this.head.bulk);
   }
   role(index: number): number { return this.head.functions[index]?.[1] ?? Role.Import; }
   params(index: number): readonly number[] { return this.head.types[this.head.functions[index]?.[0] ?? 0]?.params ?? []; }
@@ -193,6 +197,7 @@ export class Stencils {
   }
   /** Does execution come back behind a record of this case, as after CALL? */
   returns(number: number): boolean { return this.#calls.has(number); }
+  bulk(number: number): boolean { return this.#bulk.has(number); }
   /** Can the body of this case be called? */
   callable(number: number): boolean { return number >= this.head.firstCold; }
   /** Does a record of this case hold a direct branch? */

@@ -23,7 +23,7 @@ const HERE = 0, FOLLOW = 1, JUMP = 2, ENTER = 3;
 /** Index of callCase in a module of regions. */
 const CALL_CASE = 0;
 /** Variables of the core that only carry a value from one function to another within an instruction. */
-const SCRATCH = new Set(["quotient", "remainder"]);
+const SCRATCH = new Set(["quotient", "remainder", "mxcsr", "compared"]);
 
 export interface Translated {
   /** Locals and code of the function. */
@@ -211,16 +211,18 @@ export class Translator implements Site {
       }
     }
     this.#reason = reason ?? "";
-    if (i < block.n - 1 && this.#stencils.callable(number)) {
-      this.#callCase(record, number);
+    const bulk = this.#stencils.bulk(number);
+    if (bulk || (i < block.n - 1 && this.#stencils.callable(number))) {
+      this.#callCase(record, number, bulk);
       return true;
     }
     if (i === 0) this.#barren[this.#region.blocks.indexOf(block)] = 1;
     this.exit();
     return false;
   }
-  /** Call the interpreter's own body, with the state in memory; what it returns is another record when there is more to do. */
-  #callCase(record: number, number: number): void {
+  /** Call the interpreter's own body, with the state in memory; what it returns is another record when there is more to do.
+   *  @param pays it takes its iterations from the budget */
+  #callCase(record: number, number: number, pays: boolean): void {
     const out = this.#out;
     this.#count(4, record);
     out.mark(false);
@@ -232,6 +234,7 @@ export class Translator implements Site {
     out.get(this.#pc);
     out.op(0x0f);
     out.close();
+    if (pays) { out.i32(0); out.memory(0x28, layout.JIT_LEFT); out.set(LEFT); }
     out.mark(true);
   }
 
@@ -278,9 +281,9 @@ export class Translator implements Site {
     if (at === layout.RIPMASK) return this.#is(mode & layout.MODE_D ? -1 : 0xffff, 0);
     return this.#is(-1, 0);
   }
-  variable(name: string, type: number): number {
+  variable(name: string, type: number, written: boolean): number {
     if (name === "left") return LEFT;
-    if (name === "context") return CONTEXT;
+    if (name === "context" && !written) return CONTEXT;
     if (!SCRATCH.has(name)) return -1;
     const local = this.#variables.get(name) ?? this.#out.fresh(type);
     this.#variables.set(name, local);
