@@ -26,14 +26,13 @@ export class ReverseMap {
     const name = page.slot * 512 + i;
     if (page.level > 1) {
       const region = Math.floor(gfn / PAGES_IN_HUGE);
-      let set = this.#large.get(region);
-      if (!set) this.#large.set(region, (set = new Set()));
-      set.add(name);
+      const set = this.#large.get(region) ?? new Set<number>();
+      this.#large.set(region, set.add(name));
       return;
     }
     const region = Math.floor(gfn / REGION);
-    let heads = this.#heads.get(region);
-    if (!heads) this.#heads.set(region, (heads = new Int32Array(REGION)));
+    const heads = this.#heads.get(region) ?? new Int32Array(REGION);
+    this.#heads.set(region, heads);
     page.next ??= new Int32Array(512);
     page.next[i] = heads[gfn % REGION] ?? 0;
     heads[gfn % REGION] = name + 1;
