@@ -109,6 +109,8 @@ export interface AccelVm extends Persist {
   irqLine(gsi: number, level: boolean): void;
   /** KVM_PIT_FLAGS_HPET_LEGACY: while on, channel 0 of the PIT raises no interrupt; the HPET has taken its place. */
   setHpetLegacy?(on: boolean): void;
+  /** Time of day at t = 0 in seconds since 1970, for who tells the guest. */
+  setWallClock?(seconds: number): void;
   /** CPUs and inner chips to their power-on state; memory, regions and clock stay. */
   reset(): void;
   /** Runs until t reaches untilT, or a stop. */

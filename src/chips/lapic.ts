@@ -260,6 +260,19 @@ export class Lapic implements MmioDevice, Persist {
     return this.#hardwareEnabled && vector >> 4 > this.ppr >> 4 ? vector : -1;
   }
 
+  /** A vector waits in IRR, whatever its priority. */
+  get requested(): boolean {
+    return setHighest(this.#irr) >= 0;
+  }
+  /** The highest vector in service, or -1. */
+  get inService(): number {
+    return setHighest(this.#isr);
+  }
+  /** Its EOI is for the IOAPIC to know. */
+  isLevel(vector: number): boolean {
+    return setHas(this.#tmr, vector);
+  }
+
   /** Ends the highest interrupt in service; a level-triggered one is told to the IOAPIC. */
   eoi(): void {
     const vector = setHighest(this.#isr);

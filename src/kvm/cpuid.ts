@@ -10,6 +10,10 @@ export interface CpuidAnswer {
 
 const INDEXED: ReadonlySet<number> = new Set([4, 7, 0xb, 0xd, 0x14, 0x8000001d]);
 const SIGNATURE = 0x40000000;
+/** KVM_CPUID_FEATURES and the bits of its EAX ("KVM CPUID bits" in the kernel's documentation). */
+export const FEATURES = SIGNATURE + 1;
+export const Feature = { CLOCKSOURCE: 0, NOP_IO_DELAY: 1, CLOCKSOURCE2: 3, STEAL_TIME: 5, PV_EOI: 6, CLOCKSOURCE_STABLE: 24 } as const;
+const OFFERED = Object.values(Feature).reduce<number>((word, bit) => word | (1 << bit), 0);
 
 /** The leaves of a model as KVM shows them to its guest: its own signature at 4000_0000h unless kvm=off. */
 export function kvmLeaves(model: CpuModel): CpuidLeaf[] {
@@ -19,10 +23,10 @@ export function kvmLeaves(model: CpuModel): CpuidLeaf[] {
   for (const l of leaves)
     if (vmx && l.leaf === vmx.leaf) l[vmx.register] = (l[vmx.register] & ~(1 << vmx.bit)) >>> 0;
   if (!model.kvm) return leaves;
-  // "KVMKVMKVM\0\0\0"; no paravirtual feature is offered.
+  // "KVMKVMKVM\0\0\0", and what QEMU shows by default but asynchronous page faults and the extended MSI destinations.
   const own: CpuidLeaf[] = [
     { leaf: SIGNATURE, subleaf: 0, eax: SIGNATURE + 1, ebx: 0x4b4d564b, ecx: 0x564b4d56, edx: 0x4d },
-    { leaf: SIGNATURE + 1, subleaf: 0, eax: 0, ebx: 0, ecx: 0, edx: 0 },
+    { leaf: FEATURES, subleaf: 0, eax: OFFERED, ebx: 0, ecx: 0, edx: 0 },
   ];
   return [...leaves, ...own];
 }

@@ -26,6 +26,7 @@ const rulesOf = ({ cr0, cr4, efer }: { cr0: number; cr4: number; efer: number })
  */
 export abstract class GuestState {
   readonly host: HostComputer;
+  length = 0;
   protected readonly core: Core;
   /** A flush is due before the guest goes on. */
   #flush = false;

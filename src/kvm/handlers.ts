@@ -44,6 +44,9 @@ export interface ExitHandlers {
   faultInstead(vector: number, code: number): void;
   /** Count the exit's instruction out again: it is about to be executed once more. */
   uncount(): void;
+  /** #UD of the guest. */
+  undefinedOpcode(): Handled;
+  hypercall(): void;
   trace(cr: number, write: boolean, value: bigint): void;
   initSignal(): void;
   shutdown(): Handled;

@@ -82,6 +82,8 @@ export interface ArchVcpu {
   setPending(p: PendingState): void;
   /** Finish the instruction that exited: RIP behind it, interrupt shadow gone. */
   skip(): void;
+  /** Bytes of an instruction that has not exited by itself, for skip(); 0: the exit tells. */
+  length: number;
   /**
    * Guest state as one register block in the host processor's memory, laid out as the processor's own (src/hw/cpu/state.ts);
    * the offset stays the same. setImage() takes the block back: an instruction, or the delivery of an event, has been completed in it.

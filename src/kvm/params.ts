@@ -14,6 +14,8 @@ export interface ModuleParams {
   readonly tdp: boolean;
   /** How they are shadowed then. */
   readonly mmu: MmuKind;
+  /** "ud2; kvm" before an instruction of the guest has it completed in software. */
+  readonly forceEmulation: boolean;
 }
 /** Shadow tables as a TLB that is filled in software, or kept as long as the guest's tables stay the same. */
 export type MmuKind = "vtlb" | "cached";
@@ -32,7 +34,7 @@ const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeo
     mmu: { mmu: true },
     tdp_mmu: fixed(true, "the second stage is mapped by the TDP MMU alone"),
     mmio_caching: fixed(false, "device pages are looked up at each access"),
-    force_emulation_prefix: fixed(false, "#UD is not intercepted"),
+    force_emulation_prefix: { sets: "forceEmulation" },
     enable_pmu: fixed(false, "no performance counters are offered"),
   },
   kvm_intel: {
@@ -69,6 +71,7 @@ export const defaultParams: ModuleParams = {
   dumpInvalidVmcs: false,
   tdp: true,
   mmu: "cached",
+  forceEmulation: false,
 };
 
 /**

@@ -29,6 +29,8 @@ export const events = [
   "kvm_mmu_prepare_zap_page",
   "kvm_mmu_unsync_page",
   "kvm_mmu_sync_page",
+  "kvm_hypercall",
+  "kvm_pv_eoi",
 ] as const;
 export type EventName = (typeof events)[number];
 
@@ -55,6 +57,8 @@ const FIELDS: Readonly<Record<EventName, readonly string[]>> = {
   kvm_mmu_prepare_zap_page: ["gfn", "level"],
   kvm_mmu_unsync_page: ["gfn", "level"],
   kvm_mmu_sync_page: ["gfn", "level"],
+  kvm_hypercall: ["nr", "a0:", "a1:"],
+  kvm_pv_eoi: ["apicid", "vector"],
 };
 const STRIDE = 8;
 /** A BigInt is cut in two through memory: no other one is made for it. */

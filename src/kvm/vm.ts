@@ -21,6 +21,8 @@ export class KvmVm {
   readonly stats = new KvmStats();
   readonly trace: Trace;
   readonly space: GuestSpace;
+  /** The host's time of day when the guest's clock stood at 0, in seconds since 1970. */
+  wallClock = 1_767_225_600;
   readonly #host: HostComputer;
   readonly #leaves: readonly CpuidLeaf[];
   readonly #params: ModuleParams;
@@ -150,6 +152,9 @@ export class KvmVm {
       flushAll: () => {
         for (const v of this.#vcpus) v.arch.requestFlush();
       },
+      kick: (apicId) => {
+        for (const v of this.#vcpus) if (v.lapic?.apicId === apicId) v.kicked();
+      },
       host: this.#host,
       space: this.space,
       clock: this.clock,
@@ -158,6 +163,7 @@ export class KvmVm {
       stats: this.stats,
       leaves: this.#leaves,
       params: this.#params,
+      wallClock: () => this.wallClock,
     });
     this.#vcpus.push(vcpu);
     return vcpu;
@@ -201,6 +207,10 @@ export class KvmVm {
     this.chips.setGsi(gsi, level);
   }
 
+  /** KVM_GET_CLOCK: nanoseconds. Every clock of the guest comes from this one. */
+  getClock(): number {
+    return this.clock.now();
+  }
   /** KVM_SET_CLOCK */
   setClock(t: number): void {
     this.#host.core.exports.setClock(t);

@@ -256,6 +256,10 @@ export class KvmAccel implements AccelVm {
     this.vm.chips.pit?.setIrqEnabled(!on);
   }
 
+  setWallClock(seconds: number): void {
+    this.vm.wallClock = seconds;
+  }
+
   reset(): void {
     this.vm.chips.reset();
     this.#turns.reset(this.clock.now());
@@ -404,10 +408,13 @@ export class KvmAccel implements AccelVm {
   }
 
   save(): Saved {
+    // Interrupts whose end is offered to the guest in its memory: only a guest that was told of PV EOI has one.
+    const offered = this.vcpus.map((vcpu) => (vcpu.paravirt.eoiOffered ? 1 : 0));
     return {
       cpus: this.#eachCpu(() => saveCpu(this)),
       irqchip: this.vm.chips.save(),
       t: this.clock.now(),
+      ...(offered.includes(1) && { eoiOffered: offered }),
       ...(this.cpuCount > 1 && { turns: this.#turns.save() }),
     };
   }
@@ -422,6 +429,8 @@ export class KvmAccel implements AccelVm {
     this.vm.setClock(t);
     this.#eachCpu((cpu) => restoreCpu(this, cpus[cpu] ?? null));
     this.vm.restoreChips(record.value("irqchip"));
+    const offered = (record.optional("eoiOffered") ?? null) === null ? [] : record.ints("eoiOffered", this.cpuCount, 1);
+    for (const [cpu, vcpu] of this.vcpus.entries()) vcpu.paravirt.eoiOffered = offered[cpu] === 1;
     if (this.cpuCount > 1) this.#turns.restore(record.value("turns"));
   }
   /** Does something with each CPU as the one that is shown. */

@@ -213,6 +213,7 @@ export class Machine implements Persist {
       this.#devices.push(device);
     }
     accel.attach(this.bus);
+    accel.setWallClock?.(options.rtcBase ?? defaultRtcBase);
     this.#fillFwCfg();
     this.reset();
   }

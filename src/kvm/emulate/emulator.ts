@@ -117,6 +117,35 @@ export class Emulator {
     this.#matchedWrite = write;
   }
 
+  /** Bytes at RIP, at most 15; those that cannot be fetched are missing. */
+  peek(length: number): Uint8Array {
+    this.#begin();
+    let bytes = Math.max(this.#fetch(0), 0);
+    if (bytes > 0 && bytes < length) bytes += Math.max(this.#fetch(bytes), 0);
+    this.#log.forget();
+    return this.#cpu.u8.slice(this.#bytes, this.#bytes + Math.min(bytes, length));
+  }
+  /** Other bytes at RIP, written with the guest's own rights; the page fault when it has none. */
+  patch(bytes: readonly number[]): Extract<Emulated, { kind: "fault" }> | undefined {
+    this.#begin();
+    this.#log.forget();
+    const { u32 } = this.#cpu,
+      memory = this.#memory,
+      start = this.#linear(0),
+      user = ((u32[layout.SEG_ATTR / 4 + 2] ?? 0) & 0x60) === 0x60;
+    const places: number[] = [];
+    for (const i of bytes.keys()) {
+      const [low, high] = this.#linear(i),
+        gpa = walk(memory, this.#paging, low, high, Access.Write, user, false);
+      if (gpa < 0) return { kind: "fault", vector: 14, code: -1 - gpa, address: (BigInt(start[1]) << 32n) | BigInt(start[0]) };
+      places.push(gpa);
+    }
+    places.forEach((gpa, i) => {
+      memory.store(gpa, 1, BigInt(bytes[i] ?? 0));
+    });
+    return undefined;
+  }
+
   /** The instruction at RIP, one iteration of a repeated one. */
   instruction(): Emulated {
     const again = this.#begin();
@@ -193,13 +222,8 @@ export class Emulator {
   /** Instruction bytes of RIP's page (from 0) or of the next page (what is missing). @returns bytes, or -1 - error code */
   #fetch(from: number): number {
     const { u8, u32 } = this.#cpu,
-      memory = this.#memory;
-    const attributes = u32[layout.SEG_ATTR / 4 + CS] ?? 0,
-      long = (this.#paging.efer & 0x400) !== 0 && (attributes & 0x2000) !== 0;
-    let low = (u32[layout.RIP / 4] ?? 0) + (long ? 0 : (u32[layout.SEG_BASE / 4 + 2 * CS] ?? 0)) + from,
-      high = long ? (u32[layout.RIP / 4 + 1] ?? 0) : 0;
-    if (long && low > 0xffffffff) high = (high + 1) >>> 0;
-    low >>>= 0;
+      memory = this.#memory,
+      [low, high] = this.#linear(from);
     const user = ((u32[layout.SEG_ATTR / 4 + 2] ?? 0) & 0x60) === 0x60 && (this.#paging.cr0 & 1) !== 0;
     const gpa = walk(memory, this.#paging, low, high, Access.Fetch, user, false);
     if (gpa < 0) {
@@ -214,6 +238,16 @@ export class Emulator {
       for (let i = 0; i < n; i++) u8[this.#bytes + from + i] = bytes[layout.RAM + pa + i] ?? 0;
     }
     return n;
+  }
+
+  /** Linear address of the byte `from` bytes behind RIP. */
+  #linear(from: number): readonly [number, number] {
+    const { u32 } = this.#cpu,
+      attributes = u32[layout.SEG_ATTR / 4 + CS] ?? 0,
+      long = (this.#paging.efer & 0x400) !== 0 && (attributes & 0x2000) !== 0;
+    const low = (u32[layout.RIP / 4] ?? 0) + (long ? 0 : (u32[layout.SEG_BASE / 4 + 2 * CS] ?? 0)) + from,
+      high = long ? (u32[layout.RIP / 4 + 1] ?? 0) : 0;
+    return [low >>> 0, long && low > 0xffffffff ? (high + 1) >>> 0 : high];
   }
 
   /** The processor's import: see Environment.translate. */

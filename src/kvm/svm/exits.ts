@@ -112,6 +112,7 @@ const handlers: ReadonlyMap<number, Handler> = new Map([
   ],
   [0x08, again(cr8)],
   [0x18, again(cr8)],
+  [0x46, (_, h) => h.undefinedOpcode()],
   [0x60, again(() => {})], // physical interrupt: the host's own, already served
   [0x63, again((_, h) => h.initSignal())],
   [0x64, again((v) => v.interruptWindow(false))],
@@ -131,8 +132,9 @@ const handlers: ReadonlyMap<number, Handler> = new Map([
   [0x7f, (_, h) => h.shutdown()],
   [0x8d, again((_, h) => h.instructions.setXcr())],
   [0x400, nestedPageFault],
+  [0x81, again((_, h) => h.hypercall())],
   // SVM instructions without SVM.
-  ...[0x7a, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85].map((code): [number, Handler] => [code, undefinedOpcode]),
+  ...[0x7a, 0x80, 0x82, 0x83, 0x84, 0x85].map((code): [number, Handler] => [code, undefinedOpcode]),
 ]);
 
 export function handleExit(v: SvmVcpu, h: ExitHandlers): Handled {

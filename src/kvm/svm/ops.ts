@@ -20,6 +20,8 @@ const V_IRQ = 1 << 8,
   V_INTR_MASKING = 1 << 24;
 const SVME = 0x1000n;
 const FLUSH_THIS_ASID = 3;
+/** #UD in the map of exceptions. */
+const UNDEFINED = 1 << 6;
 /** Intercepts with exit codes 60h to 7Fh and 80h to 9Fh. */
 const bits = (codes: readonly number[]): number => codes.reduce((word, code) => word | (1 << (code & 31)), 0);
 const INSTR1 = [0x60, 0x61, 0x63, 0x72, 0x76, 0x78, 0x7a, 0x7b, 0x7c, 0x7d, 0x7f];
@@ -97,7 +99,7 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
     const v = this.vmcb;
     const { shadow } = this;
     v.write(V.INTERCEPT_CR_READ, BigInt(shadow ? SHADOW_CR : (1 << 8) | (1 << 24)));
-    v.put(V.INTERCEPT_EXCEPTIONS, shadow ? 1 << 14 : 0);
+    v.put(V.INTERCEPT_EXCEPTIONS, UNDEFINED | (shadow ? 1 << 14 : 0));
     this.#intercepts = bits(shadow ? [...INSTR1, INVLPG] : INSTR1);
     v.put(V.INTERCEPT_INSTR1, this.#intercepts);
     v.put(V.INTERCEPT_INSTR2, bits(INSTR2));

@@ -246,7 +246,7 @@ export abstract class SvmGuestState extends GuestState {
   }
   skip(): void {
     const v = this.vmcb;
-    v.write(V.RIP, v.read(V.NRIP));
+    v.write(V.RIP, this.length ? v.read(V.RIP) + BigInt(this.length) : v.read(V.NRIP));
     v.write(V.INTERRUPT_SHADOW, 0n);
     if ((this.rflags() & 0x100n) !== 0n) this.#singleStep();
   }

@@ -97,9 +97,14 @@ function eptViolation(v: VmxVcpu, h: ExitHandlers): Handled {
   });
 }
 
+/** Of the exceptions KVM intercepts #UD, and #PF where it shadows the guest's tables. */
+function exception(v: VmxVcpu, h: ExitHandlers): Handled {
+  return (v.vmcs.number(F.EXIT_INFO) & 0xff) === 6 ? h.undefinedOpcode() : pageFault(v, h);
+}
+
 /** By basic exit reason ("VMX Basic Exit Reasons"). */
 const handlers: Readonly<Record<number, Handler>> = {
-  0: pageFault,
+  0: exception,
   1: again(() => {}), // external interrupt: the host's own, already served
   2: (_, h) => h.shutdown(),
   3: again((_, h) => h.initSignal()),
@@ -110,6 +115,7 @@ const handlers: Readonly<Record<number, Handler>> = {
   12: again((_, h) => h.instructions.halt()),
   13: again((v) => v.skip()), // INVD
   14: again(invalidatePage),
+  18: again((_, h) => h.hypercall()),
   28: (v, h) => (v.shadow ? pagingRegister(v, h) : again(crAccess)(v, h)),
   30: io,
   31: again((_, h) => h.instructions.readMsr()),
@@ -128,7 +134,7 @@ export function handleExit(v: VmxVcpu, h: ExitHandlers): Handled {
     handler = handlers[reason];
   if (handler) return handler(v, h);
   // VMX instructions without VMX: undefined.
-  if (reason >= 18 && reason <= 27) {
+  if (reason >= 19 && reason <= 27) {
     h.faultInstead(6, -1);
     return "again";
   }

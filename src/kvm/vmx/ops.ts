@@ -15,7 +15,8 @@ import { CR0_OWNED, CR4_OWNED, VmxGuestState } from "./state.ts";
 
 const VALID = 0x80000000,
   HAS_CODE = 0x800;
-const PAGE_FAULT = 14;
+const UNDEFINED = 6,
+  PAGE_FAULT = 14;
 /** Exit reason. */
 const TASK_SWITCH = 9;
 /** Types of INVVPID. */
@@ -139,7 +140,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     v.write(F.LINK, NO_LINK);
     v.write(F.CR0_MASK, CR0_OWNED);
     v.write(F.CR4_MASK, CR4_OWNED);
-    v.put(F.EXCEPTION_BITMAP, shadow ? 1 << PAGE_FAULT : 0);
+    v.put(F.EXCEPTION_BITMAP, (1 << UNDEFINED) | (shadow ? 1 << PAGE_FAULT : 0));
     v.put(F.PF_MASK, 0);
     v.put(F.PF_MATCH, 0);
     v.put(F.ACTIVITY, 0);

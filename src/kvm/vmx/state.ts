@@ -298,7 +298,7 @@ export abstract class VmxGuestState extends GuestState {
   skip(): void {
     const v = this.vmcs,
       cs = this.segment(1),
-      next = v.read(F.GUEST_RIP) + v.read(F.EXIT_LENGTH);
+      next = v.read(F.GUEST_RIP) + (this.length ? BigInt(this.length) : v.read(F.EXIT_LENGTH));
     const long = (this.efer() & 0x400n) !== 0n && cs.l === 1;
     v.write(F.GUEST_RIP, long ? next : next & (cs.db === 1 ? 0xffffffffn : 0xffffn));
     this.retired();

@@ -78,6 +78,19 @@ export class Emulation {
     this.#emulator.abandon();
   }
 
+  /** Instruction bytes at RIP. */
+  peek(length: number): Uint8Array {
+    return this.#emulator.peek(length);
+  }
+  /** Other instruction bytes at RIP; the page fault where the guest may not write. */
+  patch(bytes: readonly number[]): Extract<Emulated, { kind: "fault" }> | undefined {
+    return this.#emulator.patch(bytes);
+  }
+  /** The instruction at RIP, which need not touch a device. */
+  forced(): Handled {
+    return this.#instruction(false);
+  }
+
   /** handle_ept_violation: give the page, or complete the access to a device. */
   pageFault({ gpa, write, fetch, code, linearLow, linearHigh, final }: SecondStageFault): Handled {
     const { space, stats, trace } = this.#o,

@@ -4,6 +4,7 @@ import type { HostComputer } from "../../host/index.ts";
 import { layout } from "../../hw/index.ts";
 import type { ArchVcpu } from "../ops.ts";
 import type { ModuleParams } from "../params.ts";
+import type { Paravirt } from "./paravirt.ts";
 
 const TSC = 0x10,
   APIC_BASE = 0x1b,
@@ -28,9 +29,12 @@ export class Msrs {
   readonly #arch: ArchVcpu;
   #tscAdjust = 0n;
 
-  constructor(options: MsrOptions, arch: ArchVcpu) {
+  readonly #paravirt: Paravirt;
+
+  constructor(options: MsrOptions, arch: ArchVcpu, paravirt: Paravirt) {
     this.#o = options;
     this.#arch = arch;
+    this.#paravirt = paravirt;
     this.reset();
   }
 
@@ -59,7 +63,7 @@ export class Msrs {
     if (index >= 0x800 && index <= 0x8ff) return lapic?.msrRead(index) ?? undefined;
     // No VT-x inside: its capability MSRs do not exist.
     if (index >= 0x480 && index <= 0x491) return undefined;
-    const held = this.#arch.msr(index);
+    const held = this.#arch.msr(index) ?? this.#paravirt.read(index);
     if (held !== undefined) return held;
     const value = BigInt.asUintN(64, x.readMsr(index, user ? 1 : 0));
     if (!x.msrFault()) return value;
@@ -74,11 +78,13 @@ export class Msrs {
         const delta = value - BigInt(this.#o.clock.now()) - this.#arch.tscOffset();
         this.#arch.setTscOffset(this.#arch.tscOffset() + delta);
         this.#tscAdjust = BigInt.asUintN(64, this.#tscAdjust + delta);
+        if (!user) this.#paravirt.tscChanged();
         return true;
       }
       case TSC_ADJUST:
         if (!user) this.#arch.setTscOffset(this.#arch.tscOffset() + value - this.#tscAdjust);
         this.#tscAdjust = value;
+        if (!user) this.#paravirt.tscChanged();
         return true;
       case APIC_BASE:
         return this.setApicBase(value);
@@ -91,7 +97,7 @@ export class Msrs {
         break;
     }
     if (index >= 0x800 && index <= 0x8ff) return lapic?.msrWrite(index, value) ?? false;
-    if (this.#arch.setMsr(index, value)) return true;
+    if (this.#arch.setMsr(index, value) || this.#paravirt.write(index, value, user)) return true;
     x.writeMsr(index, value, user ? 1 : 0);
     return !x.msrFault() || (this.#o.params.ignoreMsrs && !user);
   }

@@ -12,11 +12,14 @@ import { PagingRegisters } from "../mmu/shadow/registers.ts";
 import { SvmVcpu } from "../svm/index.ts";
 import { VmxVcpu } from "../vmx/index.ts";
 import { Emulation } from "./emulation.ts";
+import { hypercall } from "./hypercalls.ts";
 import { Instructions } from "./instructions.ts";
 import { Msrs } from "./msrs.ts";
 import { Residence } from "./residence.ts";
+import { Paravirt } from "./paravirt.ts";
 import type { GuestSpace } from "./space.ts";
 import { VcpuState } from "./state.ts";
+import { UndefinedOpcode } from "./undefined.ts";
 
 const MAX_SLICE = 0x3fffffff;
 /** Guest time that goes by when the guest only faults and retires nothing. */
@@ -29,6 +32,8 @@ export interface VcpuOptions {
   readonly several: boolean;
   /** What a change of the second stage asks of every vCPU. */
   readonly flushAll: () => void;
+  /** KVM_HC_KICK_CPU: wakes the vCPU with this APIC ID. */
+  readonly kick: (apicId: number) => void;
   readonly host: HostComputer;
   readonly space: GuestSpace;
   readonly clock: VirtualClock;
@@ -37,6 +42,8 @@ export interface VcpuOptions {
   readonly stats: KvmStats;
   readonly leaves: readonly CpuidLeaf[];
   readonly params: ModuleParams;
+  /** Time of day at t = 0, in seconds since 1970. */
+  readonly wallClock: () => number;
 }
 
 /** A virtual CPU: the middle one of the three nested loops. */
@@ -44,6 +51,7 @@ export class X86Vcpu extends VcpuState {
   readonly run = new KvmRun();
   readonly arch: ArchVcpu;
   readonly msrs: Msrs;
+  readonly paravirt: Paravirt;
   /** 1 while an instruction that its exit has counted is being completed: devices see t before its own tick. */
   inflight = 0;
   readonly #o: VcpuOptions;
@@ -70,6 +78,7 @@ export class X86Vcpu extends VcpuState {
     };
     const guest = new PagingRegisters(),
       shadow = space.shadow?.context(guest);
+    let undefinedOpcode: UndefinedOpcode | undefined;
     const Vcpu = host.silicon === "amd" ? SvmVcpu : VmxVcpu;
     this.arch = new Vcpu({
       id: options.id,
@@ -89,6 +98,8 @@ export class X86Vcpu extends VcpuState {
         emulate: () => emulated().emulate(),
         taskSwitch: () => emulated().taskSwitch(),
         faultInstead: (vector, code) => this.faultInstead(vector, code),
+        undefinedOpcode: () => undefinedOpcode?.handle() ?? "again",
+        hypercall: () => this.hypercall(),
         uncount: () => this.#count(-1),
         trace: (cr, write, value) => {
           if (trace.on) trace.write("kvm_cr", write ? 1 : 0, cr, value);
@@ -99,8 +110,11 @@ export class X86Vcpu extends VcpuState {
         read64: (gpa) => space.read64(gpa),
       },
     });
+    const force = options.params.forceEmulation;
+    undefinedOpcode = new UndefinedOpcode(core, this, emulated, instructions, force);
+    this.paravirt = new Paravirt(options, this);
     residence.attach(this.arch);
-    this.msrs = new Msrs(options, this.arch);
+    this.msrs = new Msrs(options, this.arch, this.paravirt);
     if (options.id > 0) this.mp = "uninitialized";
   }
 
@@ -154,6 +168,7 @@ export class X86Vcpu extends VcpuState {
         continue;
       }
       this.#inject(chips.pendingInterrupt(id));
+      if (!arch.inGuest) this.paravirt.offerEoi();
       // An event that must be delivered first takes one entry; it does not take the rest of the slice.
       const until = run.immediateExit ? now + 1 : run.until;
       const budget = Math.min(until, clock.next(), now + MAX_SLICE) - now;
@@ -169,7 +184,9 @@ export class X86Vcpu extends VcpuState {
       }
       if (entered === "barren") exports.setClock(clock.now() + BARREN);
       if (entered === "refused") return this.#refused();
-      if (entered === "exit" && arch.handleExit() === "user") return run.exitReason;
+      if (entered !== "exit") continue;
+      if (this.paravirt.eoiOffered) this.paravirt.takeEoi();
+      if (arch.handleExit() === "user") return run.exitReason;
     }
   }
 
@@ -179,7 +196,8 @@ export class X86Vcpu extends VcpuState {
       { id, chips, stats, trace } = this.#o;
     if (arch.inGuest) {
       // A slice ended in guest mode: what has come since makes the guest leave.
-      if (this.nmiPending || interrupt) arch.requestExit(true);
+      // A lower interrupt may wait for one whose end is in the guest's memory alone.
+      if (this.nmiPending || interrupt || (this.paravirt.eoiOffered && this.lapic?.requested)) arch.requestExit(true);
       return;
     }
     if (this.nmiPending) {
@@ -257,6 +275,23 @@ export class X86Vcpu extends VcpuState {
   halt(): void {
     this.mp = "halted";
   }
+  hypercall(): void {
+    hypercall(this.#o, this);
+  }
+  /** KVM_HC_KICK_CPU */
+  kick(apicId: number): void {
+    this.#o.kick(apicId);
+  }
+  /** It goes on, if it was halted. */
+  kicked(): void {
+    if (this.mp === "halted") this.mp = "runnable";
+  }
+  get lapic() {
+    return this.#o.chips.lapics[this.#o.id];
+  }
+  tsc(): bigint {
+    return BigInt.asUintN(64, BigInt(this.#o.clock.now() - 1) + this.arch.tscOffset());
+  }
 
   /** INIT: registers as after RESET; the boot processor goes on at the reset vector, the others wait for a SIPI. */
   #initReset(): void {
@@ -282,6 +317,7 @@ export class X86Vcpu extends VcpuState {
   reset(): void {
     this.load();
     this.arch.reset();
+    this.paravirt.reset();
     this.msrs.reset();
     this.mp = this.#o.id === 0 ? "runnable" : "uninitialized";
     this.nmiPending = 0;
