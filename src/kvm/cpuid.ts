@@ -1,5 +1,5 @@
 import { offeredLeaves } from "../hw/index.ts";
-import { type CpuidLeaf, type CpuModel, cpuidFeature } from "../isa/index.ts";
+import { type CpuidLeaf, type CpuModel, cpuidFeature, cpuidHas } from "../isa/index.ts";
 
 export interface CpuidAnswer {
   readonly eax: number;
@@ -51,6 +51,15 @@ export class Cpuid {
 
   get leaves(): readonly CpuidLeaf[] {
     return this.#leaves;
+  }
+
+  /** Does leaf 0 say GenuineIntel? */
+  get isIntel(): boolean {
+    return this.find(0, 0)?.ebx === 0x756e6547;
+  }
+
+  has(feature: string): boolean {
+    return cpuidHas(this.#leaves, feature);
   }
 
   find(leaf: number, subleaf: number): CpuidLeaf | undefined {

@@ -1,6 +1,7 @@
 // CPUID ("CPUID—CPU Identification" in the SDM): a table written by the embedder, and the bits that follow the state.
 //
 //   cpuid(rec): usize                                  row CPUID
+//   vendorIsAmd(): bool
 //   cpuidBit(leaf, subleaf, register): u32             a raw register of the table (0 EAX, 1 EBX, 2 ECX, 3 EDX)
 import { REGS, RAX, RCX, RDX, RBX, CPUID_TABLE, CPUID_COUNT, CR4, XCR0, APIC_BASE, APIC_ID } from "./state";
 import { intercepts, intercept, I_CPUID } from "./intercept";
@@ -21,6 +22,9 @@ export function cpuidBit(leaf: u32, subleaf: u32, register: u32): u32 {
   const e = find(leaf, subleaf);
   return e ? load<u32>(e + 8 + (register << 2)) : 0;
 }
+const AUTHENTIC_AMD: u32 = 0x68747541;
+/** Does CPUID name AMD? What the vendors do differently follows it. */
+export function vendorIsAmd(): bool { return cpuidBit(0, 0, 1) == AUTHENTIC_AMD; }
 /** Size of an XSAVE area with these components, standard or compacted. */
 function areaSize(components: u64, compacted: bool): u32 {
   let size: u32 = 576;

@@ -24,7 +24,7 @@ import {
 } from "./frame";
 import { innerStack, innerSelector, returnTo } from "./interrupt";
 import { taskSwitch, taskExit, takeTaskExit, SOURCE_CALL, SOURCE_JMP } from "./task";
-import { cpuidBit } from "./cpuid";
+import { vendorIsAmd } from "./cpuid";
 import { resume, raise, stepByFlag } from "./flow";
 
 export let farOffset: u64 = 0;
@@ -250,8 +250,6 @@ export function ret_far(rec: usize, size: u32, release: u32): usize {
 const FLAT64: u32 = 0xa09b; // present, code, execute-read, accessed, G, L
 const FLAT32: u32 = 0xc09b;
 const STACK: u32 = 0xc093;
-/** EBX of CPUID leaf 0. */
-const AUTHENTIC_AMD: u32 = 0x68747541;
 function enterFlat(cs: u32, csAttr: u32, ss: u32, cpl: u32): void {
   store<u32>(CPL, cpl);
   const dpl = cpl << 5;
@@ -260,7 +258,7 @@ function enterFlat(cs: u32, csAttr: u32, ss: u32, cpl: u32): void {
 }
 /** SYSCALL and SYSRET outside 64-bit mode are AMD's: #UD elsewhere, and without EFER.SCE. */
 function systemCalls(): bool {
-  const offered = load<u32>(MODE) & MODE_L || (load<u32>(PMODE) & 1 && cpuidBit(0, 0, 1) == AUTHENTIC_AMD);
+  const offered = load<u32>(MODE) & MODE_L || (load<u32>(PMODE) & 1 && vendorIsAmd());
   if (offered && load<u64>(EFER) & 1) return true;
   exception(6, -1);
   return false;

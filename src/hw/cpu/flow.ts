@@ -22,6 +22,7 @@ import { canonical } from "../mmu/access";
 import { intercepts, intercept, I_BOUNDARY, I_INTR, I_NMI, I_INTR_WINDOW, I_NMI_WINDOW, I_INIT, I_SMI, I_SIPI, I_STACK2 } from "./intercept";
 import { deliver, deliverDebugTrap } from "./interrupt";
 import { checkFetch } from "./debug";
+import { vendorIsAmd } from "./cpuid";
 
 @external("env", "intAck") declare function envIntAck(): i32;
 
@@ -307,8 +308,8 @@ export function boundary(): usize {
   const single = (load<u32>(EFLAGS) & TF) != 0;
   if (load<u32>(BREAK_ON)) {
     const rf = (load<u32>(EFLAGS) & RF) != 0;
-    if (!rf && shadow != 2 && checkFetch()) return raiseHere();
-    // MOV SS holds off instruction breakpoints, too, and the trap of its own is not made up for: the next
+    if (!rf && (shadow != 2 || vendorIsAmd()) && checkFetch()) return raiseHere();
+    // Intel's MOV SS holds off instruction breakpoints, too, and with both vendors the trap of its own is not made up for: the next
     // instruction makes one, or ends in an event that takes its place.
     if (shadow == 2) store<u32>(DB_PENDING, load<u32>(DB_PENDING) & ~BS);
     stepping = single;

@@ -28,6 +28,7 @@ export interface EmulatorMemory extends GuestTables {
 const DONE: Emulated = { kind: "done" };
 const MAX_LENGTH = 15;
 const CS = 1;
+const NE = 0x20;
 
 /**
  * Completes one instruction, or the delivery of one event, that has touched a device. It is a processor of its own, of
@@ -52,6 +53,8 @@ export class Emulator {
   #image: Uint8Array | undefined;
   /** Bytes of the instruction that have been fetched, or -1 - error code. */
   #available = 0;
+  /** The guest's CR0.NE; 0: it was set for the instruction alone. */
+  #numericErrors: number = NE;
   #matchedLow = -1;
   #matchedHigh = 0;
   #matchedGpa = 0;
@@ -146,9 +149,15 @@ export class Emulator {
     return undefined;
   }
 
-  /** The instruction at RIP, one iteration of a repeated one. */
-  instruction(): Emulated {
-    const again = this.#begin();
+  /**
+   * The instruction at RIP, one iteration of a repeated one.
+   * @param hostFpu errors of the x87 are #MF whatever the guest's CR0.NE says, as on the host that computes for it
+   */
+  instruction(hostFpu = false): Emulated {
+    const again = this.#begin(),
+      cr0 = this.#cpu.u32[layout.CR0 / 4] ?? 0;
+    this.#numericErrors = hostFpu ? cr0 & NE : NE;
+    if (hostFpu) this.#cpu.u32[layout.CR0 / 4] = cr0 | NE;
     if (!again) this.#available = this.#fetch(0);
     if (this.#available < 0) return this.#fetchFault(this.#available);
     let stop = this.#cpu.exports.step(this.#available);
@@ -167,6 +176,7 @@ export class Emulator {
    */
   deliver(vector: number, code: number, kind: number, length: number): Emulated {
     this.#begin();
+    this.#numericErrors = NE;
     return this.#end(this.#cpu.exports.deliverEvent(vector, code, kind, length), true);
   }
 
@@ -206,6 +216,7 @@ export class Emulator {
     }
     log.commit();
     if (stop === Stop.Shutdown) return { kind: "shutdown" };
+    if (this.#numericErrors === 0) this.#cpu.u32[layout.CR0 / 4] = (this.#cpu.u32[layout.CR0 / 4] ?? 0) & ~NE;
     this.#image?.set(this.#block);
     this.#arch.setImage(event);
     return DONE;

@@ -226,7 +226,8 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
     this.vmcb.put(V.V_TPR_IRQ, on ? V_INTR_MASKING | V_IRQ | V_IGN_TPR : V_INTR_MASKING);
   }
   nmiWindow(on: boolean): void {
-    if (this.nmiMasked) this.#setIntercept(IRET, on);
+    // The IRET that ends the blocking may be about to run already: it must not exit again.
+    if (this.nmiMasked && !this.#iret) this.#setIntercept(IRET, on);
   }
   /** The IRET of an NMI handler is about to run. */
   nmiHandled(): void {

@@ -86,9 +86,9 @@ export class Emulation {
   patch(bytes: readonly number[]): Extract<Emulated, { kind: "fault" }> | undefined {
     return this.#emulator.patch(bytes);
   }
-  /** The instruction at RIP, which need not touch a device. */
-  forced(): Handled {
-    return this.#instruction(false);
+  /** The instruction at RIP, which need not touch a device. @param hostFpu see Emulator.instruction */
+  forced(hostFpu: boolean): Handled {
+    return this.#instruction(false, hostFpu);
   }
 
   /** handle_ept_violation: give the page, or complete the access to a device. */
@@ -196,12 +196,12 @@ export class Emulation {
   }
 
   /** @param counted the exit has counted the instruction */
-  #instruction(counted: boolean): Handled {
+  #instruction(counted: boolean, hostFpu = false): Handled {
     const { stats, trace } = this.#o,
       rip = trace.on ? this.#v.arch.rip() : 0n;
     if (counted) this.#v.inflight = 1;
-    const result = this.#emulator.instruction();
-    if (result.kind === "user") return this.#ask(result.asked, () => this.#instruction(counted));
+    const result = this.#emulator.instruction(hostFpu);
+    if (result.kind === "user") return this.#ask(result.asked, () => this.#instruction(counted, hostFpu));
     stats.emulations++;
     if (trace.on) trace.write("kvm_emulate_insn", rip, 0, 0);
     if (result.kind === "fault") {

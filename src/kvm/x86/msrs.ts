@@ -3,6 +3,7 @@ import type { Irqchip } from "../../chips/index.ts";
 import type { HostComputer } from "../../host/index.ts";
 import { layout } from "../../hw/index.ts";
 import type { ArchVcpu } from "../ops.ts";
+import type { Cpuid } from "../cpuid.ts";
 import type { ModuleParams } from "../params.ts";
 import type { Paravirt } from "./paravirt.ts";
 
@@ -20,6 +21,11 @@ export interface MsrOptions {
   readonly params: ModuleParams;
 }
 
+export interface MsrVcpu {
+  readonly arch: ArchVcpu;
+  readonly cpuid: Cpuid;
+}
+
 /**
  * Model-specific registers of a guest: the local APIC's, those that VT-x switches, the TSC's offset, and the rest,
  * which the processor holds for whichever guest is on it.
@@ -27,13 +33,15 @@ export interface MsrOptions {
 export class Msrs {
   readonly #o: MsrOptions;
   readonly #arch: ArchVcpu;
+  readonly #vcpu: MsrVcpu;
   #tscAdjust = 0n;
 
   readonly #paravirt: Paravirt;
 
-  constructor(options: MsrOptions, arch: ArchVcpu, paravirt: Paravirt) {
+  constructor(options: MsrOptions, vcpu: MsrVcpu, paravirt: Paravirt) {
     this.#o = options;
-    this.#arch = arch;
+    this.#vcpu = vcpu;
+    this.#arch = vcpu.arch;
     this.#paravirt = paravirt;
     this.reset();
   }
@@ -102,7 +110,11 @@ export class Msrs {
     return !x.msrFault() || (this.#o.params.ignoreMsrs && !user);
   }
 
+  /** Bits above the physical address, and x2APIC mode on a processor without it, are reserved. */
   setApicBase(value: bigint): boolean {
+    const { cpuid } = this.#vcpu,
+      physBits = (cpuid.find(0x80000008, 0)?.eax ?? 36) & 0xff;
+    if (value >> BigInt(physBits) !== 0n || ((value & 0x400n) !== 0n && !cpuid.has("x2apic"))) return false;
     const done = this.#o.chips.lapics[this.#o.id]?.setBase(value) ?? false;
     if (done) this.reset();
     return done;

@@ -1,5 +1,6 @@
 import type { Core } from "../../hw/index.ts";
 import { layout } from "../../hw/index.ts";
+import type { Cpuid } from "../cpuid.ts";
 import type { ArchVcpu, Handled } from "../ops.ts";
 import type { Emulation } from "./emulation.ts";
 import type { Instructions } from "./instructions.ts";
@@ -9,11 +10,13 @@ const [RAX, RCX, RDX] = [0, 1, 2];
 const PREFIX = [0x0f, 0x0b, 0x6b, 0x76, 0x6d] as const;
 const VMCALL = [0x0f, 0x01, 0xc1] as const,
   VMMCALL = [0x0f, 0x01, 0xd9] as const;
-const CR4_TSD = 4n;
+const CR4_TSD = 4n,
+  RF = 0x10000n;
 const starts = (bytes: Uint8Array, with_: readonly number[]): boolean => with_.every((b, i) => bytes[i] === b);
 
 export interface UndefinedVcpu {
   readonly arch: ArchVcpu;
+  readonly cpuid: Cpuid;
   exception(vector: number, code: number, address?: bigint): void;
   /** The instruction in hand counts. */
   tick(): void;
@@ -45,7 +48,7 @@ export class UndefinedOpcode {
       bytes = emulation.peek(PREFIX.length);
     if (this.#forced && starts(bytes, PREFIX)) {
       arch.setRip(this.#behind(PREFIX.length));
-      return this.#emulate();
+      return this.#breakpoint() ? "again" : this.#emulate();
     }
     const [own, foreign] = arch.name === "vmx" ? [VMCALL, VMMCALL] : [VMMCALL, VMCALL];
     if (starts(bytes, foreign)) {
@@ -64,6 +67,24 @@ export class UndefinedOpcode {
     return next & (cs.db === 1 ? 0xffffffffn : 0xffffn);
   }
 
+  /** kvm_vcpu_check_code_breakpoint: the processor has looked at the prefix, and not at the instruction behind it. */
+  #breakpoint(): boolean {
+    const { arch } = this.#v,
+      debug = arch.debugRegs(),
+      { dr7, db } = debug;
+    const held = (arch.rflags() & RF) !== 0n || ((arch.pending().shadow & 2) !== 0 && this.#v.cpuid.isIntel);
+    if ((dr7 & 0xffn) === 0n || held) return false;
+    const rip = arch.rip(),
+      hit = db.reduce((bits, at, i) => {
+        const on = ((dr7 >> BigInt(2 * i)) & 3n) !== 0n && ((dr7 >> BigInt(16 + 4 * i)) & 3n) === 0n;
+        return on && at === rip ? bits | (1n << BigInt(i)) : bits;
+      }, 0n);
+    if (hit === 0n) return false;
+    arch.setDebugRegs({ ...debug, dr6: (debug.dr6 & ~15n) | hit });
+    this.#v.exception(1, -1);
+    return true;
+  }
+
   /** What always exits is completed by the exit's own handler; the rest by the emulator. */
   #emulate(): Handled {
     const { arch } = this.#v,
@@ -72,7 +93,9 @@ export class UndefinedOpcode {
       code = bytes.subarray(rex);
     const special = this.#special(code, rex === 1 && ((bytes[0] ?? 0) & 4) !== 0);
     if (!special) {
-      const done = this.#emulation().forced();
+      // Whatever is no access to CR0 may be an x87 or MMX instruction.
+      const control = code[0] === 0x0f && [0x01, 0x06, 0x20, 0x22].includes(code[1] ?? 0),
+        done = this.#emulation().forced(!control);
       // It may have been one that the processor's caches must follow.
       arch.flushTlb();
       return done;

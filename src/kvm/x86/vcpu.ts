@@ -114,7 +114,7 @@ export class X86Vcpu extends VcpuState {
     undefinedOpcode = new UndefinedOpcode(core, this, emulated, instructions, force);
     this.paravirt = new Paravirt(options, this);
     residence.attach(this.arch);
-    this.msrs = new Msrs(options, this.arch, this.paravirt);
+    this.msrs = new Msrs(options, this, this.paravirt);
     if (options.id > 0) this.mp = "uninitialized";
   }
 
