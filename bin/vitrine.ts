@@ -47,7 +47,7 @@ async function main(options: VitrineOptions): Promise<number> {
   const settings = {
     ...(options.jit ? stencilsOf() : {}),
     module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0), cpu: options.cpu ?? parseCpu("qemu64"),
-    silicon: options.host, cpus: options.smp, pit: options.pit,
+    silicon: options.host, cpus: options.smp, hostCpus: options.hostCpus, pit: options.pit,
   };
   const vm = options.accel === "kvm" ? await KvmAccel.create({ ...settings, params: options.params, kernelIrqchip: options.kernelIrqchip }) : await TcgVm.create(settings);
   let recent = "", seen = false, midLine = false;
@@ -135,7 +135,15 @@ function statistics(vm: TcgVm | KvmAccel, wallMs: number): Record<string, number
   const kvm = vm instanceof KvmAccel ? vm : undefined, counts = kvm?.vm.space.tdp.counts, exits = kvm?.stats.byReason() ?? {};
   return {
     instructions: t, virtual_ns: t, wall_ms: Math.round(wallMs), exits, exits_total: kvm?.stats.exits ?? 0, exits_user: kvm?.stats.userExits ?? 0,
-    tlb_misses: tlbMisses, walk_refs: walkRefs, ept_violations: exits.EPT_VIOLATION ?? 0, pages_mapped: counts ? counts.pages4k + counts.pages2m * 512 : 0,
+    tlb_misses: tlbMisses, walk_refs: walkRefs, ept_violations: exits.EPT_VIOLATION ?? 0, ...(kvm && kvm.cpuCount > 1 ? placement(kvm) : {}), pages_mapped: counts ? counts.pages4k + counts.pages2m * 512 : 0,
+  };
+}
+
+/** Where vCPUs ran, and what leaving their state in the processor has saved: a store and a load for each exit but these. */
+function placement({ stats, host: { scheduler } }: KvmAccel): Record<string, number> {
+  return {
+    host_cpus: scheduler.cpus, host_state_reloads: stats.hostStateReloads, state_switches_spared: stats.exits - stats.hostStateReloads,
+    vcpu_migrations: stats.vcpuMigrations, preemptions: scheduler.preemptions,
   };
 }
 

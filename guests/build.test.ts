@@ -35,6 +35,30 @@ const qemu: Readonly<Record<"hello64" | "two-processes", string>> = {
   ].join("\r\n"),
 };
 
+/** The same for four-cpus with -smp 4. */
+const together = [
+  "Vitrine four-cpus: 4 processors",
+  "processor 1 has started",
+  "processor 2 has started",
+  "processor 3 has started",
+  "locked counter: 40000",
+  "ticket lock: 4000",
+  "ping-pong rounds: 300",
+  "to self: 1",
+  "to all: 4",
+  "to all others: 3",
+  "to physical FFh: 4",
+  "to logical 06h, flat: 2",
+  "lowest priority: 1",
+  "to cluster 0: 2",
+  "to member 1 of cluster 1: 1",
+  "NMIs: 3",
+  "page before: AAAA",
+  "page after: BBBB",
+  "the end",
+  "",
+].join("\r\n");
+
 test.each(guestNames)("%s assembles to nasm's bytes", (name: GuestName) => {
   const hash = createHash("sha256").update(guestImages()[name]).digest("hex");
   expect(nasm).toContain(`${name} ${hash}\n`);
@@ -159,5 +183,32 @@ describe("under KVM", () => {
     const { serial, stop } = await runGuest("two-processes", { accel: "kvm" });
     expect(serial).toBe(qemu["two-processes"]);
     expect(stop).toMatchObject({ kind: "exit", status: 1 });
+  });
+});
+
+describe("four-cpus on four processors", () => {
+  test("prints QEMU's text on the bare machine", async () => {
+    const { serial, stop } = await runGuest("four-cpus", { cpus: 4 });
+    expect(serial).toBe(together);
+    expect(stop).toMatchObject({ kind: "exit", status: 1 });
+  });
+
+  test.each(["intel", "amd"] as const)("prints it under KVM on %s, at the same instants on one to four processors of the host", async (silicon) => {
+    const runs = [];
+    for (const hostCpus of [1, 2, 3, 4]) {
+      const { serial, stop, vm } = await runGuest("four-cpus", { accel: "kvm", silicon, cpus: 4, hostCpus });
+      expect(serial).toBe(together);
+      expect(stop).toMatchObject({ kind: "exit", status: 1 });
+      runs.push(vm.clock.now());
+    }
+    expect(new Set(runs).size).toBe(1);
+  });
+
+  test.each([1, 2, 8])("starts %i processors", async (cpus) => {
+    const { serial } = await runGuest("four-cpus", { accel: "kvm", cpus });
+    expect(serial).toContain(`four-cpus: ${cpus} processors`);
+    expect(serial.match(/has started/g)?.length ?? 0).toBe(cpus - 1);
+    expect(serial).toContain(`locked counter: ${cpus * 10_000}\r\n`);
+    expect(serial).toContain(`page after: ${"B".repeat(cpus)}\r\n`);
   });
 });

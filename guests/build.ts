@@ -1,6 +1,7 @@
 /// <reference path="./asm.d.ts" />
 import { type Assembled, assemble } from "../src/isa/index.ts";
 import hello64 from "./hello64.asm?raw";
+import fourCpus from "./four-cpus.asm?raw";
 import svm11 from "./svm11.asm?raw";
 import twoProcesses from "./two-processes.asm?raw";
 import vmm11 from "./vmm11.asm?raw";
@@ -10,6 +11,7 @@ const sources = {
   "two-processes": twoProcesses,
   vmm11,
   svm11,
+  "four-cpus": fourCpus,
 } as const;
 
 export type GuestName = keyof typeof sources;

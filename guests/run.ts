@@ -11,6 +11,9 @@ export interface RunOptions {
   readonly accel?: "tcg" | "kvm";
   /** Whose processor KVM finds; Intel's by default. */
   readonly silicon?: "intel" | "amd";
+  /** CPUs of the machine, and of the computer that KVM runs on. */
+  readonly cpus?: number;
+  readonly hostCpus?: number;
   /** Instructions at most; four billion by default, most of which are idle time. */
   readonly limit?: number;
   readonly until?: (serial: string) => boolean;
@@ -37,11 +40,14 @@ export async function runGuest(name: GuestName, options: RunOptions): Promise<Ru
     userMemory: userMemorySize(MEMORY, 0),
     cpu: parseCpu(options.cpu ?? "qemu64"),
     ...(options.silicon && { silicon: options.silicon }),
+    cpus: options.cpus,
+    hostCpus: options.hostCpus,
   };
   const vm = options.accel === "kvm" ? await KvmAccel.create(settings) : await TcgVm.create(settings);
   let serial = "";
   const machine = new Machine(vm, {
     ramSize: MEMORY,
+    cpus: options.cpus ?? 1,
     kernel: { name, bytes: guestImages()[name] },
     noReboot: true,
     onSerial: (bytes) => {

@@ -1,14 +1,14 @@
 #!/bin/sh
 # What other programs make of our guests: nasm's hashes (guests/nasm.txt), QEMU's serial text of hello64,
-# two-processes and svm11, Bochs' of vmm11. Run from the top of the repository; the tests hold what it prints.
+# two-processes, svm11 and four-cpus, Bochs' of vmm11. Run from the top of the repository; the tests hold what it prints.
 set -eu
 work=$(mktemp -d)
-for guest in hello64 two-processes vmm11 svm11; do
+for guest in hello64 two-processes vmm11 svm11 four-cpus; do
   nasm -w-all -f bin -o "$work/$guest" "guests/$guest.asm"
   echo "$guest $(sha256sum "$work/$guest" | cut -d' ' -f1)"
 done | tee guests/nasm.txt
-for guest in hello64 two-processes svm11; do
-  timeout 6 qemu-system-x86_64 -cpu qemu64,+svm -kernel "$work/$guest" -serial stdio -display none -no-reboot \
+for guest in hello64 two-processes svm11 four-cpus; do
+  timeout 6 qemu-system-x86_64 -cpu qemu64,+svm -smp 4 -kernel "$work/$guest" -serial stdio -display none -no-reboot \
     -device isa-debug-exit,iobase=0xf4,iosize=4 < /dev/null 2> /dev/null || true
 done
 entry=$(od -A n -t x4 -j 28 -N 4 "$work/vmm11" | tr -d ' ')

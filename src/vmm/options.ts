@@ -34,6 +34,8 @@ export interface VitrineOptions extends MachineSettings, DeviceSettings {
   /** -d unimp: log opcodes that the processor does not know to standard error. */
   logUnimplemented: boolean;
   host: "intel" | "amd";
+  /** CPUs of the computer that KVM runs on; as many as the machine has, up to 4, unless given. */
+  hostCpus: number | undefined;
   /** module.parameter -> value. */
   modprobe: Map<string, string>;
   /** What they come to. */
@@ -72,6 +74,7 @@ export function defaultOptions(): VitrineOptions {
     pcTestdev: false,
     pciTestdev: false,
     host: "intel",
+    hostCpus: undefined,
     modprobe: new Map(),
     params: defaultParams,
     until: undefined,
@@ -206,7 +209,13 @@ const valued: { readonly [name: string]: Apply } = {
     parseDevice(o, v);
   },
   host: (o, v) => {
-    o.host = oneOf("-host", v, ["intel", "amd"]);
+    const [vendor = "", ...parts] = v.split(",");
+    o.host = oneOf("-host", vendor, ["intel", "amd"]);
+    for (const part of parts) {
+      const cpus = /^cpus=([1-4])$/.exec(part)?.[1];
+      if (cpus === undefined) throw new OptionError("-host", quote(part), "write cpus=1 to cpus=4");
+      o.hostCpus = Number(cpus);
+    }
   },
   modprobe: (o, v) => {
     parseModprobe(o, v);
