@@ -49,7 +49,7 @@ async function main(options: VitrineOptions): Promise<number> {
     module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0), cpu: options.cpu ?? parseCpu("qemu64"),
     silicon: options.host, cpus: options.smp, hostCpus: options.hostCpus, pit: options.pit,
   };
-  const vm = options.accel === "kvm" ? await KvmAccel.create({ ...settings, params: options.params, kernelIrqchip: options.kernelIrqchip }) : await TcgVm.create(settings);
+  const vm = options.accel === "kvm" ? await KvmAccel.create({ ...settings, params: options.params, kernelIrqchip: options.kernelIrqchip, dirtyRing: options.dirtyRing }) : await TcgVm.create(settings);
   let recent = "", seen = false, midLine = false;
   const machine = new Machine(vm, {
     ramSize: options.memory, cpus: options.smp, kernel, initrd, modules, append: options.append, bios, nographic: options.nographic, bootMenu: options.bootMenu,

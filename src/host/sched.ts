@@ -28,6 +28,8 @@ export class Thread {
  */
 export class Scheduler {
   readonly cpus: number;
+  /** The thread that run() has chosen last. */
+  running: Thread | undefined;
   switches = 0;
   migrations = 0;
   preemptions = 0;
@@ -52,6 +54,7 @@ export class Scheduler {
 
   /** Makes the thread the one that runs; its CPU is selected afterwards. */
   run(thread: Thread): void {
+    this.running = thread;
     if (this.#on[thread.cpu] === thread) {
       if (this.cpus > 1) this.#select(thread.cpu);
       return;

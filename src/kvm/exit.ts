@@ -9,6 +9,7 @@ export const KvmExit = {
   FAIL_ENTRY: 9,
   INTR: 10,
   INTERNAL_ERROR: 17,
+  DIRTY_RING_FULL: 31,
 } as const;
 export type KvmExitReason = (typeof KvmExit)[keyof typeof KvmExit];
 

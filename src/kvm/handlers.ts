@@ -40,6 +40,10 @@ export interface ExitHandlers {
   shadowFault(low: number, high: number, code: number): Handled;
   /** The instruction that exited, and counts already, is completed in software. */
   emulate(): Handled;
+  /** The processor has logged a write to this guest-physical page. */
+  readonly markDirty: (gpa: number) => void;
+  /** Its log was full, and has been emptied. */
+  logFull(): void;
   /** The instruction exited and faults after all: it has not retired. */
   faultInstead(vector: number, code: number): void;
   /** Count the exit's instruction out again: it is about to be executed once more. */

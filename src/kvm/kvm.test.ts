@@ -151,20 +151,6 @@ test("the dirty log has exactly the pages written since the last reading, none t
   expect(vm.space.tdp.counts.pages2m).toBe(0);
 });
 
-test("switching the log on splits the huge page and protects it; switching it off brings the huge page back", async () => {
-  const { vm, vcpu, ram } = await openGuest(writer);
-  untilIo(vcpu);
-  expect(vm.space.tdp.counts).toMatchObject({ pages2m: 1, splits: 0 });
-  vm.setUserMemoryRegion(region(ram, 0, 0, 8 * MB, MEM_LOG_DIRTY_PAGES));
-  expect(vm.space.tdp.counts).toMatchObject({ pages2m: 0, pages4k: 512, splits: 1 });
-  expect(vm.space.tdp.lookup(0x2000).entry & 2n).toBe(0n);
-  untilIo(vcpu);
-  expect(pages(vm.getDirtyLog(0))).toEqual([2, 7]);
-  vm.setUserMemoryRegion(region(ram, 0, 0, 8 * MB));
-  untilIo(vcpu);
-  expect(vm.space.tdp.counts).toMatchObject({ pages2m: 1, pages4k: 0 });
-});
-
 test("a write to a read-only slot is a device access for user space, a read is plain memory", async () => {
   const { vm, vcpu, ram } = await openGuest([0xb8, 0x34, 0x12, 0xa3, 0x00, 0x20, 0xa1, 0x00, 0x20, 0xf4]);
   vm.setUserMemoryRegion(region(ram, 0, 0, 8 * MB, MEM_READONLY));

@@ -2,7 +2,7 @@ import { KvmError } from "./errno.ts";
 
 export const MEM_LOG_DIRTY_PAGES = 1;
 export const MEM_READONLY = 2;
-const MAX_SLOTS = 512;
+export const MAX_SLOTS = 512;
 
 /** struct kvm_userspace_memory_region. */
 export interface UserMemoryRegion {
@@ -21,9 +21,14 @@ export interface MemSlot {
   readonly hva: number;
   readonly readonly: boolean;
   readonly log: boolean;
-  /** One bit a page while dirty pages are logged. */
+  /** One bit a page while dirty pages are logged, and there is no ring for them. */
   readonly dirty: Uint8Array | undefined;
+  /** Where dirty pages go instead of the bitmap. */
+  readonly ring: DirtySink | undefined;
 }
+
+/** The ring of the vCPU that runs. */
+export type DirtySink = (slot: number, page: number) => void;
 
 /** The slots of a VM: which process memory answers a guest-physical address ("KVM_SET_USER_MEMORY_REGION"). */
 export class MemSlots {
@@ -32,6 +37,8 @@ export class MemSlots {
   #holeStart = 0;
   #holeEnd = 0;
   generation = 0;
+  /** With a ring, slots have no bitmap. */
+  ring: DirtySink | undefined;
 
   get list(): MemSlot[] {
     return [...this.#byId.values()].sort((a, b) => a.gpa - b.gpa);
@@ -108,7 +115,8 @@ export class MemSlots {
       hva: r.userspaceAddr,
       readonly: (r.flags & MEM_READONLY) !== 0,
       log,
-      dirty: log ? (old?.dirty ?? new Uint8Array(bits)) : undefined,
+      dirty: log && !this.ring ? (old?.dirty ?? new Uint8Array(bits)) : undefined,
+      ring: log ? this.ring : undefined,
     };
     this.#change(r.slot, now);
     return { old, now };
@@ -125,8 +133,7 @@ export class MemSlots {
 
 /** mark_page_dirty: before the page becomes writable, or after KVM itself has written it. */
 export function markDirty(slot: MemSlot, gpa: number): void {
-  if (!slot.dirty) return;
-  const page = Math.floor((gpa - slot.gpa) / 4096),
-    at = page >>> 3;
-  slot.dirty[at] = (slot.dirty[at] ?? 0) | (1 << (page & 7));
+  const page = Math.floor((gpa - slot.gpa) / 4096);
+  if (slot.ring) slot.ring(slot.id, page);
+  else if (slot.dirty) slot.dirty[page >>> 3] = (slot.dirty[page >>> 3] ?? 0) | (1 << (page & 7));
 }

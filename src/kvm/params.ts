@@ -16,13 +16,20 @@ export interface ModuleParams {
   readonly mmu: MmuKind;
   /** "ud2; kvm" before an instruction of the guest has it completed in software. */
   readonly forceEmulation: boolean;
+  /** Let the processor log written pages (VT-x with accessed and dirty flags in the EPT). */
+  readonly pml: boolean;
+  /** Split huge pages when dirty logging begins, not at the first write. */
+  readonly eagerPageSplit: boolean;
+  /** Ours: "dbits" reads the dirty log from the dirty flags, without an exit; "auto" does what the kernel does. */
+  readonly dirtyLog: "auto" | "dbits";
 }
 /** Shadow tables as a TLB that is filled in software, or kept as long as the guest's tables stay the same. */
 export type MmuKind = "vtlb" | "cached";
-const KINDS: readonly string[] = ["vtlb", "cached"] satisfies MmuKind[];
+/** Names of the parameters that are true or false. */
+type Truth = { [K in keyof ModuleParams]: ModuleParams[K] extends boolean ? K : never }[keyof ModuleParams];
 
-/** A boolean parameter: what it sets, or why only one value will do. */
-type Parameter = { readonly sets: Exclude<keyof ModuleParams, "mmu"> } | { readonly mmu: true } | { readonly fixed: boolean; readonly why: string };
+/** A boolean parameter: what it sets, or why only one value will do; or one that is a word, and the words it takes. */
+type Parameter = { readonly sets: Truth } | { readonly fixed: boolean; readonly why: string } | { readonly word: "dirtyLog" | "mmu"; readonly of: readonly string[] };
 const fixed = (value: boolean, why: string): Parameter => ({ fixed: value, why });
 /** Both values mean the same here, as they do in the kernel with the parameters that are fixed. */
 const EITHER = { either: true } as const;
@@ -31,7 +38,9 @@ const EITHER = { either: true } as const;
 const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeof EITHER>>>> = {
   kvm: {
     ignore_msrs: { sets: "ignoreMsrs" },
-    mmu: { mmu: true },
+    mmu: { word: "mmu", of: ["vtlb", "cached"] },
+    eager_page_split: { sets: "eagerPageSplit" },
+    dirty_log: { word: "dirtyLog", of: ["auto", "dbits"] },
     tdp_mmu: fixed(true, "the second stage is mapped by the TDP MMU alone"),
     mmio_caching: fixed(false, "device pages are looked up at each access"),
     force_emulation_prefix: { sets: "forceEmulation" },
@@ -40,6 +49,7 @@ const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeo
   kvm_intel: {
     vpid: { sets: "vpid" },
     eptad: { sets: "eptad" },
+    pml: { sets: "pml" },
     dump_invalid_vmcs: { sets: "dumpInvalidVmcs" },
     // With an unrestricted guest there is no guest state that only the emulator could run.
     emulate_invalid_guest_state: EITHER,
@@ -49,7 +59,6 @@ const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeo
     preemption_timer: fixed(false, "timers of the guest end its slices"),
     flexpriority: fixed(false, "the local APIC is emulated without an APIC-access page"),
     enable_apicv: fixed(false, "the processor has no APIC-register virtualization"),
-    pml: fixed(false, "the processor has no page-modification logging"),
     enable_shadow_vmcs: fixed(false, "the processor has no VMCS shadowing"),
     nested: fixed(false, "a guest has no VT-x yet"),
     sgx: fixed(false, "the processor has no SGX"),
@@ -72,6 +81,9 @@ export const defaultParams: ModuleParams = {
   tdp: true,
   mmu: "cached",
   forceEmulation: false,
+  pml: true,
+  eagerPageSplit: true,
+  dirtyLog: "auto",
 };
 
 /**
@@ -88,9 +100,9 @@ export function parseParams(given: ReadonlyMap<string, string>, vendor: "intel" 
     const p = Object.hasOwn(known, parameter) ? known[parameter] : undefined;
     if (!p)
       throw refusal(name, `module ${module} has no such parameter`, `known are ${Object.keys(known).join(", ")}`);
-    if ("mmu" in p) {
-      if (!KINDS.includes(text)) throw refusal(`${name}=${text}`, "no such MMU", `give ${KINDS.join(" or ")}`);
-      params.mmu = text as MmuKind;
+    if ("word" in p) {
+      if (!p.of.includes(text)) throw refusal(`${name}=${text}`, "no such method", `give ${p.of.join(" or ")}`);
+      Object.assign(params, { [p.word]: text });
       continue;
     }
     const value = { "0": false, n: false, N: false, "1": true, y: true, Y: true }[text];
@@ -99,6 +111,8 @@ export function parseParams(given: ReadonlyMap<string, string>, vendor: "intel" 
     else if ("fixed" in p && p.fixed !== value)
       throw refusal(`${name}=${text}`, p.why, `leave it out, or give ${name}=${p.fixed ? 1 : 0}`);
   }
+  if (params.dirtyLog === "dbits" && !params.eptad && vendor === "intel")
+    throw refusal("kvm.dirty_log=dbits", "the EPT has no dirty flags with kvm_intel.eptad=0", "leave one of them out");
   return params;
 }
 

@@ -37,6 +37,8 @@ export class KvmStats {
   pagesFixed = 0;
   mmioFaults = 0;
   readonly mmu = new MmuStats();
+  /** Exits that only the dirty log has caused: writes to protected pages, and the processor's log full. */
+  dirtyLogExits = 0;
 
   /** Called at every exit before it is handled: for whoever wants to stop there. */
   onExit: (() => void) | undefined;

@@ -1,6 +1,7 @@
 import type { HostComputer, Task } from "../host/index.ts";
 import { type CpuidLeaf, type CpuModel, msrs } from "../isa/index.ts";
 import { kvmLeaves } from "./cpuid.ts";
+import { ENTRY_BYTES, MAX_ENTRIES } from "./dirty/ring.ts";
 import { KvmError } from "./errno.ts";
 import { defaultParams, type ModuleParams } from "./params.ts";
 import { KvmVm } from "./vm.ts";
@@ -24,6 +25,8 @@ const CAPABILITIES: Readonly<Record<string, number>> = {
   IMMEDIATE_EXIT: 1,
   SYNC_MMU: 1,
   DESTROY_MEMORY_REGION_WORKS: 1,
+  ENABLE_CAP_VM: 1,
+  MANUAL_DIRTY_LOG_PROTECT2: 3,
 };
 
 /** What opening /dev/kvm gives: the system file descriptor. */
@@ -47,6 +50,8 @@ export class KvmSystem {
   }
   /** KVM_CHECK_EXTENSION: 0 when it is not there. */
   checkExtension(name: string): number {
+    // Bytes of the largest ring; the dirty flags alone tell no ring of a write.
+    if (name === "DIRTY_LOG_RING") return this.#params.dirtyLog === "dbits" ? 0 : MAX_ENTRIES * ENTRY_BYTES;
     return Object.hasOwn(CAPABILITIES, name) ? (CAPABILITIES[name] ?? 0) : 0;
   }
   /** KVM_GET_VCPU_MMAP_SIZE */

@@ -31,6 +31,10 @@ export const events = [
   "kvm_mmu_sync_page",
   "kvm_hypercall",
   "kvm_pv_eoi",
+  "kvm_pml_full",
+  "kvm_dirty_ring_push",
+  "kvm_dirty_ring_reset",
+  "kvm_dirty_ring_exit",
 ] as const;
 export type EventName = (typeof events)[number];
 
@@ -59,6 +63,10 @@ const FIELDS: Readonly<Record<EventName, readonly string[]>> = {
   kvm_mmu_sync_page: ["gfn", "level"],
   kvm_hypercall: ["nr", "a0:", "a1:"],
   kvm_pv_eoi: ["apicid", "vector"],
+  kvm_pml_full: ["vcpu"],
+  kvm_dirty_ring_push: ["slot", "offset"],
+  kvm_dirty_ring_reset: ["count"],
+  kvm_dirty_ring_exit: ["vcpu"],
 };
 const STRIDE = 8;
 /** A BigInt is cut in two through memory: no other one is made for it. */

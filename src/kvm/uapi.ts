@@ -1,4 +1,6 @@
 /** The door of `kvm`: /dev/kvm and the objects behind its file descriptors; their methods carry the ioctls' names. */
+export { MANUAL_PROTECT_ENABLE, MANUAL_PROTECT_INITIALLY_SET } from "./dirty/log.ts";
+export { type DirtyPage, DirtyRing, ENTRY_BYTES as DIRTY_RING_ENTRY_BYTES } from "./dirty/ring.ts";
 export { Errno, KvmError } from "./errno.ts";
 export { KvmExit, type KvmExitReason, KvmRun } from "./exit.ts";
 export { MEM_LOG_DIRTY_PAGES, MEM_READONLY, type MemSlot, type UserMemoryRegion } from "./memslots.ts";

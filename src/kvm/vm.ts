@@ -2,8 +2,10 @@ import { type Saved, VirtualClock } from "../base/index.ts";
 import { I8254, I8259, Irqchip } from "../chips/index.ts";
 import type { HostComputer, Task } from "../host/index.ts";
 import type { CpuidLeaf } from "../isa/index.ts";
+import { MANUAL_PROTECT_ENABLE, MANUAL_PROTECT_INITIALLY_SET } from "./dirty/log.ts";
+import { ENTRY_BYTES, MAX_ENTRIES, RESERVED_ENTRIES } from "./dirty/ring.ts";
 import { KvmError } from "./errno.ts";
-import type { UserMemoryRegion } from "./memslots.ts";
+import { MAX_SLOTS, type MemSlot, type UserMemoryRegion } from "./memslots.ts";
 import { CachingMmu } from "./mmu/shadow/cached/mmu.ts";
 import { VirtualTlb } from "./mmu/shadow/vtlb.ts";
 import type { ModuleParams } from "./params.ts";
@@ -41,7 +43,7 @@ export class KvmVm {
     this.#params = params;
     this.clock = new VirtualClock(() => host.core.exports.clock() - this.#inflight);
     this.trace = new Trace(() => this.clock.now());
-    this.space = new GuestSpace(host, task.mm, this.trace);
+    this.space = new GuestSpace(host, task.mm, this.trace, params);
     if (!params.tdp) {
       const Mmu = params.mmu === "vtlb" ? VirtualTlb : CachingMmu;
       this.space.shadow = new Mmu({ host, space: this.space, trace: this.trace, stats: this.stats });
@@ -69,15 +71,91 @@ export class KvmVm {
 
   /** KVM_GET_DIRTY_LOG: one bit a page, page 0 in bit 0 of byte 0. */
   getDirtyLog(slot: number): Uint8Array {
+    const found = this.#logged("KVM_GET_DIRTY_LOG", slot);
+    this.syncDirtyLog();
+    return this.space.dirty.get(found);
+  }
+
+  /** KVM_CLEAR_DIRTY_LOG: pages whose bit is set are clean, and noticed at their next write. */
+  clearDirtyLog(slot: number, firstPage: number, pages: number, bits: Uint8Array): void {
+    const found = this.#logged("KVM_CLEAR_DIRTY_LOG", slot);
+    this.syncDirtyLog();
+    this.space.dirty.clear(found, firstPage, pages, bits);
+  }
+
+  /** KVM_RESET_DIRTY_RINGS: how many harvested entries are free again. */
+  resetDirtyRings(): number {
+    if (this.space.dirty.ringEntries === 0)
+      throw new KvmError("EINVAL", "KVM_RESET_DIRTY_RINGS", "no rings", "enable KVM_CAP_DIRTY_LOG_RING first");
+    const count = this.space.dirty.resetRings();
+    if (this.trace.on) this.trace.write("kvm_dirty_ring_reset", count);
+    return count;
+  }
+
+  /** What the processors have logged is in the log of the VM; who runs stays the same. */
+  syncDirtyLog(): void {
+    const { scheduler } = this.#host,
+      { running } = scheduler;
+    for (const vcpu of this.#vcpus) vcpu.syncDirtyLog();
+    if (running) scheduler.run(running);
+  }
+  #logged(ioctl: string, slot: number): MemSlot {
+    if (this.space.dirty.ringEntries > 0)
+      throw new KvmError("ENXIO", ioctl, "dirty pages are in rings", "harvest the rings of the vCPUs");
+    if (!Number.isInteger(slot) || slot < 0 || slot >= MAX_SLOTS)
+      throw new KvmError("EINVAL", ioctl, `slot ${slot}`, `give 0 to ${MAX_SLOTS - 1}`);
     const found = this.space.slots.get(slot);
     if (!found?.dirty)
+      throw new KvmError("ENOENT", ioctl, `slot ${slot}`, "give a slot with KVM_MEM_LOG_DIRTY_PAGES");
+    return found;
+  }
+
+  /** KVM_ENABLE_CAP of the VM: MANUAL_DIRTY_LOG_PROTECT2 (flags), DIRTY_LOG_RING (bytes of a vCPU's ring). */
+  enableCap(name: string, value: number): void {
+    if (name === "MANUAL_DIRTY_LOG_PROTECT2") this.#enableManualProtect(value);
+    else if (name === "DIRTY_LOG_RING") this.#enableRings(value);
+    else
       throw new KvmError(
-        "ENOENT",
-        "KVM_GET_DIRTY_LOG",
-        `slot ${slot}`,
-        "give a slot with KVM_MEM_LOG_DIRTY_PAGES",
+        "EINVAL",
+        "KVM_ENABLE_CAP",
+        `KVM_CAP_${name}`,
+        "give MANUAL_DIRTY_LOG_PROTECT2 or DIRTY_LOG_RING",
       );
-    return this.space.dirtyLog(found);
+  }
+  #enableManualProtect(flags: number): void {
+    const allowed = (flags & MANUAL_PROTECT_ENABLE) !== 0 ? MANUAL_PROTECT_ENABLE | MANUAL_PROTECT_INITIALLY_SET : 0;
+    if ((flags & ~allowed) !== 0)
+      throw new KvmError(
+        "EINVAL",
+        "KVM_ENABLE_CAP",
+        `KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 flags ${flags}`,
+        "give 0, 1 (enable), or 3 (enable, initially set)",
+      );
+    this.space.dirty.manual = flags;
+  }
+  #enableRings(bytes: number): void {
+    const refuse = (name: "EINVAL" | "E2BIG", value: string, cure: string): KvmError =>
+      new KvmError(name, "KVM_ENABLE_CAP", value, cure);
+    const { dirty } = this.space,
+      value = `KVM_CAP_DIRTY_LOG_RING ${bytes} bytes`,
+      reserved = RESERVED_ENTRIES + (dirty.method === "pml" ? 512 : 0);
+    if (dirty.method === "flags")
+      throw refuse("EINVAL", "KVM_CAP_DIRTY_LOG_RING with kvm.dirty_log=dbits", "leave that parameter out");
+    if (!Number.isInteger(bytes) || bytes <= 0 || !Number.isInteger(Math.log2(bytes)))
+      throw refuse("EINVAL", value, "give a power of two");
+    if (bytes > MAX_ENTRIES * ENTRY_BYTES) throw refuse("E2BIG", value, `give at most ${MAX_ENTRIES * ENTRY_BYTES}`);
+    if (bytes < 4096 || bytes < reserved * ENTRY_BYTES)
+      throw refuse("EINVAL", value, `give a page or more, and room for more than ${reserved} entries of 16 bytes`);
+    if (dirty.ringEntries > 0) throw refuse("EINVAL", value, "the rings have a size already: enable them once");
+    if (this.#vcpus.length > 0) throw refuse("EINVAL", value, "there is a vCPU already: enable rings before KVM_CREATE_VCPU");
+    dirty.ringEntries = bytes / ENTRY_BYTES;
+    this.space.slots.ring = (slot, page) => {
+      // kvm_get_running_vcpu(); what KVM writes for nobody goes into the first ring.
+      const { running } = this.#host.scheduler;
+      const vcpu = this.#vcpus.find(({ thread }) => thread === running) ?? this.#vcpus[0];
+      vcpu?.dirtyRing?.push(slot, page);
+      if (this.trace.on) this.trace.write("kvm_dirty_ring_push", slot, page);
+    };
   }
 
   /** KVM_CREATE_IRQCHIP: PIC, IOAPIC and a local APIC for each CPU. */

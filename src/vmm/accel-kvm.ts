@@ -22,6 +22,10 @@ import { HostComputer,  type Task, undefinedInstructions } from "../host/index.t
 import type { CpuModel } from "../isa/index.ts";
 import { MappedMemory, ProcessMemory } from "./process-memory.ts";
 import {
+  DIRTY_RING_ENTRY_BYTES,
+  type KvmSystem,
+  MANUAL_PROTECT_ENABLE,
+  MANUAL_PROTECT_INITIALLY_SET,
   type KvmStats,
   type ModuleParams,
   KvmExit,
@@ -56,6 +60,8 @@ export interface KvmOptions {
   readonly pit?: boolean;
   /** Where the interrupt chips are: all in the kernel, none, or the local APIC alone. */
   readonly kernelIrqchip?: "on" | "off" | "split";
+  /** Entries of a vCPU's ring of dirty pages; 0 or nothing: dirty pages come in bitmaps. */
+  readonly dirtyRing?: number;
 }
 
 /** The largest machine: 3 GiB for the guest, and what the host needs to describe them. */
@@ -90,6 +96,7 @@ export class KvmAccel implements AccelVm {
   readonly #written = new Set<number>();
   #bus: IoBus | undefined;
   #logging = false;
+  #manual = false;
   #stopAsked = false;
   readonly #turns: Turns;
   #running = false;
@@ -102,6 +109,7 @@ export class KvmAccel implements AccelVm {
       cpus = options.cpus ?? 1;
     this.vm = system.createVm();
     this.vm.setMaxVcpus(cpus);
+    this.#enableLog(system, options.dirtyRing ?? 0);
     this.#turns = new Turns(cpus);
     this.vm.onKick = (cpu) => this.#called(cpu);
     this.vm.setIdentityMapAddr(0xfeffc000);
@@ -120,6 +128,20 @@ export class KvmAccel implements AccelVm {
     });
     this.memory = new MappedMemory(this.vm, this.#process, options.ramSize);
     this.reset();
+  }
+
+  /** Rings where they are asked for; otherwise bitmaps that are cleared when their pages are to be sent, if KVM has that. */
+  #enableLog(system: KvmSystem, ring: number): void {
+    if (ring > 0) {
+      const most = system.checkExtension("DIRTY_LOG_RING") / DIRTY_RING_ENTRY_BYTES;
+      if (ring > most)
+        throw new VitrineError("config", "dirty-ring-size", `${ring} entries`, most > 0 ? `give at most ${most}` : "leave kvm.dirty_log=dbits out");
+      this.vm.enableCap("DIRTY_LOG_RING", ring * DIRTY_RING_ENTRY_BYTES);
+      return;
+    }
+    this.#manual = (system.checkExtension("MANUAL_DIRTY_LOG_PROTECT2") & MANUAL_PROTECT_ENABLE) !== 0;
+    if (this.#manual)
+      this.vm.enableCap("MANUAL_DIRTY_LOG_PROTECT2", MANUAL_PROTECT_ENABLE | MANUAL_PROTECT_INITIALLY_SET);
   }
 
   static async create(options: KvmOptions): Promise<KvmAccel> {
@@ -179,6 +201,8 @@ export class KvmAccel implements AccelVm {
       memorySize: length,
       userspaceAddr: this.#ram + backing,
     });
+    // Entries of the ring name a slot: none is to be left when the slot goes.
+    if (old) this.#harvest();
     if (old && (size === 0 || old.size !== size || old.backing !== backing))
       this.vm.setUserMemoryRegion(region(0));
     if (size === 0) {
@@ -195,10 +219,11 @@ export class KvmAccel implements AccelVm {
       this.setRegion(slot, gpa, size, backing, flags);
     if (on) this.dirtyLog();
   }
-  /** KVM_GET_DIRTY_LOG of every slot, ORed with what user space wrote. */
+  /** The log of every slot, ORed with what user space wrote. */
   dirtyLog(): Uint8Array {
     const all = this.#process.takeWritten();
-    for (const { id, log } of this.vm.space.slots.list) if (log) this.#readLog(id);
+    if (this.vcpu.dirtyRing) this.#harvest();
+    else for (const { id, log } of this.vm.space.slots.list) if (log) this.#readLog(id);
     this.#logged.forEach((byte, i) => {
       all[i] = (all[i] ?? 0) | byte;
     });
@@ -206,21 +231,33 @@ export class KvmAccel implements AccelVm {
     return all;
   }
   regionWritten(slot: number): boolean {
-    if (this.#slots.has(slot)) this.#readLog(slot);
+    if (this.vcpu.dirtyRing) this.#harvest();
+    else if (this.#slots.has(slot)) this.#readLog(slot);
     return this.#written.delete(slot);
   }
   /** One log serves two readers, so what one of them reads is kept for the other. */
   #readLog(slot: number): void {
     const region = this.#slots.get(slot);
     if (!region) return;
-    const first = region.backing / 4096;
-    this.vm.getDirtyLog(slot).forEach((byte, i) => {
-      if (byte !== 0) this.#written.add(slot);
-      for (let b = 0; byte >> b; b++) {
-        const page = first + i * 8 + b;
-        if ((byte >> b) & 1) this.#logged[page >>> 3] = (this.#logged[page >>> 3] ?? 0) | (1 << (page & 7));
-      }
+    const bits = this.vm.getDirtyLog(slot);
+    if (this.#manual) this.vm.clearDirtyLog(slot, 0, region.size / 4096, bits);
+    bits.forEach((byte, i) => {
+      for (let b = 0; byte >> b; b++) if ((byte >> b) & 1) this.#note(slot, i * 8 + b);
     });
+  }
+  /** What the ring has, and what the processor still held back. */
+  #harvest(): void {
+    if (!this.vcpu.dirtyRing) return;
+    this.vm.syncDirtyLog();
+    for (const { dirtyRing } of this.vcpus) dirtyRing?.harvest(({ slot, page }) => this.#note(slot, page));
+    this.vm.resetDirtyRings();
+  }
+  #note(slot: number, pageOfSlot: number): void {
+    const region = this.#slots.get(slot);
+    if (!region) return;
+    const page = region.backing / 4096 + pageOfSlot;
+    this.#written.add(slot);
+    this.#logged[page >>> 3] = (this.#logged[page >>> 3] ?? 0) | (1 << (page & 7));
   }
   freshenDigests(limit: number): boolean {
     return this.host.digests.freshen(limit);
@@ -323,6 +360,9 @@ export class KvmAccel implements AccelVm {
           vcpu.thread.blocked = true;
           this.#turns.sleep();
           return undefined;
+        case KvmExit.DIRTY_RING_FULL:
+          this.#harvest();
+          break;
         case KvmExit.SHUTDOWN:
           return { kind: "shutdown" };
         case KvmExit.FAIL_ENTRY:

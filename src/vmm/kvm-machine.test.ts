@@ -13,15 +13,20 @@ const wasm = new WebAssembly.Module(readFileSync(new URL("../../build/core.wasm"
 const ramSize = 16 << 20;
 
 /** The guest of fixtures/dirtier.ts, which writes `pages` pages round and round, on either accelerator. */
-async function machineOn(kind: "kvm" | "tcg", modprobe: Readonly<Record<string, string>> = {}): Promise<Machine> {
-  const cpu = parseCpu("qemu64,kvm=off,-hypervisor"),
-    params = parseParams(new Map(Object.entries(modprobe)), "intel");
-  const settings = { module: wasm, ramSize, userMemory: userMemorySize(ramSize, 0), cpu, params };
+async function machineOn(
+  kind: "kvm" | "tcg",
+  modprobe: Readonly<Record<string, string>> = {},
+  more: { readonly silicon?: "intel" | "amd"; readonly dirtyRing?: number; readonly pages?: number } = {},
+): Promise<Machine> {
+  const { pages = 40, ...rest } = more,
+    cpu = parseCpu("qemu64,kvm=off,-hypervisor"),
+    params = parseParams(new Map(Object.entries(modprobe)), more.silicon ?? "intel");
+  const settings = { module: wasm, ramSize, userMemory: userMemorySize(ramSize, 0), cpu, params, ...rest };
   const vm = kind === "kvm" ? await KvmAccel.create(settings) : await TcgVm.create(settings);
   return new Machine(vm, {
     ramSize,
     rtcBase: 1_767_225_600,
-    kernel: { name: "dirtier", bytes: dirtier(40, 500) },
+    kernel: { name: "dirtier", bytes: dirtier(pages, 500) },
   });
 }
 const clockOf = (m: Machine): number => m.accel.clock.now();
@@ -79,6 +84,48 @@ test.each([
   a.run(t);
   b.run(t);
   expect(b.stateHash()).toBe(a.stateHash());
+});
+
+test.each([
+  ["page-modification logging", {}, {}, 1],
+  ["write protection", { "kvm_intel.pml": "0" }, {}, 2000],
+  ["huge pages split at the first write", { "kvm_intel.pml": "0", "kvm.eager_page_split": "0" }, {}, 2000],
+  ["dirty flags", { "kvm.dirty_log": "dbits" }, {}, 0],
+  ["a dirty ring", {}, { dirtyRing: 1024 }, 1],
+  ["a dirty ring by write protection", { "kvm_intel.pml": "0" }, { dirtyRing: 256 }, 2000],
+  ["write protection on SVM", {}, { silicon: "amd" }, 2000],
+  ["dirty flags on SVM", { "kvm.dirty_log": "dbits" }, { silicon: "amd" }, 0],
+  ["a dirty ring on SVM", {}, { silicon: "amd", dirtyRing: 256 }, 2000],
+] as const)("a guest that writes 700 pages moves by %s, with equal hashes, and nothing of its time is spent", async (_, modprobe, more, exits) => {
+  const pages = 700,
+    a = await machineOn("kvm", modprobe, { ...more, pages }),
+    b = await machineOn("tcg", {}, { pages }),
+    stayed = await machineOn("tcg", {}, { pages }),
+    [left, right] = channelPair();
+  a.run(300_000);
+  const source = new MigrationSource({
+    machine: a,
+    channel: left,
+    bandwidth: 5e9,
+    rule: "2007",
+    between: () => {
+      a.run(clockOf(a) + 20_000);
+    },
+  });
+  const [result, there] = await Promise.all([
+    source.run(),
+    new MigrationTarget({ machine: b, channel: right }).run(),
+  ]);
+  if (result.kind !== "moved") throw new Error(result.kind);
+  expect(there.hash).toBe(result.hash);
+  const t = clockOf(a) + 400_000;
+  for (const m of [a, b, stayed]) m.run(t);
+  expect([a.stateHash(), b.stateHash()]).toEqual([stayed.stateHash(), stayed.stateHash()]);
+  const { dirtyLogExits } = (a.accel as KvmAccel).stats;
+  if (exits === 0) expect(dirtyLogExits).toBe(0);
+  else expect(dirtyLogExits).toBeGreaterThan(exits);
+  // The log has ended: what its migration cost is over, and huge pages are back.
+  expect((a.accel as KvmAccel).vm.space.tdp.counts.pages2m).toBeGreaterThan(0);
 });
 
 test("a machine that is reset under KVM begins again as it began", async () => {

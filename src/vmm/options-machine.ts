@@ -5,6 +5,8 @@ export interface MachineSettings {
   accel: "kvm" | "tcg";
   /** Hot guest code is translated (-accel kvm|tcg,jit=on). */
   jit: boolean;
+  /** Entries of each vCPU's ring of dirty pages (-accel kvm,dirty-ring-size=N); 0: dirty pages come in bitmaps. */
+  dirtyRing: number;
   /** Where the interrupt chips live under KVM: in the kernel, in user space, or the local APIC alone in the kernel. */
   kernelIrqchip: "on" | "off" | "split";
   pit: boolean;
@@ -60,12 +62,22 @@ function setProperty(o: MachineSettings, key: string, value: string, part: strin
 }
 
 /** -accel kvm|tcg[,property=value...] */
+/** Entries; how many KVM takes at least and at most it says itself. */
+function parseRingSize(accel: "kvm" | "tcg", v: string): number {
+  if (accel !== "kvm") throw new OptionError("-accel dirty-ring-size", quote(v), "only KVM has a dirty ring: -accel kvm");
+  const n = /^\d{1,9}$/.test(v) ? Number(v) : Number.NaN;
+  if (!(n === 0 || Number.isInteger(Math.log2(n))))
+    throw new OptionError("-accel dirty-ring-size", quote(v), "give a power of two, such as 4096, or 0 for bitmaps");
+  return n;
+}
+
 export function parseAccel(o: MachineSettings, v: string): void {
   const [name = "", ...properties] = v.split(",");
   o.accel = oneOf("-accel", name, ["kvm", "tcg"]);
   for (const property of properties) {
     const [key = "", value = ""] = split(property);
     if (key === "jit") o.jit = onOff("-accel jit", value);
+    else if (key === "dirty-ring-size") o.dirtyRing = parseRingSize(o.accel, value);
     else if (key === "kernel-irqchip" && o.accel === "kvm") setProperty(o, key, value, property);
   }
 }

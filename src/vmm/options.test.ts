@@ -42,6 +42,12 @@ test("the line of a Linux boot is understood", () => {
   expect(o.cpu.leaves[0]?.ebx).toBe(0x756e6547);
 });
 
+test("the dirty log's parameters and the size of its ring are taken", () => {
+  expect(parseOptions(["-accel", "kvm,dirty-ring-size=4096"]).dirtyRing).toBe(4096);
+  expect(parseOptions(["-accel", "kvm"]).dirtyRing).toBe(0);
+  const { params } = parseOptions(["-modprobe", "kvm_intel.pml=0,kvm.eager_page_split=0,kvm.dirty_log=dbits"]);
+  expect(params).toMatchObject({ pml: false, eagerPageSplit: false, dirtyLog: "dbits" });
+});
 test("hot code is translated when the accelerator's jit property says so", () => {
   expect(parseOptions(["-accel", "kvm,jit=on"])).toMatchObject({ accel: "kvm", jit: true });
   expect(parseOptions(["-accel", "tcg,jit=off"])).toMatchObject({ accel: "tcg", jit: false });
@@ -102,6 +108,9 @@ test.each<[string[], string]>([
   [["-smp", "0"], '-smp: "0"; write a number of CPUs from 1 to 8'],
   [["-smp", "4,sockets=2,cores=2"], '-smp: "4,sockets=2,cores=2"; each socket holds one core: sockets=4'],
   [["-accel", "hvf"], '-accel: "hvf"; choose kvm or tcg'],
+  [["-accel", "kvm,dirty-ring-size=100"], '-accel dirty-ring-size: "100"; give a power of two, such as 4096, or 0 for bitmaps'],
+  [["-accel", "tcg,dirty-ring-size=4096"], '-accel dirty-ring-size: "4096"; only KVM has a dirty ring: -accel kvm'],
+  [["-modprobe", "kvm.dirty_log=maybe"], "-modprobe: kvm.dirty_log=maybe: no such method; give auto or dbits"],
   [["-accel", "tcg,jit=maybe"], '-accel jit: "maybe"; choose on or off'],
   [["-machine", "q35"], '-machine: "q35"; the machine is pc'],
   [["-cpu", "qemu64,=1"], '-cpu: "=1"; no such feature or setting'],

@@ -66,6 +66,7 @@ export function defaultOptions(): VitrineOptions {
     pit: true,
     hpet: true,
     debugcon: "none",
+    dirtyRing: 0,
     cpu: parseModel("qemu64"),
     cpuArgument: "qemu64",
     bootMenu: false,

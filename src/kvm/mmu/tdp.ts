@@ -1,4 +1,5 @@
 import { HUGE, type HostComputer, PAGE, type AddressSpace } from "../../host/index.ts";
+import type { DirtyMethod, LoggedTables } from "../dirty/log.ts";
 import { markDirty, type MemSlot } from "../memslots.ts";
 import type { Trace } from "../trace.ts";
 
@@ -7,6 +8,7 @@ import type { Trace } from "../trace.ts";
  * built when the guest touches a page ("The Extended Page Table Mechanism" in the SDM).
  *
  *   entry   57 KVM: writable as far as the host goes   51..12 frame   11 KVM: present   9 D  8 A   7 leaf   5..3 type (6 WB)   2 X 1 W 0 R
+ *   nested paging has 6 D, and the accessed flag where the type has a bit that is always 1
  */
 const R = 1n,
   W = 2n,
@@ -14,13 +16,15 @@ const R = 1n,
   WB = 6n << 3n,
   LEAF = 0x80n,
   PRESENT = 1n << 11n,
-  MMU_WRITABLE = 1n << 57n;
+  MMU_WRITABLE = 1n << 57n,
+  EPT_DIRTY = 1n << 9n,
+  NPT_DIRTY = 1n << 6n;
 const ADDRESS = 0xffffffffff000n;
 const shiftOf = (level: number): number => 12 + 9 * (level - 1);
 const sizeOf = (level: number): number => 2 ** shiftOf(level);
 
-/** What a second-stage fault came to ("RET_PF_" in the kernel). */
-export type FaultResult = "fixed" | "spurious" | "mmio" | "nomem";
+/** What a second-stage fault came to ("RET_PF_" in the kernel); "logged": it was there for the dirty log alone. */
+export type FaultResult = "fixed" | "logged" | "spurious" | "mmio" | "nomem";
 
 export interface TdpCounts {
   pages4k: number;
@@ -29,19 +33,41 @@ export interface TdpCounts {
   splits: number;
 }
 
-export class TdpMmu {
+/** How writes to logged pages are noticed. */
+export interface TdpOptions {
+  readonly method: DirtyMethod;
+  /** Split huge pages when the log begins, not at the first write. */
+  readonly eagerSplit: boolean;
+  /** The processor keeps dirty flags. */
+  readonly flags: boolean;
+}
+
+export class TdpMmu implements LoggedTables {
   readonly root: number;
   readonly counts: TdpCounts = { pages4k: 0, pages2m: 0, tables: 1, splits: 0 };
+  readonly method: DirtyMethod;
+  /** Slots whose writes are logged. */
+  logged = 0;
   /** Raised when an entry lost rights: the processor's cached translations must go before the next entry. */
   flushNeeded = false;
   readonly #host: HostComputer;
   readonly #mm: AddressSpace;
   readonly #trace: Trace;
+  readonly #eagerSplit: boolean;
+  /** The processor's dirty flag, 0 where there is none. */
+  readonly #dirty: bigint;
+  /** What a logged page loses until it is written: its dirty flag, or the right to write as well. */
+  readonly #lost: bigint;
 
-  constructor(host: HostComputer, mm: AddressSpace, trace: Trace) {
+  constructor(host: HostComputer, mm: AddressSpace, trace: Trace, options: TdpOptions) {
     this.#host = host;
     this.#mm = mm;
     this.#trace = trace;
+    this.method = options.method;
+    this.#eagerSplit = options.eagerSplit;
+    this.#dirty = !options.flags ? 0n : host.silicon === "amd" ? NPT_DIRTY : EPT_DIRTY;
+    // The dirty flag goes with the right, or the processor would not look at the entry again.
+    this.#lost = this.#dirty | (options.method === "protect" ? W : 0n);
     this.root = host.frames.frame();
   }
 
@@ -64,11 +90,11 @@ export class TdpMmu {
       if (!write || (found.entry & W) !== 0n) return "spurious";
       if ((found.entry & MMU_WRITABLE) === 0n) return "mmio";
       // fast_page_fault: write protection for the dirty log only. The mark comes before the right.
-      if (found.level > 1) this.#split(found.at, found.entry, found.level, gpa, false);
+      if (found.level > 1) this.#split(found.at, found.entry, found.level, gpa);
       const leaf = this.lookup(gpa);
-      markDirty(slot, gpa);
+      if (this.method === "protect") markDirty(slot, gpa);
       this.#set(leaf.at, leaf.entry | W, gpa, 1);
-      return "fixed";
+      return "logged";
     }
     const hva = slot.hva + (gpa - slot.gpa),
       page = this.#mm.touch(hva);
@@ -78,15 +104,21 @@ export class TdpMmu {
       base = level === 2 ? page.pa : page.pa + ((hva % page.size) - (hva % PAGE));
     let entry = BigInt(base) | R | X | WB | LEAF | PRESENT;
     if (level === 1) entry &= ~LEAF;
-    if (!slot.readonly) {
-      entry |= MMU_WRITABLE;
-      if (!slot.log || write) entry |= W;
-      if (slot.log && write) markDirty(slot, gpa);
-    }
+    if (!slot.readonly) entry |= this.#writable(slot, gpa, write);
     this.#set(this.#slotFor(gpa, level), entry, gpa - (gpa % size), level);
     if (level === 2) this.counts.pages2m++;
     else this.counts.pages4k++;
     return "fixed";
+  }
+
+  /** Bits of a new entry over memory that may be written. */
+  #writable(slot: MemSlot, gpa: number, write: boolean): bigint {
+    // Writes to other slots are not to fill the processor's log.
+    if (!slot.log) return MMU_WRITABLE | W | (this.method === "pml" ? this.#dirty : 0n);
+    if (this.method !== "protect") return MMU_WRITABLE | W;
+    if (!write) return MMU_WRITABLE;
+    markDirty(slot, gpa);
+    return MMU_WRITABLE | W;
   }
 
   /** Zap what maps [gpa, gpa+size): the slot went, or the host takes pages back. */
@@ -94,18 +126,62 @@ export class TdpMmu {
     this.#zap(this.root, 4, 0, gpa, gpa + size);
   }
 
-  /** Dirty logging begins: huge leaves are split, and every page loses its write right. */
-  writeProtect(slot: MemSlot): void {
-    this.#leaves(slot.gpa, slot.gpa + slot.size, (at, entry, level, gpa) => {
-      if (level > 1) this.#split(at, entry, level, gpa, true);
-      else this.#clearWrite(at, entry);
-    });
+  startLog(slot: MemSlot): void {
+    this.#leaves(slot.gpa, slot.gpa + slot.size, (at, entry, level, gpa) => this.#arm(at, entry, level, gpa));
   }
-
-  /** One page of the log has been read: the next write is to be seen again. */
   protectPage(gpa: number): void {
     const { entry, level, at } = this.lookup(gpa);
-    if ((entry & PRESENT) !== 0n && level === 1) this.#clearWrite(at, entry);
+    if ((entry & PRESENT) !== 0n) this.#arm(at, entry, level, gpa);
+  }
+  dirtyPages(slot: MemSlot, found: (gpa: number) => void): void {
+    this.#leaves(slot.gpa, slot.gpa + slot.size, (_, entry, level, gpa) => {
+      if (level === 1 && (entry & this.#dirty) !== 0n) found(gpa);
+    });
+  }
+  stopLog(slot: MemSlot): void {
+    const end = slot.gpa + slot.size;
+    for (let gpa = slot.gpa; gpa < end; ) {
+      const next = Math.min(end, gpa - (gpa % HUGE) + HUGE);
+      if (!this.#join(slot, gpa)) this.#leaves(gpa, next, (at, entry) => this.#disarm(at, entry));
+      gpa = next;
+    }
+  }
+
+  /** The next write to a page is to be noticed. A huge page is split now, or at that write. */
+  #arm(at: number, entry: bigint, level: number, gpa: number): void {
+    if (level > 1 && this.#eagerSplit) {
+      this.#split(at, entry & ~this.#lost, level, gpa);
+      return;
+    }
+    const lost = level > 1 ? this.#lost | W : this.#lost;
+    if ((entry & lost) === 0n) return;
+    this.#host.memory.write64(at, entry & ~lost);
+    this.flushNeeded = true;
+  }
+  /** Writes are not noticed any more, and do not fill the processor's log. */
+  #disarm(at: number, entry: bigint): void {
+    if ((entry & MMU_WRITABLE) === 0n) return;
+    this.#host.memory.write64(at, entry | W | (this.method === "pml" ? this.#dirty : 0n));
+  }
+  /** 512 small pages over a huge page of the host become one again. */
+  #join(slot: MemSlot, gpa: number): boolean {
+    const start = gpa - (gpa % HUGE),
+      hva = slot.hva + (start - slot.gpa);
+    if (start < slot.gpa || start + HUGE > slot.gpa + slot.size || slot.readonly) return false;
+    if (this.lookup(gpa).level !== 1) return false;
+    const page = this.#mm.lookup(hva);
+    if (page?.size !== HUGE || hva % HUGE !== 0) return false;
+    const at = this.#slotFor(gpa, 2),
+      table = Number(this.#host.memory.read64(at) & ADDRESS);
+    let present = 0;
+    for (let i = 0; i < 512; i++) if ((this.#host.memory.read64(table + i * 8) & PRESENT) !== 0n) present++;
+    this.#set(at, BigInt(page.pa) | R | W | X | WB | LEAF | PRESENT | MMU_WRITABLE | (this.method === "pml" ? this.#dirty : 0n), start, 2);
+    this.#host.frames.free(table);
+    this.counts.tables--;
+    this.counts.pages4k -= present;
+    this.counts.pages2m++;
+    this.flushNeeded = true;
+    return true;
   }
 
   /** Calls visit for every leaf over [start, end). */
@@ -155,21 +231,17 @@ export class TdpMmu {
     if (this.#trace.on) this.#trace.write("kvm_mmu_set_spte", Math.floor(gpa / PAGE), entry, level);
   }
 
-  #clearWrite(at: number, entry: bigint): void {
-    if ((entry & W) === 0n) return;
-    // The dirty flag goes with the right, or the processor would not look at the entry again.
-    this.#host.memory.write64(at, entry & ~(W | 0x200n));
-    this.flushNeeded = true;
-  }
-
-  /** A 2 MiB leaf becomes 512 small ones, write-protected when the log begins. */
-  #split(at: number, entry: bigint, level: number, gpa: number, protect: boolean): void {
+  /** A huge leaf becomes 512 small ones with its rights; where dirty flags are looked at, they may be written and are clean. */
+  #split(at: number, entry: bigint, level: number, gpa: number): void {
     const table = this.#host.frames.frame(),
       base = Number(entry & ADDRESS),
       small = sizeOf(level - 1);
     let keep = entry & ~ADDRESS & ~LEAF;
     if (level > 2) keep |= LEAF;
-    if (protect) keep &= ~(W | 0x200n);
+    if (this.method !== "protect") {
+      keep &= ~this.#dirty;
+      if ((entry & MMU_WRITABLE) !== 0n) keep |= W;
+    }
     for (let i = 0; i < 512; i++) this.#host.memory.write64(table + i * 8, BigInt(base + i * small) | keep);
     this.#host.memory.write64(at, BigInt(table) | R | W | X | PRESENT);
     this.counts.tables++;

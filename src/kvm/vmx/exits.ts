@@ -84,8 +84,16 @@ function crAccess(v: VmxVcpu, h: ExitHandlers): void {
   } else h.faultInstead(13, 0); // no VMX inside: CR4.VMXE is reserved
 }
 
+/** IRET has ended the blocking of NMIs and faults now: they are blocked until it has run ("NMI unblocking due to IRET"). */
+function blockNmiAgain(v: VmxVcpu): void {
+  const unblocked = (v.vmcs.low(F.QUALIFICATION) & 0x1000) !== 0,
+    delivering = (v.vmcs.low(F.VECTORING) & 0x80000000) !== 0;
+  if (unblocked && !delivering) v.vmcs.put(F.INTERRUPTIBILITY, v.vmcs.number(F.INTERRUPTIBILITY) | 8);
+}
+
 function eptViolation(v: VmxVcpu, h: ExitHandlers): Handled {
   const q = v.vmcs.number(F.QUALIFICATION);
+  blockNmiAgain(v);
   return h.pageFault({
     gpa: v.vmcs.number(F.GUEST_PHYSICAL),
     linearLow: v.vmcs.low(F.GUEST_LINEAR),
@@ -127,6 +135,10 @@ const handlers: Readonly<Record<number, Handler>> = {
     v.shadow?.flush();
     return h.emulate();
   },
+  62: again((v, h) => {
+    blockNmiAgain(v);
+    h.logFull();
+  }),
 };
 
 export function handleExit(v: VmxVcpu, h: ExitHandlers): Handled {

@@ -14,6 +14,8 @@ export const F = {
   GUEST_ES_BASE: field("GUEST_ES_BASE"),
   GUEST_ES_LIMIT: field("GUEST_ES_LIMIT"),
   GUEST_ES_AR: field("GUEST_ES_AR_BYTES"),
+  PML_INDEX: field("GUEST_PML_INDEX"),
+  PML_ADDRESS: field("PML_ADDRESS"),
   IO_BITMAP_A: field("IO_BITMAP_A"),
   MSR_BITMAP: field("MSR_BITMAP"),
   TSC_OFFSET: field("TSC_OFFSET"),
@@ -90,6 +92,7 @@ export const PROC2 = {
   VPID: 1 << 5,
   UNRESTRICTED: 1 << 7,
   INVPCID: 1 << 12,
+  PML: 1 << 17,
 } as const;
 export const EXIT = {
   SAVE_DEBUG: 1 << 2,

@@ -8,6 +8,7 @@ import type { ArchVcpu, Entered, Handled, InterruptedEvent } from "../ops.ts";
 import type { ModuleParams } from "../params.ts";
 import type { Trace } from "../trace.ts";
 import type { KvmStats } from "../stats.ts";
+import { ModificationLog } from "./pml.ts";
 import { ENTRY, EXIT, F, PIN, PROC, PROC2 } from "./fields.ts";
 import { handleExit } from "./exits.ts";
 import { controls, enterVmxOperation, passThrough } from "./setup.ts";
@@ -49,6 +50,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
   readonly name = "vmx";
   readonly #options: VmxOptions;
   readonly #msrBitmap: number;
+  readonly #pml: ModificationLog | undefined;
   #event: Event | undefined;
   /** The event of the last entry was a software interrupt: its instruction has been counted. */
   #softwareInjected = false;
@@ -60,6 +62,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     super(options.host, options.handlers.read64, options.shadow);
     this.#options = options;
     this.#msrBitmap = options.host.frames.frame();
+    if (options.tdp.method === "pml") this.#pml = new ModificationLog(options.host, this.vmcs);
     passThrough(
       options.host,
       this.#msrBitmap,
@@ -148,6 +151,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     v.put(F.PENDING_DEBUG, 0);
     v.write(F.TSC_OFFSET, 0n);
     v.put(F.ENTRY_INFO, 0);
+    this.#pml?.setUp();
   }
 
   load(): void {
@@ -164,6 +168,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     this.flushIfDue();
     if (!this.inGuest) {
       if (this.shadow) this.#shadowEntry(this.shadow);
+      else this.#pml?.switch(this.#options.tdp.logged > 0);
       const e = this.#event;
       if (e) {
         v.put(F.ENTRY_INFO, e.info);
@@ -212,6 +217,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
       reason = v.number(F.EXIT_REASON);
     if ((reason & 0x80000000) !== 0) return "refused";
     stats.exit(reason);
+    this.#pml?.drain(this.#options.handlers.markDirty);
     if (trace.on) trace.write("kvm_exit", reason & 0xffff, v.read(F.GUEST_RIP), v.read(F.QUALIFICATION));
     const info = v.number(F.VECTORING);
     if ((info & VALID) !== 0) {

@@ -97,8 +97,9 @@ export class Emulation {
       { arch } = this.#v;
     if (trace.on) trace.write("kvm_page_fault", arch.rip(), gpa, code);
     const result = space.fault(gpa, write);
-    if (result === "fixed" || result === "spurious") {
+    if (result === "fixed" || result === "logged" || result === "spurious") {
       if (result === "fixed") stats.pagesFixed++;
+      else if (result === "logged") stats.dirtyLogExits++;
       return "again";
     }
     if (result === "nomem") return this.#v.internal("the host has no memory for the guest's page");

@@ -1,8 +1,10 @@
 import type { PortDevice } from "../../base/index.ts";
 import { type AddressSpace, type HostComputer, type MmuNotifier, PAGE } from "../../host/index.ts";
+import { DirtyLog, dirtyMethod, type LoggedTables } from "../dirty/log.ts";
 import { type MemSlot, MemSlots, markDirty, type UserMemoryRegion } from "../memslots.ts";
 import { type FaultResult, TdpMmu } from "../mmu/tdp.ts";
 import type { ShadowMmu, ShadowSpace } from "../mmu/shadow/mmu.ts";
+import type { ModuleParams } from "../params.ts";
 import type { Trace } from "../trace.ts";
 
 const CACHED = 1024;
@@ -15,6 +17,7 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
   readonly tdp: TdpMmu;
   /** Shadow paging, when there is no second stage. */
   shadow: ShadowMmu | undefined;
+  readonly dirty: DirtyLog;
   readonly mm: AddressSpace;
   readonly #host: HostComputer;
   readonly #trace: Trace;
@@ -25,11 +28,14 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
   readonly #reads = new Int32Array(CACHED).fill(-1);
   readonly #writes = new Int32Array(CACHED).fill(-1);
 
-  constructor(host: HostComputer, mm: AddressSpace, trace: Trace) {
+  constructor(host: HostComputer, mm: AddressSpace, trace: Trace, params: ModuleParams) {
     this.#host = host;
     this.mm = mm;
     this.#trace = trace;
-    this.tdp = new TdpMmu(host, mm, trace);
+    const method = dirtyMethod(params, host.silicon),
+      flags = host.silicon === "amd" || params.eptad;
+    this.tdp = new TdpMmu(host, mm, trace, { method, eagerSplit: params.eagerPageSplit, flags });
+    this.dirty = new DirtyLog(method, this.slots, () => this.#tables);
     mm.register(this);
   }
 
@@ -43,21 +49,25 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
   setRegion(region: UserMemoryRegion): void {
     this.#forget();
     const { old, now } = this.slots.set(region);
+    this.tdp.logged += (now?.log ? 1 : 0) - (old?.log ? 1 : 0);
+    // What the processor logs from now on is decided at an entry.
+    if (now?.log !== old?.log) this.tdp.flushNeeded = true;
     if (old && now && old.gpa === now.gpa && old.readonly === now.readonly) {
-      if (now.log && !old.log) {
-        this.tdp.writeProtect(now);
-        this.shadow?.writeProtect(now);
-      }
-      // The log ends: small pages go, and huge ones come back at the next touch.
-      else if (!now.log && old.log) this.tdp.zap(old.gpa, old.size);
+      if (now.log && !old.log) this.dirty.start(now);
+      else if (!now.log && old.log) this.#tables.stopLog(now);
       return;
     }
     if (old) {
       this.tdp.zap(old.gpa, old.size);
       this.shadow?.zap(old.gpa, old.size);
     }
+    if (now?.log) this.dirty.start(now);
   }
 
+  /** What maps the guest, as the dirty log sees it. */
+  get #tables(): LoggedTables {
+    return this.shadow ?? this.tdp;
+  }
   slot(gpa: number): MemSlot | undefined {
     return this.slots.find(gpa);
   }
@@ -65,24 +75,14 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
     return this.slots.list.reduce((sum, s) => sum + s.size / PAGE, 0);
   }
 
-  fault(gpa: number, write: boolean): FaultResult {
-    return this.tdp.fault(this.slots.find(gpa), gpa, write);
+  /** The processor has logged a write. */
+  markDirty(gpa: number): void {
+    const slot = this.slots.find(gpa);
+    if (slot) markDirty(slot, gpa);
   }
 
-  /** KVM_GET_DIRTY_LOG: the bits since the last call; each page is protected again before it can change unseen. */
-  dirtyLog(slot: MemSlot): Uint8Array {
-    const bits = slot.dirty ?? new Uint8Array(0),
-      copy = bits.slice();
-    bits.fill(0);
-    copy.forEach((byte, i) => {
-      for (let b = 0; byte >> b; b++)
-        if ((byte >> b) & 1) {
-          const gpa = slot.gpa + (i * 8 + b) * 4096;
-          this.tdp.protectPage(gpa);
-          this.shadow?.protectPage(gpa);
-        }
-    });
-    return copy;
+  fault(gpa: number, write: boolean): FaultResult {
+    return this.tdp.fault(this.slots.find(gpa), gpa, write);
   }
 
   invalidateRangeStart(start: number, end: number): void {

@@ -3,6 +3,7 @@ import type { Irqchip } from "../../chips/index.ts";
 import type { HostComputer, Thread } from "../../host/index.ts";
 import { layout } from "../../hw/index.ts";
 import type { CpuidLeaf } from "../../isa/index.ts";
+import { DirtyRing } from "../dirty/ring.ts";
 import { KvmExit, type KvmExitReason, KvmRun } from "../exit.ts";
 import type { ArchVcpu, Handled } from "../ops.ts";
 import type { ModuleParams } from "../params.ts";
@@ -52,6 +53,8 @@ export class X86Vcpu extends VcpuState {
   readonly arch: ArchVcpu;
   readonly msrs: Msrs;
   readonly paravirt: Paravirt;
+  /** The ring of dirty pages, where the VM has rings (mmap at KVM_DIRTY_LOG_PAGE_OFFSET of the vCPU). */
+  readonly dirtyRing: DirtyRing | undefined;
   /** 1 while an instruction that its exit has counted is being completed: devices see t before its own tick. */
   inflight = 0;
   readonly #o: VcpuOptions;
@@ -91,6 +94,11 @@ export class X86Vcpu extends VcpuState {
       params: options.params,
       handlers: {
         instructions,
+        markDirty: (gpa) => space.markDirty(gpa),
+        logFull: () => {
+          stats.dirtyLogExits++;
+          if (trace.on) trace.write("kvm_pml_full", 0);
+        },
         portIo: (a) => emulated().portIo(a),
         pageFault: (fault) => emulated().pageFault(fault),
         shadowFault: (low, high, code) =>
@@ -115,6 +123,11 @@ export class X86Vcpu extends VcpuState {
     this.paravirt = new Paravirt(options, this);
     residence.attach(this.arch);
     this.msrs = new Msrs(options, this, this.paravirt);
+    const { ringEntries, method } = space.dirty;
+    if (ringEntries > 0) {
+      this.dirtyRing = new DirtyRing(host, ringEntries, method === "pml" ? 512 : 0);
+      space.dirty.addRing(this.dirtyRing);
+    }
     if (options.id > 0) this.mp = "uninitialized";
   }
 
@@ -130,6 +143,13 @@ export class X86Vcpu extends VcpuState {
   /** Is it in the shadow of an STI or a MOV SS? */
   get shadowed(): boolean {
     return this.arch.pending().shadow !== 0;
+  }
+
+  /** kvm_arch_sync_dirty_log: what the processor has logged so far is in the log of the VM. */
+  syncDirtyLog(): void {
+    if (!this.arch.inGuest || this.#o.space.dirty.method !== "pml") return;
+    this.load();
+    this.arch.kick();
   }
 
   /** KVM_RUN. */
@@ -167,6 +187,7 @@ export class X86Vcpu extends VcpuState {
         if (next > now) exports.setClock(next);
         continue;
       }
+      if (this.dirtyRing?.full) return this.#ringFull();
       this.#inject(chips.pendingInterrupt(id));
       if (!arch.inGuest) this.paravirt.offerEoi();
       // An event that must be delivered first takes one entry; it does not take the rest of the slice.
@@ -229,6 +250,10 @@ export class X86Vcpu extends VcpuState {
   #leave(reason: KvmExitReason): KvmExitReason {
     this.run.exitReason = reason;
     return reason;
+  }
+  #ringFull(): KvmExitReason {
+    if (this.#o.trace.on) this.#o.trace.write("kvm_dirty_ring_exit", 0);
+    return this.#leave(KvmExit.DIRTY_RING_FULL);
   }
   /** Out to user space; `complete` finishes what it has answered, in the next KVM_RUN. */
   toUser(reason: KvmExitReason, complete?: () => Handled): Handled {

@@ -1,4 +1,5 @@
 import type { AddressSpace, HostComputer } from "../../../host/index.ts";
+import type { LoggedTables } from "../../dirty/log.ts";
 import type { MemSlot } from "../../memslots.ts";
 import type { KvmStats } from "../../stats.ts";
 import type { Trace } from "../../trace.ts";
@@ -57,15 +58,12 @@ export interface ShadowContext {
 }
 
 /** Shadow paging of one VM: what its vCPUs' contexts have in common. */
-export interface ShadowMmu {
+/** Shadow tables of one VM. Their dirty log always works by write protection. */
+export interface ShadowMmu extends LoggedTables {
   readonly name: "vtlb" | "cached";
   context(guest: PagingRegisters): ShadowContext;
   /** Guest-physical memory of [gpa, gpa+size) goes, or moves: no entry may show it. */
   zap(gpa: number, size: number): void;
-  /** A slot is logged from now on. */
-  writeProtect(slot: MemSlot): void;
-  /** One page of the log has been read: the next write is to be seen again. */
-  protectPage(gpa: number): void;
   /** KVM itself has written guest memory, for an instruction of the guest. */
   written(gpa: number, size: number): void;
   /** Frames that hold shadow tables, and the most there may be. */

@@ -41,9 +41,12 @@ export class VirtualTlb implements ShadowMmu {
   zap(): void {
     for (const c of this.#contexts) c.flush();
   }
-  writeProtect(_slot: MemSlot): void {
+  startLog(_slot: MemSlot): void {
     this.zap();
   }
+  /** What is still protected gets its right back at the next write. */
+  stopLog(): void {}
+  dirtyPages(): void {}
   protectPage(): void {
     this.zap();
   }

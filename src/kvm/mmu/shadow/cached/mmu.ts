@@ -57,9 +57,12 @@ export class CachingMmu implements ShadowMmu {
     for (const page of [...pages.all])
       if (!page.direct && page.gfn * 4096 >= gpa && page.gfn * 4096 < gpa + size) pages.zap(page);
   }
-  writeProtect(slot: MemSlot): void {
+  startLog(slot: MemSlot): void {
     for (let gpa = slot.gpa; gpa < slot.gpa + slot.size; gpa += 4096) this.pages.protect(gpa / 4096);
   }
+  /** What is still protected gets its right back at the next write. */
+  stopLog(): void {}
+  dirtyPages(): void {}
   protectPage(gpa: number): void {
     this.pages.protect(Math.floor(gpa / 4096));
   }
