@@ -1,5 +1,7 @@
 // The command: QEMU's options, one machine, its serial port on standard input and output.
 import { readFileSync, writeFileSync } from "node:fs";
+import { Worker } from "node:worker_threads";
+import type { Translation } from "../src/hw/index.ts";
 import { parseCpu } from "../src/isa/index.ts";
 import { TcgVm } from "../src/tcg/index.ts";
 import { KvmAccel, type LabPlaces, LoadError, Machine, type MachineStop, type NamedImage, OptionError, parseModules, parseOptions, userMemorySize, type VitrineOptions } from "../src/vmm/public.ts";
@@ -8,7 +10,7 @@ import { labCommand } from "./lab.ts";
 import { UndefinedLog } from "./undefined-log.ts";
 
 /** Guest instructions between looks at the outside world. */
-const SLICE = 20_000_000;
+const SLICE = 5_000_000;
 const encoder = new TextDecoder("latin1");
 
 /** @param kind a kernel is named as one: scripts of others look for that. */
@@ -45,11 +47,13 @@ async function main(options: VitrineOptions): Promise<number> {
   const bios = readImage(options.bios);
   const module = new WebAssembly.Module(readFileSync(new URL("core.wasm", import.meta.url)));
   const settings = {
-    ...(options.jit ? stencilsOf() : {}),
+    translation: options.jit ? translation() : undefined,
     module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0), cpu: options.cpu ?? parseCpu("qemu64"),
     silicon: options.host, cpus: options.smp, hostCpus: options.hostCpus, pit: options.pit,
   };
   const vm = options.accel === "kvm" ? await KvmAccel.create({ ...settings, params: options.params, kernelIrqchip: options.kernelIrqchip, dirtyRing: options.dirtyRing }) : await TcgVm.create(settings);
+  const core = vm instanceof KvmAccel ? vm.host.core : vm.core;
+  if (core.jit?.failure !== undefined) complain(`vitrine: the interpreter runs alone: ${core.jit.failure}; \`npm run build:core\` makes both anew`);
   let recent = "", seen = false, midLine = false;
   const machine = new Machine(vm, {
     ramSize: options.memory, cpus: options.smp, kernel, initrd, modules, append: options.append, bios, nographic: options.nographic, bootMenu: options.bootMenu,
@@ -73,14 +77,18 @@ async function main(options: VitrineOptions): Promise<number> {
   return statusOf(stop, options, seen);
 }
 
-/** Stencils for the translator; without them the interpreter runs alone. */
-function stencilsOf(): { stencils?: Uint8Array } {
+/** What it takes to translate, with a thread for it; without stencils the interpreter runs alone. */
+function translation(): Translation | undefined {
+  let stencils: Uint8Array;
   try {
-    return { stencils: new Uint8Array(readFileSync(new URL("stencils.bin", import.meta.url))) };
+    stencils = new Uint8Array(readFileSync(new URL("stencils.bin", import.meta.url)));
   } catch {
-    complain("vitrine: jit=on: build/stencils.bin is missing, the interpreter runs alone; `npm run build:core` makes it");
-    return {};
+    complain("vitrine: build/stencils.bin is missing, the interpreter runs alone; `npm run build:core` makes it");
+    return undefined;
   }
+  const worker = new Worker(new URL("translator.mjs", import.meta.url));
+  worker.unref();
+  return { stencils, workshop: { post: (message, transfer) => worker.postMessage(message, transfer), listen: (arrived) => { worker.on("message", arrived); worker.unref(); } } };
 }
 
 /** Runs until the guest stops, -until text was seen, or -max-insns are reached. */

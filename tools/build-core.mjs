@@ -1,5 +1,6 @@
 // Builds build/core.wasm: runs the generator (rows -> AssemblyScript), then asc on src/hw/core.ts.
-import { existsSync, mkdirSync, renameSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { at, fingerprint, stamp, upToDate } from "./lib/fingerprint.mjs";
 import { run, runTool, say, step, ToolError } from "./lib/say.mjs";
@@ -37,7 +38,18 @@ async function compile() {
     cwd: at(),
   });
   if (result.code !== 0) throw new ToolError(`core: asc failed:\n${result.stderr || result.stdout}`);
+  sign(part);
   renameSync(part, OUTPUT);
+}
+
+/** Append a custom section "digest": 32 hexadecimal digits that say whether two builds are the same core. */
+function sign(path) {
+  const digits = createHash("sha256").update(readFileSync(path)).digest("hex").slice(0, 32), name = "digest";
+  appendFileSync(path, Buffer.concat([Buffer.from([0, 1 + name.length + digits.length, name.length]), Buffer.from(name + digits)]));
+}
+/** The digest of the core that is built. */
+export function coreDigest() {
+  return readFileSync(OUTPUT).subarray(-32).toString("latin1");
 }
 
 /** Build the core unless the sources are those of the last build; false when there are no sources yet. */

@@ -1,4 +1,4 @@
-// Bundles bin/vitrine.ts to build/vitrine.mjs: Node 20 does not run TypeScript.
+// Bundles bin/vitrine.ts to build/vitrine.mjs, and bin/translator.ts beside it: Node 20 does not run TypeScript.
 import { existsSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { at, fingerprint, stamp, upToDate } from "./lib/fingerprint.mjs";
@@ -6,6 +6,7 @@ import { runTool, ToolError } from "./lib/say.mjs";
 
 const SOURCES = ["bin", "src", "labs", "guests/build.ts", "guests/hello64.asm", "guests/two-processes.asm", "guests/vmm11.asm", "guests/svm11.asm", "guests/four-cpus.asm", "tools/build-node.mjs"];
 const ENTRY = at("bin/vitrine.ts");
+const THREAD = at("bin/translator.ts");
 
 /** The bundled command. It finds its files beside itself: `new URL("core.wasm", import.meta.url)`. */
 export const COMMAND = at("build/vitrine.mjs");
@@ -17,8 +18,9 @@ export async function buildNode() {
   if (upToDate(COMMAND, print)) return;
   const { build } = await import("esbuild");
   await build({
-    entryPoints: [ENTRY],
-    outfile: COMMAND,
+    entryPoints: [ENTRY, THREAD],
+    outdir: at("build"),
+    outExtension: { ".js": ".mjs" },
     bundle: true,
     platform: "node",
     format: "esm",

@@ -1,5 +1,5 @@
 import { VitrineError } from "../base/index.ts";
-import { Core, type Environment, FrameDigests, installCpuid, Jit, layout, MAX_RAM, PageKind, sha256 } from "../hw/index.ts";
+import { Core, type Environment, FrameDigests, installCpuid, Jit, layout, MAX_RAM, PageKind, sha256, type Translation } from "../hw/index.ts";
 import { type CpuModel, cpuidFeature } from "../isa/index.ts";
 import { FrameAllocator } from "./frames.ts";
 import { HostMemory } from "./memory.ts";
@@ -18,8 +18,8 @@ export interface ComputerOptions {
   readonly cpus?: number;
   /** Seed of RDRAND and RDSEED. */
   readonly seed?: bigint;
-  /** Stencils of the core: hot code of guests is translated. */
-  readonly stencils?: Uint8Array;
+  /** Hot code of guests is translated. */
+  readonly translation?: Translation | undefined;
 }
 
 /** A node of /dev: what opening it gives. */
@@ -78,7 +78,7 @@ export class HostComputer {
       tprWrite: () => undefined,
     });
     core.map(0, bytes, PageKind.Ram);
-    if (options.stencils) core.jit = new Jit(core, options.stencils);
+    if (options.translation) core.jit = new Jit(core, options.translation.stencils, { workshop: options.translation.workshop });
     installCpuid(core, options.silicon === "amd" ? withSvm(options.cpu) : withVmx(options.cpu));
     core.u64[layout.SEED / 8] = seedOf(options);
     return new HostComputer(core, options);

@@ -7,7 +7,7 @@ export { installCpuid, offeredLeaves } from "./model.ts";
 export * from "./registers.ts";
 export { readUndefined } from "./undefined.ts";
 export { FrameDigests, sha256, takeFrames, takeMark, FrameMark, zeroPageDigest } from "./digests.ts";
-export { Jit, type JitOptions, type JitStatistics } from "./jit/index.ts";
+export { Jit, type JitOptions, type JitStatistics, serve, type Translation, type WorkshopPort } from "./jit/index.ts";
 
 /** What the processor is wired to. Values are unsigned; 64-bit device values pass through `mailbox`. */
 export interface Environment {
@@ -138,7 +138,7 @@ const IMPORTED_PAGES = layout.FRAME_FLAGS / WASM_PAGE;
 export const MAX_RAM = 3136 * 1024 * 1024;
 
 /** What the module imports, from an environment; 64-bit values pass through the mailbox. */
-function imports(memory: WebAssembly.Memory, environment: Environment, hot: () => void): WebAssembly.ModuleImports {
+function imports(memory: WebAssembly.Memory, environment: Environment, core: () => Core | undefined): WebAssembly.ModuleImports {
   const mail = new BigUint64Array(memory.buffer, layout.MAILBOX, 1);
   return {
     memory,
@@ -163,8 +163,14 @@ function imports(memory: WebAssembly.Memory, environment: Environment, hot: () =
     tprRead: () => environment.tprRead(),
     tprWrite: (value: number) => environment.tprWrite(value),
     translate: (low: number, high: number, how: number) => environment.translate?.(low >>> 0, high >>> 0, how) ?? -1,
-    translateHot: hot,
+    translateHot: () => core()?.translate(),
+    copyDropped: (block: number) => core()?.copyDropped(block),
   };
+}
+
+function digestOf(module: WebAssembly.Module): string {
+  const [section] = WebAssembly.Module.customSections(module, "digest");
+  return section ? new TextDecoder().decode(section) : "";
 }
 
 export class Core {
@@ -175,10 +181,14 @@ export class Core {
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
   readonly view: DataView;
+  /** Which core this is: two builds of the same sources say the same. */
+  digest = "";
   /** The translator of hot code, if there is one. */
   jit: Jit | undefined;
   /** Hot blocks wait in JIT_QUEUE. Called while run() is on its way. */
   translate: () => void = () => undefined;
+  /** A decoded block that translated regions hold copies of was dropped. Called while run() is on its way. */
+  copyDropped: (block: number) => void = () => undefined;
 
   private constructor(memory: WebAssembly.Memory, exports: CoreExports, ramBytes: number) {
     this.memory = memory;
@@ -195,8 +205,9 @@ export class Core {
     const pages = (layout.RAM + ramBytes) / WASM_PAGE;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     let core: Core | undefined;
-    const instance = await WebAssembly.instantiate(module, { env: imports(memory, environment, () => core?.translate()) });
+    const instance = await WebAssembly.instantiate(module, { env: imports(memory, environment, () => core) });
     core = Core.#start(instance, memory, ramBytes);
+    core.digest = digestOf(module);
     return core;
   }
 

@@ -21,8 +21,8 @@ export interface TcgOptions {
   readonly seed?: bigint;
   /** CPUs, 1 to 8. */
   readonly cpus?: number | undefined;
-  /** Stencils of the core: hot code is translated. */
-  readonly stencils?: Uint8Array;
+  /** Hot code is translated. */
+  readonly translation?: hw.Translation | undefined;
   /** False leaves the PIT out. */
   readonly pit?: boolean;
 }
@@ -145,7 +145,7 @@ export class TcgVm implements AccelVm {
       tprRead: () => self().chips.readCr8(self().#cpu),
       tprWrite: (value) => self().chips.writeCr8(self().#cpu, value),
     });
-    if (options.stencils) core.jit = new hw.Jit(core, options.stencils);
+    if (options.translation) core.jit = new hw.Jit(core, options.translation.stencils, { workshop: options.translation.workshop });
     return new TcgVm(core, options, (made) => { vm = made; });
   }
 

@@ -18,7 +18,7 @@ import {
   type VirtualClock,
   VitrineError,
 } from "../base/index.ts";
-import { HostComputer,  type Task, undefinedInstructions } from "../host/index.ts";
+import { type ComputerOptions, HostComputer, type Task, undefinedInstructions } from "../host/index.ts";
 import type { CpuModel } from "../isa/index.ts";
 import { MappedMemory, ProcessMemory } from "./process-memory.ts";
 import {
@@ -40,8 +40,8 @@ import {
 } from "../kvm/uapi.ts";
 
 export interface KvmOptions {
-  /** Stencils of the core: hot code is translated. */
-  readonly stencils?: Uint8Array;
+  /** Hot code is translated. */
+  readonly translation?: ComputerOptions["translation"];
   readonly module: WebAssembly.Module;
   /** Bytes of RAM that GuestMemory.size reports. */
   readonly ramSize: number;
@@ -159,7 +159,7 @@ export class KvmAccel implements AccelVm {
       cpus: Math.min(options.cpus ?? 1, options.hostCpus ?? MAX_HOST_CPUS),
       ...(options.silicon === undefined ? {} : { silicon: options.silicon }),
       ...(options.seed === undefined ? {} : { seed: options.seed }),
-      ...(options.stencils === undefined ? {} : { stencils: options.stencils }),
+      translation: options.translation,
     });
     return new KvmAccel(host, options);
   }
@@ -310,6 +310,7 @@ export class KvmAccel implements AccelVm {
       several = this.vcpus.length > 1;
     this.#stopAsked = false;
     for (const { run } of this.vcpus) run.immediateExit = false;
+    this.host.core.jit?.translate();
     for (;;) {
       if (several) {
         clock.runDue();

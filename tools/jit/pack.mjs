@@ -91,8 +91,9 @@ function read(bytes) {
 }
 
 /** @param list the cases compiled: number, label, whether the interpreter inlines it
+ *  @param core digest of the core that the cases are of
  *  @param entered functions whose bodies are kept; all without it */
-export function pack(bytes, list, entered) {
+export function pack(bytes, list, core, entered) {
   const m = read(bytes), roles = new Map(Object.entries(ROLES).flatMap(([role, names]) => names.map((n) => [n, Number(role)])));
   const roleOf = (i) => (i < m.imported ? IMPORT : (roles.get(m.names.get(i)) ?? BODY));
   const functions = m.typeOf.map((type, i) => [type, roleOf(i)]);
@@ -100,6 +101,7 @@ export function pack(bytes, list, entered) {
   for (const c of list) cases[c.number] = m.exports.get(`c${c.number}`) ?? -1;
   for (let i = 0; i < cases.length; i++) cases[i] ??= -1;
   const head = {
+    core,
     types: m.types, functions, imported: m.imported, cases,
     calls: list.filter((c) => /\bCALL\b/.test(c.label)).map((c) => c.number),
     bulk: list.filter((c) => c.text.includes("rep_")).map((c) => c.number),

@@ -5,6 +5,7 @@
 // the splicer folds them when it copies the bytes.
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import { coreDigest } from "../build-core.mjs";
 import { at, fingerprint, stamp, upToDate } from "../lib/fingerprint.mjs";
 import { run, runTool, say, step, ToolError } from "../lib/say.mjs";
 import { pack } from "./pack.mjs";
@@ -12,7 +13,9 @@ import { pack } from "./pack.mjs";
 const RUN = "src/hw/cpu/generated/run.ts";
 const CASE = /^ +case (\d+): \{ (.*) \} \/\/ (.*)$/;
 const OUTPUT = at("build/stencils.bin");
-const SOURCES = ["src/isa", "src/hw/cpu", "src/hw/mmu", "src/hw/float", "src/hw/hash", "src/hw/generate", "src/hw/vmx", "src/hw/core.ts", "src/hw/jit/stencils.ts", "src/hw/jit/webs.ts", "tools/jit/stencils.mjs", "tools/jit/pack.mjs"];
+const COMPILED = at("build/jit/stencils.wasm");
+const SOURCES = ["src/isa", "src/hw/cpu", "src/hw/mmu", "src/hw/float", "src/hw/hash", "src/hw/generate", "src/hw/vmx", "src/hw/svm", "src/hw/core.ts", "tools/jit/stencils.mjs"];
+const PACKERS = ["src/hw/jit/stencils.ts", "src/hw/jit/webs.ts", "tools/jit/pack.mjs"];
 
 /** The cases of the generated switch: number, text that returns the next record, label, whether it is inlined. */
 export function cases() {
@@ -80,14 +83,17 @@ async function reachable(file) {
   return found;
 }
 
-/** Build build/stencils.bin unless the sources are those of the last build. */
+/** Build build/stencils.bin for the core that is built, unless it is up to date. */
 export async function buildStencils() {
-  if (existsSync(OUTPUT) && upToDate(OUTPUT, fingerprint(SOURCES))) return;
-  const list = cases(), wasm = at("build/jit/stencils.wasm");
-  await step("stencils: compile", () => compile(list, wasm));
-  const module = readFileSync(wasm), entered = await reachable(pack(module, list));
-  writeFileSync(OUTPUT, pack(module, list, entered));
-  stamp(OUTPUT, fingerprint(SOURCES));
+  const list = cases(), core = coreDigest(), print = `${fingerprint([...SOURCES, ...PACKERS])} ${core}`;
+  if (existsSync(OUTPUT) && upToDate(OUTPUT, print)) return;
+  if (!existsSync(COMPILED) || !upToDate(COMPILED, fingerprint(SOURCES))) {
+    await step("stencils: compile", () => compile(list, COMPILED));
+    stamp(COMPILED, fingerprint(SOURCES));
+  }
+  const module = readFileSync(COMPILED), entered = await reachable(pack(module, list, core));
+  writeFileSync(OUTPUT, pack(module, list, core, entered));
+  stamp(OUTPUT, print);
   say(`stencils: build/stencils.bin, ${(statSync(OUTPUT).size / 1024).toFixed(0)} KiB`);
 }
 

@@ -13,6 +13,9 @@ import { CASE_NEXT, CASE_COUNT } from "./generated/tables";
 import { FRAME_CODE, frameOf } from "../mmu/phys";
 import { flushJumps, forbidFastWrites } from "../mmu/tlb";
 
+/** Regions that hold a copy of this block are dead. */
+@external("env", "copyDropped") declare function envCopyDropped(b: usize): void;
+
 export const MAX_RECORDS: u32 = 64;
 export const DEAD: i32 = 0x7fffffff;
 /** In the count of runs: regions hold copies of the block besides the one that it belongs to. */
@@ -160,6 +163,6 @@ function drop(b: usize): void {
   // A region is dead with any of its blocks.
   const region = <u32>load<u16>(b, 28);
   if (region) store<u32>(JIT_REGIONS + (region << 2), 0);
-  if (load<u16>(b, 30) & SHARED) memory.fill(JIT_REGIONS, 0, 0x40000);
+  if (load<u16>(b, 30) & SHARED) envCopyDropped(b);
   store<u16>(b, 0, 28);
 }

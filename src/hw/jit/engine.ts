@@ -1,19 +1,25 @@
 // Translates hot blocks while the machine runs, and keeps what was translated: regions by number, their slots in the core's table.
 //
-// A region is dead when any of its blocks is: the core writes 0 to its word in JIT_REGIONS at once, and its slot is taken
-// back here, at the next translation.
+//   JIT_QUEUE --regions found--> job --> Workshop here, or a worker --> product --> slots set, blocks claimed
+//
+// A job changes nothing until its product arrives, between two slices; what died meanwhile is dropped then. A region is dead
+// when any of its blocks is: the core writes 0 to its word in JIT_REGIONS at once, and its slot is taken back here, at the
+// next translation.
 import type { Core } from "../index.ts";
 import { layout } from "../layout.ts";
-import { assemble } from "./module.ts";
-import { type Block, type Memory, type Region, RegionFinder } from "./region.ts";
+import { GLOBALS } from "./splice.ts";
+import { type Memory, type Region, RegionFinder, type Room } from "./region.ts";
 import { Stencils } from "./stencils.ts";
-import { type Note, Translator } from "./translate.ts";
+import type { Note } from "./translate.ts";
+import { type Job, pack, type Product, Workshop, type WorkshopPort } from "./workshop.ts";
 
 const CASE_COUNT = 6, CASE_REGION = 7;
 /** Runs after which a block is hot. */
-const THRESHOLD = 8000;
+const THRESHOLD = 2000;
 /** So many hot blocks are translated together. */
 const BATCH = 16;
+/** Jobs under way at most: what is hot waits in the queue, and grows better regions there. */
+const MAX_JOBS = 4;
 /** Regions kept at most: the oldest fall first. */
 const MAX_REGIONS = 4096;
 /** A region is made again with another entry so many times. */
@@ -26,6 +32,14 @@ interface Kept {
   readonly slot: number;
   readonly remade: number;
 }
+/** A region that is being translated. */
+interface Planned {
+  readonly id: number;
+  readonly region: Region;
+  readonly remade: number;
+  /** Regions that it takes the place of. */
+  readonly replaces: readonly number[];
+}
 export interface JitStatistics {
   regions: number;
   instructions: number;
@@ -34,132 +48,197 @@ export interface JitStatistics {
   translateMs: number;
   compileMs: number;
   modules: number;
-  /** Regions that ended: dropped by the core, absorbed by another, made again with another entry, with the code cache, by age. */
+  /** Regions that ended: dropped by the core, absorbed by another, made again with another entry, with the code cache, by age,
+   *  and those that had died before they were ready. */
   dropped: number;
   absorbed: number;
   remade: number;
   flushed: number;
   evicted: number;
+  late: number;
 }
 export interface JitOptions {
   readonly threshold?: number;
   readonly batch?: number;
   readonly note?: Note;
+  /** Translate there, while the interpreter goes on; without it, at once. */
+  readonly workshop?: WorkshopPort | undefined;
+}
+/** What it takes to translate hot code. */
+export interface Translation {
+  /** Contents of build/stencils.bin. */
+  readonly stencils: Uint8Array;
+  readonly workshop?: WorkshopPort | undefined;
 }
 
 export class Jit {
-  readonly statistics: JitStatistics = { regions: 0, instructions: 0, spliced: 0, wasmBytes: 0, translateMs: 0, compileMs: 0, modules: 0, dropped: 0, absorbed: 0, remade: 0, flushed: 0, evicted: 0 };
+  readonly statistics: JitStatistics = { regions: 0, instructions: 0, spliced: 0, wasmBytes: 0, translateMs: 0, compileMs: 0, modules: 0, dropped: 0, absorbed: 0, remade: 0, flushed: 0, evicted: 0, late: 0 };
   /** Why nothing is translated any more. */
   failure: string | undefined;
   readonly #core: Core;
   readonly #m: Memory;
   readonly #finder: RegionFinder;
-  readonly #translator: Translator;
+  readonly #workshop: Workshop | undefined;
+  readonly #port: WorkshopPort | undefined;
   readonly #table: WebAssembly.Table;
   readonly #imports: WebAssembly.Imports;
   readonly #threshold: number;
   readonly #regions = new Map<number, Kept>();
+  /** Regions by block that they hold without owning it. */
+  readonly #copies = new Map<number, Set<number>>();
   readonly #freeSlots: number[] = [];
+  readonly #jobs = new Map<number, { readonly planned: readonly Planned[]; readonly flushes: number }>();
+  /** Numbers and blocks of regions that are being translated. */
+  readonly #plannedIds = new Set<number>();
+  readonly #plannedBlocks = new Set<number>();
   #nextId = 1;
+  #nextJob = 1;
   #flushes = 0;
 
   constructor(core: Core, file: Uint8Array, options: JitOptions = {}) {
-    const stencils = new Stencils(file), { buffer } = core.memory;
+    const stencils = new Stencils(file), { buffer } = core.memory, { exports } = core;
     this.#core = core;
     this.#m = { u8: core.u8, u16: new Uint16Array(buffer), u32: core.u32, view: core.view };
     this.#finder = new RegionFinder(this.#m, stencils);
-    this.#translator = new Translator(this.#m, stencils, options.note);
-    this.#table = core.exports.table;
-    this.#imports = { env: { memory: core.memory, callCase: core.exports.callCase, intercepts: core.exports.intercepts, yanked: core.exports.yanked } };
+    this.#port = options.workshop;
+    if (this.#port) {
+      this.#port.post({ stencils: file }, []);
+      this.#port.listen((product) => this.#arrived(product));
+    } else this.#workshop = new Workshop(this.#m, stencils, options.note);
+    this.#table = exports.table;
+    this.#imports = { env: { memory: core.memory, callCase: exports.callCase, ...Object.fromEntries(GLOBALS.map(({ name }) => [name, exports[name]])) } };
     this.#threshold = options.threshold ?? THRESHOLD;
+    core.translate = () => this.translate();
+    core.copyDropped = (block) => {
+      for (const id of this.#copies.get(block) ?? []) core.u32[(layout.JIT_REGIONS >> 2) + id] = 0;
+      this.#copies.delete(block);
+    };
+    if (stencils.head.core !== core.digest) {
+      this.failure = "stencils.bin belongs to another core";
+      return;
+    }
     core.u32[layout.JIT_THRESHOLD >> 2] = this.#threshold;
     core.u32[layout.JIT_BATCH >> 2] = options.batch ?? BATCH;
-    core.translate = () => this.translate();
-    core.exports.flushCode();
+    exports.flushCode();
     this.#flushes = core.u32[layout.JIT_FLUSHES >> 2]!;
   }
 
   /** Translate what waits in JIT_QUEUE. */
   translate(): void {
-    const { u32 } = this.#m, view = this.#core.view, started = performance.now();
-    if (u32[layout.JIT_QUEUED >> 2] === 0) return;
+    const { u32 } = this.#m, view = this.#core.view, queued = u32[layout.JIT_QUEUED >> 2]!;
+    if (queued === 0 || this.#jobs.size >= MAX_JOBS || this.failure !== undefined) return;
     this.#reclaim();
-    const queued = u32[layout.JIT_QUEUED >> 2]!, made: { id: number; region: Region; entryOf: Int32Array; body: Uint8Array; remade: number }[] = [];
-    const taken = new Set<number>();
+    const planned: Planned[] = [];
     for (let i = 0; i < queued; i++) {
       const e = layout.JIT_QUEUE + i * 16, at = u32[e >> 2]!;
       const address = view.getUint32(e + 8, true) + view.getInt32(e + 12, true) * 0x100000000;
-      if (!this.#finder.alive(at) || taken.has(at)) continue;
-      const heads = [{ at, address }];
-      let remade = 0;
-      const owner = this.#finder.owner(at), old = this.#regions.get(owner);
-      if (old) {
-        if (old.remade >= MAX_REMADE) continue;
-        remade = old.remade + 1;
-        for (const k of old.region.entries) {
-          const b = old.region.blocks[k]!;
-          if (b.at !== at) heads.push({ at: b.at, address: b.address });
-        }
-        this.#kill(owner, old);
-        this.statistics.remade++;
-      }
-      const region = this.#finder.find(heads, (number, room) => {
-        const other = this.#regions.get(number);
-        if (!other || other.remade >= MAX_REMADE || other.region.mode !== u32[(at >> 2) + 2] || other.region.blocks.length > room.blocks) return undefined;
-        if (other.region.blocks.reduce((n, b) => n + b.n, 0) > room.instructions) return undefined;
-        remade = Math.max(remade, other.remade + 1);
-        this.#kill(number, other);
-        this.statistics.absorbed++;
-        return other.region;
-      });
-      const id = this.#newId();
-      const { body, entryOf, instructions, spliced } = this.#translator.translate(region, id);
-      for (const b of region.blocks) taken.add(b.at);
-      this.#claim(id, region, entryOf);
-      made.push({ id, region, entryOf, body, remade });
-      this.statistics.instructions += instructions;
-      this.statistics.spliced += spliced;
+      if (this.#finder.alive(at) && !this.#plannedBlocks.has(at)) planned.push(this.#plan(at, address));
     }
     u32[layout.JIT_QUEUED >> 2] = 0;
-    if (made.length === 0) return;
-    const bytes = assemble(made.map((r) => r.body)), emitted = performance.now();
-    let instance: WebAssembly.Instance;
-    try {
-      instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
-    } catch (error) {
-      // An environment that compiles nothing while it runs: from here on the interpreter has it all.
-      this.failure = error instanceof Error ? error.message : String(error);
+    if (planned.length === 0) return;
+    const job: Job = { number: this.#nextJob++, regions: planned.map(({ id, region }) => ({ id, region })) };
+    this.#jobs.set(job.number, { planned, flushes: this.#flushes });
+    if (this.#workshop) { this.#arrived(this.#workshop.make(job)); return; }
+    const message = pack(job, this.#m);
+    this.#port?.post(message, [message.records.buffer]);
+  }
+  /** What to translate for a hot block. */
+  #plan(at: number, address: number): Planned {
+    const heads = [{ at, address }], replaces: number[] = [], owner = this.#finder.owner(at), old = this.#regions.get(owner), mode = this.#m.u32[(at >> 2) + 2];
+    let remade = 0;
+    if (old && old.remade < MAX_REMADE && !this.#isReplaced(owner)) {
+      // It is in a region that cannot be entered there: the same once more, with one more entry.
+      remade = old.remade + 1;
+      replaces.push(owner);
+      for (const k of old.region.entries) {
+        const b = old.region.blocks[k]!;
+        if (b.at !== at) heads.push({ at: b.at, address: b.address });
+      }
+      this.statistics.remade++;
+    }
+    const absorb = (number: number, room: Room): Region | undefined => {
+      const other = this.#regions.get(number);
+      if (!other || other.remade >= MAX_REMADE || other.region.mode !== mode || other.region.blocks.length > room.blocks || this.#isReplaced(number)) return undefined;
+      if (other.region.blocks.reduce((n, b) => n + b.n, 0) > room.instructions) return undefined;
+      remade = Math.max(remade, other.remade + 1);
+      replaces.push(number);
+      this.statistics.absorbed++;
+      return other.region;
+    };
+    const region = this.#finder.find(heads, absorb, replaces, this.#plannedBlocks), id = this.#newId();
+    this.#plannedIds.add(id);
+    for (const b of region.blocks) if (!region.shared.has(b.at)) this.#plannedBlocks.add(b.at);
+    return { id, region, remade, replaces };
+  }
+  #isReplaced(id: number): boolean {
+    for (const { planned } of this.#jobs.values()) if (planned.some((p) => p.replaces.includes(id))) return true;
+    return false;
+  }
+
+  /** A job is done. */
+  #arrived(product: Product): void {
+    const { u32 } = this.#m, job = this.#jobs.get(product.number), started = performance.now(), s = this.statistics;
+    if (!job) return;
+    this.#jobs.delete(product.number);
+    this.#reclaim();
+    for (const { id, region } of job.planned) {
+      this.#plannedIds.delete(id);
+      for (const b of region.blocks) this.#plannedBlocks.delete(b.at);
+    }
+    // Blocks of another filling of the arena: others may lie where they lay.
+    if (job.flushes !== this.#flushes) { s.late += job.planned.length; return; }
+    if (!product.module) {
+      // From here on the interpreter has it all.
+      this.failure = product.failure;
       u32[layout.JIT_THRESHOLD >> 2] = 0;
-      for (const { id } of made) u32[(layout.JIT_REGIONS >> 2) + id] = 0;
       return;
     }
-    made.forEach(({ id, region, remade }, i) => {
+    const { exports } = new WebAssembly.Instance(product.module, this.#imports);
+    job.planned.forEach((planned, i) => {
+      const { id, region, remade, replaces } = planned;
+      if (!region.blocks.every((b) => this.#finder.alive(b.at))) {
+        s.late++;
+        for (const b of region.blocks) if (this.#finder.alive(b.at) && this.#finder.owner(b.at) === 0) this.#core.exports.countRuns(b.at);
+        return;
+      }
+      for (const other of replaces) {
+        const kept = this.#regions.get(other);
+        if (kept) this.#kill(other, kept);
+      }
       const slot = this.#freeSlots.pop() ?? this.#table.grow(1);
-      this.#table.set(slot, instance.exports[`r${i}`] as () => number);
-      u32[(layout.JIT_REGIONS >> 2) + id] = slot;
+      this.#table.set(slot, exports[`r${i}`] as () => number);
       this.#regions.set(id, { region, slot, remade });
+      this.#claim(id, region, product.entries[i]!);
+      u32[(layout.JIT_REGIONS >> 2) + id] = slot;
+      s.regions++;
     });
-    const s = this.statistics;
-    s.regions += made.length;
     s.modules++;
-    s.wasmBytes += bytes.length;
-    s.translateMs += emitted - started;
-    s.compileMs += performance.now() - emitted;
+    s.instructions += product.instructions;
+    s.spliced += product.spliced;
+    s.wasmBytes += product.wasmBytes;
+    s.translateMs += product.translateMs;
+    s.compileMs += product.compileMs + performance.now() - started;
   }
   /** Note in the blocks to which region they belong, and put CASE_REGION before its entries. */
   #claim(id: number, region: Region, entryOf: Int32Array): void {
-    const { u16, u32 } = this.#m;
-    region.blocks.forEach((block: Block, k) => {
-      const h = block.at >> 1, entry = entryOf[k]!;
-      if (region.shared.has(k)) { u16[h + 15]! |= SHARED; return; }
+    const { u16 } = this.#m;
+    region.blocks.forEach(({ at }, k) => {
+      const h = at >> 1, entry = entryOf[k]!, owner = this.#finder.owner(at);
+      // A block that another region owns stays with it, unless it became hot because nothing could be entered there.
+      if (region.shared.has(at) || (owner !== 0 && (k !== 0 || entry < 0))) { this.#copy(at, id); return; }
+      if (owner !== 0) this.#copy(at, owner);
       if (u16[h + 12] === 0) u16[h + 12] = u16[h + 16]!;
       u16[h + 13] = entry < 0 ? NO_ENTRY : entry;
       u16[h + 14] = id;
-      u16[h + 15] = (u16[h + 15]! & SHARED) | Math.min(4 * this.#threshold, 0x7fff);
+      u16[h + 15] = (u16[h + 15]! & SHARED) | this.#threshold;
       u16[h + 16] = entry === -2 ? u16[h + 12]! : entry < 0 ? CASE_COUNT : CASE_REGION;
     });
-    // Alive from now on; the slot is set before anything runs.
-    u32[(layout.JIT_REGIONS >> 2) + id] = 1;
+  }
+  #copy(block: number, id: number): void {
+    const ids = this.#copies.get(block);
+    if (ids) ids.add(id);
+    else this.#copies.set(block, new Set([id]));
+    this.#m.u16[(block >> 1) + 15]! |= SHARED;
   }
   #newId(): number {
     while (this.#regions.size >= MAX_REGIONS) {
@@ -168,17 +247,20 @@ export class Jit {
       this.statistics.evicted++;
     }
     do this.#nextId = this.#nextId >= 0xffff ? 1 : this.#nextId + 1;
-    while (this.#regions.has(this.#nextId));
+    while (this.#regions.has(this.#nextId) || this.#plannedIds.has(this.#nextId));
     return this.#nextId;
   }
   #kill(id: number, kept: Kept): void {
     this.#m.u32[(layout.JIT_REGIONS >> 2) + id] = 0;
     this.#forget(id, kept);
   }
-  #forget(id: number, { region, slot }: Kept): void {
-    for (const { at } of region.blocks)
+  #forget(id: number, kept: Kept): void {
+    for (const { at } of kept.region.blocks) {
+      const copies = this.#copies.get(at);
+      if (copies?.delete(id) && copies.size === 0) this.#copies.delete(at);
       if (this.#finder.alive(at) && this.#m.u16[(at + 28) >> 1] === id) this.#core.exports.countRuns(at);
-    this.#release(id, slot);
+    }
+    this.#release(id, kept.slot);
   }
   #release(id: number, slot: number): void {
     this.#table.set(slot, null);
@@ -193,6 +275,7 @@ export class Jit {
       this.#flushes = flushes;
       this.statistics.flushed += this.#regions.size;
       for (const [id, { slot }] of [...this.#regions]) this.#release(id, slot);
+      this.#copies.clear();
       return;
     }
     for (const [id, kept] of [...this.#regions]) if (u32[(layout.JIT_REGIONS >> 2) + id] === 0) {

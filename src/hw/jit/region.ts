@@ -7,7 +7,7 @@ const MAX_INSTRUCTIONS = 500;
 /** Blocks up to this length are copied into a region when they belong to another. */
 const MAX_SHARED = 6;
 const DEAD = 0x7fffffff;
-const CASE_COUNT = 6;
+const CASE_COUNT = 6, CASE_REGION = 7;
 
 /** Linear memory of a core, as the translator reads it. */
 export interface Memory { readonly u8: Uint8Array; readonly u16: Uint16Array; readonly u32: Uint32Array; readonly view: DataView }
@@ -35,7 +35,7 @@ export interface Region {
   readonly mode: number;
   readonly blocks: readonly Block[];
   readonly entries: readonly number[];
-  /** Blocks that belong to another region, and are copied. */
+  /** Blocks that belong to another region, by address, and are copied. */
   readonly shared: ReadonlySet<number>;
 }
 
@@ -92,8 +92,10 @@ export class RegionFinder {
   }
 
   /** @param heads blocks with their linear addresses; the first is the one that is hot.
-   *  @param absorb gives up a region that a branch leads to, if it may: its blocks are added. */
-  find(heads: readonly { at: number; address: number }[], absorb: (region: number, room: Room) => Region | undefined): Region {
+   *  @param absorb gives up a region that a branch leads to, if it may: its blocks are added.
+   *  @param gone regions that the new one takes the place of; absorb() adds to them.
+   *  @param planned blocks that other regions will own soon */
+  find(heads: readonly { at: number; address: number }[], absorb: (region: number, room: Room) => Region | undefined, gone: readonly number[], planned: ReadonlySet<number>): Region {
     const m = this.#m, first = heads[0]!, mode = m.u32[(first.at >> 2) + 2]!, blocks: Block[] = [], index = new Map<number, number>(), entries: number[] = [], shared = new Set<number>();
     let instructions = 0;
     const add = (at: number, address: number): number => {
@@ -106,6 +108,31 @@ export class RegionFinder {
       blocks.push(this.#block(at, address));
       return blocks.length - 1;
     };
+    const ownerOf = (at: number): number => {
+      const owner = this.owner(at);
+      return gone.includes(owner) ? 0 : owner;
+    };
+    /** Is a block at the end of a branch taken in? */
+    const takes = (at: number): boolean => {
+      if (index.has(at)) return true;
+      const owner = ownerOf(at), taken = planned.has(at), small = m.u32[at >> 2]! <= MAX_SHARED;
+      if (owner === 0 && !taken) return this.#warm(at);
+      if (!small && owner !== 0 && !taken) {
+        const other = absorb(owner, { blocks: MAX_BLOCKS - blocks.length, instructions: MAX_INSTRUCTIONS - instructions });
+        if (other) {
+          other.blocks.forEach((b, i) => {
+            if (other.shared.has(b.at)) return;
+            const now = add(b.at, b.address);
+            if (now >= 0 && other.entries.includes(i) && !entries.includes(now)) entries.push(now);
+          });
+          return true;
+        }
+      }
+      // A copy: of what is small, and of what another region cannot be entered at.
+      if (!small && (taken || m.u16[(at + 32) >> 1] === CASE_REGION || !this.#warm(at))) return false;
+      shared.add(at);
+      return true;
+    };
     for (const h of heads) {
       const i = add(h.at, h.address);
       if (i >= 0) entries.push(i);
@@ -113,26 +140,8 @@ export class RegionFinder {
     for (let i = 0; i < blocks.length; i++) {
       const block = blocks[i]!, last = block.edges.length - 1;
       for (const [k, edge] of block.edges.entries()) {
-        const ends = k === last, behind = ends && this.#leaves(block);
-        const { at, address } = this.#target(block, edge, mode);
-        if (at === 0 || !this.alive(at)) continue;
-        const owner = index.has(at) ? 0 : this.owner(at);
-        if (owner !== 0 && m.u32[at >> 2]! <= MAX_SHARED) {
-          const to = add(at, address);
-          if (to < 0) continue;
-          shared.add(to);
-          if (!behind) edge.to = to;
-          continue;
-        }
-        if (owner !== 0) {
-          const other = absorb(owner, { blocks: MAX_BLOCKS - blocks.length, instructions: MAX_INSTRUCTIONS - instructions });
-          if (!other) continue;
-          other.blocks.forEach((b, i) => {
-            if (other.shared.has(i)) return;
-            const now = add(b.at, b.address);
-            if (other.entries.includes(i) && !entries.includes(now)) entries.push(now);
-          });
-        } else if (!index.has(at) && !this.#warm(at)) continue;
+        const behind = k === last && this.#leaves(block), { at, address } = this.#target(block, edge, mode);
+        if (at === 0 || !this.alive(at) || !takes(at)) continue;
         const to = add(at, address);
         if (to < 0) continue;
         if (!behind) edge.to = to;
@@ -156,6 +165,10 @@ export class RegionFinder {
       if (!(mode & layout.MODE_L) && !next && m.u32[(edge.record + 8) >> 2] === 0) return { at: 0, address };
       return { at: findBlock(m, pa, mode), address };
     }
-    return { at: cachedBlock(m, address, mode), address };
+    const cached = cachedBlock(m, address, mode);
+    if (cached !== 0) return { at: cached, address };
+    // Most often the next page lies where it did when it was read in. Translated code looks before it goes there.
+    const pa = m.u32[(block.at >> 2) + 1]! - (m.u32[(block.at >> 2) + 1]! & 0xfff) + edge.target;
+    return { at: pa > 0 && pa < 0x100000000 ? findBlock(m, pa >>> 0, mode) : 0, address };
   }
 }

@@ -10,6 +10,8 @@ import { split } from "./webs.ts";
 export const Role = { Body: 0, Exit: 1, Never: 2, Follow: 3, Jump: 4, System: 5, Import: 6 } as const;
 
 interface Head {
+  /** Digest of the core that was built of the same sources. */
+  readonly core: string;
   /** By function index: type, role. */
   readonly types: readonly { readonly params: readonly number[]; readonly results: readonly number[] }[];
   readonly functions: readonly (readonly [type: number, role: number])[];

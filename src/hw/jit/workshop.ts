@@ -1,0 +1,95 @@
+// Where regions become modules: beside the machine's thread, in a worker that gets the records it needs, or on that thread itself.
+import { layout } from "../layout.ts";
+import { assemble } from "./module.ts";
+import type { Memory, Region } from "./region.ts";
+import { Stencils } from "./stencils.ts";
+import { type Note, Translator } from "./translate.ts";
+
+/** Regions that become one module. */
+export interface Job {
+  readonly number: number;
+  readonly regions: readonly { readonly id: number; readonly region: Region }[];
+}
+/** A job for another thread: the decoded blocks come along, one behind the other in the order of the regions. */
+export interface JobMessage { readonly job: Job; readonly records: Uint8Array<ArrayBuffer> }
+/** The first message: the file of stencils. */
+export interface StartMessage { readonly stencils: Uint8Array }
+
+export interface Product {
+  readonly number: number;
+  /** Exports r0, r1, ... in the order of the regions. */
+  readonly module: WebAssembly.Module | undefined;
+  /** Why it was not compiled. */
+  readonly failure: string;
+  /** By region: entry number by block, as in Translated. */
+  readonly entries: readonly Int32Array[];
+  readonly instructions: number;
+  readonly spliced: number;
+  readonly wasmBytes: number;
+  readonly translateMs: number;
+  readonly compileMs: number;
+}
+/** A worker that runs serve(). */
+export interface WorkshopPort {
+  post(message: StartMessage | JobMessage, transfer: ArrayBuffer[]): void;
+  /** Products come between two slices of the machine, never within one. */
+  listen(arrived: (product: Product) => void): void;
+}
+
+export class Workshop {
+  readonly #translator: Translator;
+  constructor(memory: Memory, stencils: Stencils, note?: Note) { this.#translator = new Translator(memory, stencils, note); }
+
+  make({ number, regions }: Job): Product {
+    const started = performance.now(), bodies: Uint8Array[] = [], entries: Int32Array[] = [];
+    let instructions = 0, spliced = 0;
+    for (const { id, region } of regions) {
+      const made = this.#translator.translate(region, id);
+      bodies.push(made.body);
+      entries.push(made.entryOf);
+      instructions += made.instructions;
+      spliced += made.spliced;
+    }
+    const bytes = assemble(bodies), emitted = performance.now();
+    let module: WebAssembly.Module | undefined, failure = "";
+    try {
+      module = new WebAssembly.Module(bytes);
+    } catch (error) {
+      // An environment that compiles nothing while it runs.
+      failure = error instanceof Error ? error.message : String(error);
+    }
+    const translateMs = emitted - started, compileMs = performance.now() - emitted;
+    return { number, module, failure, entries, instructions, spliced, wasmBytes: bytes.length, translateMs, compileMs };
+  }
+}
+
+/** Bytes of a block with its header and its NEXT record. */
+const sizeOf = (n: number): number => 32 + (n + 1) * 16;
+
+export function pack(job: Job, memory: Memory): JobMessage {
+  const blocks = job.regions.flatMap((r) => r.region.blocks), records = new Uint8Array(blocks.reduce((sum, b) => sum + sizeOf(b.n), 0));
+  let to = 0;
+  for (const { at, n } of blocks) {
+    records.set(memory.u8.subarray(at, at + sizeOf(n)), to);
+    to += sizeOf(n);
+  }
+  return { job, records };
+}
+
+/** The worker's side: give each message that comes, and send back what is returned. */
+export function serve(): (message: StartMessage | JobMessage) => Product | undefined {
+  // Blocks are written where they lie in the core's memory: nothing else of it is ever touched.
+  const u8 = new Uint8Array(layout.ARENA_END), { buffer } = u8;
+  const memory = { u8, u16: new Uint16Array(buffer), u32: new Uint32Array(buffer), view: new DataView(buffer) };
+  let workshop: Workshop | undefined;
+  return (message) => {
+    if ("stencils" in message) { workshop = new Workshop(memory, new Stencils(message.stencils)); return undefined; }
+    let from = 0;
+    for (const { region } of message.job.regions)
+      for (const { at, n } of region.blocks) {
+        u8.set(message.records.subarray(from, from + sizeOf(n)), at);
+        from += sizeOf(n);
+      }
+    return workshop?.make(message.job);
+  };
+}
