@@ -129,7 +129,7 @@ test.each<[string[], string]>([
   [["-modprobe", "kvm_intel.eptt=1"], "-modprobe: kvm_intel.eptt: module kvm_intel has no such parameter; known are"],
   [["-modprobe", "kvm_amd.npt=1"], "-modprobe: kvm_amd.npt: no module kvm_amd on this host; known are kvm and"],
   [["-host", "amd", "-modprobe", "kvm_intel.vpid=1"], "-modprobe: kvm_intel.vpid: no module kvm_intel on this host; known are kvm and kvm_amd"],
-  [["-host", "amd", "-modprobe", "kvm.mmu=fast"], "-modprobe: kvm.mmu=fast: no such MMU; give"],
+  [["-host", "amd", "-modprobe", "kvm.mmu=fast"], "-modprobe: kvm.mmu=fast: no such method; give"],
   [["-modprobe", "kvm_intel.vpid=2"], "-modprobe: kvm_intel.vpid=2: not a truth value; give 0 or 1"],
   [["-host", "arm"], '-host: "arm"; choose intel or amd'],
   [["-serial", "tcp:1"], '-serial: "tcp:1"; choose stdio or none'],
