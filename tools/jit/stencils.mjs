@@ -17,21 +17,18 @@ const COMPILED = at("build/jit/stencils.wasm");
 const SOURCES = ["src/isa", "src/hw/cpu", "src/hw/mmu", "src/hw/float", "src/hw/hash", "src/hw/generate", "src/hw/vmx", "src/hw/svm", "src/hw/core.ts", "tools/jit/stencils.mjs"];
 const PACKERS = ["src/hw/jit/stencils.ts", "src/hw/jit/webs.ts", "tools/jit/pack.mjs"];
 
-/** The cases of the generated switch: number, text that returns the next record, label, whether it is inlined. */
+/** The cases by number, with the whole text, which returns the next record, the label, and whether the large switch has it, too. */
 export function cases() {
-  const found = [], text = readFileSync(at(RUN), "utf8"), cold = text.indexOf("function cold(");
+  const found = [], text = readFileSync(at(RUN), "utf8"), once = text.indexOf("function once(");
   let from = 0;
   for (const line of text.split("\n")) {
     const m = CASE.exec(line);
     if (m)
       found.push({
         number: Number(m[1]),
-        text: m[2]
-          .replaceAll("{ pc += 16; continue; }", "return pc + 16;")
-          .replaceAll(/\{ pc = (.*?); continue; \}/g, "return $1;")
-          .replaceAll("follow(pc)", "link(pc)"), // follow() is inlined: link() stays a call, which the splicer replaces
+        text: m[2].replaceAll("follow(pc)", "link(pc)"), // follow() is inlined: link() stays a call, which the splicer replaces
         label: m[3],
-        inlined: from < cold,
+        inlined: from > once,
       });
     from += line.length + 1;
   }

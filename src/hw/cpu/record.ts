@@ -41,8 +41,7 @@ export function addressMask(size: u32): u64 { return size == 3 ? ~0 : size == 2 
 @inline export function ea(rec: usize): u64 {
   const s = <u32>load<u8>(rec, 7);
   if (s & R_SLOW) return eaSlow(rec);
-  return (load<u64>(SEG_EBASE + ((s & 7) << 3)) + load<u64>(REGS + load<u8>(rec, 5))
-    + (load<u64>(REGS + load<u8>(rec, 6)) << <u64>((s >> 3) & 3)) + <u64><i64>load<i32>(rec, 8)) & load<u64>(AMASK);
+  return flat(rec);
 }
 /** Linear address of a memory operand of type T that is only read: checked over its whole size where segments matter. */
 @inline export function eaIn<T>(rec: usize): u64 { return eaBytes(rec, sizeof<T>(), false); }
@@ -51,6 +50,13 @@ export function addressMask(size: u32): u64 { return size == 3 ? ~0 : size == 2 
 @inline export function eaBytes(rec: usize, size: u32, write: bool): u64 {
   const s = <u32>load<u8>(rec, 7);
   if (s & R_SLOW) return eaSpan(rec, size, write);
+  return flat(rec);
+}
+/** Does the address of the memory operand need eaSlow()? */
+@inline export function segmentsMatter(rec: usize): bool { return (load<u8>(rec, 7) & <u8>R_SLOW) != 0; }
+/** That address when it does not. */
+@inline export function flat(rec: usize): u64 {
+  const s = <u32>load<u8>(rec, 7);
   return (load<u64>(SEG_EBASE + ((s & 7) << 3)) + load<u64>(REGS + load<u8>(rec, 5))
     + (load<u64>(REGS + load<u8>(rec, 6)) << <u64>((s >> 3) & 3)) + <u64><i64>load<i32>(rec, 8)) & load<u64>(AMASK);
 }

@@ -13,6 +13,16 @@ import { loadSegment } from "./segment";
   if ((mode & MODE_NONFLAT) && !(mode & MODE_L) && !spanAllowed(SS, <u32>offset, sizeof<T>(), write)) exception(12, 0);
   return mode & MODE_L ? offset : (load<u64>(SEG_EBASE + (SS << 3)) + offset) & 0xffffffff;
 }
+/** Do accesses of the stack need stackAddress()? */
+@inline export function stackSegmented<T>(): bool {
+  return sizeof<T>() != 8 && (load<u32>(MODE) & (MODE_NONFLAT | MODE_L)) == MODE_NONFLAT;
+}
+/** Linear address of what lies `above` the top of the stack when they do not. */
+@inline export function stackFlat<T>(above: u64): u64 {
+  const offset = (get<u64>(RSP) + above) & load<u64>(SPMASK);
+  if (sizeof<T>() == 8) return load<u64>(SEG_EBASE + (SS << 3)) + offset;
+  return load<u32>(MODE) & MODE_L ? offset : (load<u64>(SEG_EBASE + (SS << 3)) + offset) & 0xffffffff;
+}
 @inline export function setSp(sp: u64): void {
   const m = load<u64>(SPMASK);
   put<u64>(RSP, (get<u64>(RSP) & ~m) | (sp & m));

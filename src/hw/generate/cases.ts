@@ -13,13 +13,36 @@ export type Uses = (module: string, ...names: string[]) => void;
 const NEXT = "@NEXT@";
 const go = (pc: string): string => `@GO(${pc})@`;
 const CHECK = `if (fault) ${go("raise(pc)")}`;
+/** Nothing has been written yet: the whole text does the instruction, from its start. */
+const SLOW = go("@WHOLE@");
 
-export function spell(text: string, hot: boolean): string {
-  const next = hot ? "{ pc += 16; continue; }" : "return pc + 16;";
+/** @param number of the case in the large switch, undefined elsewhere */
+export function spell(text: string, number?: number): string {
+  const hot = number !== undefined;
   return text
-    .replaceAll(NEXT, next)
+    .replaceAll(NEXT, hot ? "{ pc += 16; continue; }" : "return pc + 16;")
+    .replaceAll("@WHOLE@", `once(pc, ${number})`)
     .replace(/@GO\((.*?)\)@/g, (_, pc: string) => (hot ? `{ pc = ${pc}; continue; }` : `return ${pc};`));
 }
+
+/*
+ * Fast texts. A miss does not come back: no value lives across its call, so none has to be kept in the frame of interpret(),
+ * and the path of a hit has neither a fault to ask for nor a place where two paths meet.
+ */
+/** The memory operand's linear address in `name`, entered in the fast TLB for reading or writing a `type`. */
+function probe(name: string, type: string, access: "Read" | "Write", use: Uses): string {
+  use("record", "flat", "segmentsMatter");
+  use("access", `misses${access}`);
+  return `if (segmentsMatter(pc)) ${SLOW} const ${name} = flat(pc); if (misses${access}<${type}>(${name})) ${SLOW} `;
+}
+/** The same for the stack; `above` counts from its top. */
+function probeStack(name: string, type: string, access: "Read" | "Write", above: string, use: Uses): string {
+  use("stack", "stackSegmented", "stackFlat");
+  use("access", `misses${access}`, "hostOf");
+  return `if (stackSegmented<${type}>()) ${SLOW} const ${name} = stackFlat<${type}>(${above}); if (misses${access}<${type}>(${name})) ${SLOW} `;
+}
+/** Can the address of a memory operand be computed in line? */
+const inline = (operand: string, shape: Shape): boolean => shape.fast === true && !operand.startsWith("O");
 
 const VALUE_BODIES = new Set([
   "add", "or", "adc", "sbb", "and", "sub", "xor", "cmp", "test", "inc", "dec", "neg", "not", "mov",
@@ -32,6 +55,10 @@ const FAULTING = new Set(["div", "idiv"]);
 /** Read an operand into `name`; memory reads are followed by the fault check. */
 function read(operand: string, shape: Shape, name: string, use: Uses, type = typeOf(operand, shape.width)): string {
   if (isMemory(operand, shape.mem)) {
+    if (inline(operand, shape)) {
+      use("access", "hostOf");
+      return `${probe(`${name}At`, type, "Read", use)}const ${name} = load<${type}>(hostOf(${name}At)); `;
+    }
     use("access", "rd");
     return `const ${name} = rd<${type}>(${address(operand, type, false)}, pc); ${CHECK} `;
   }
@@ -40,6 +67,10 @@ function read(operand: string, shape: Shape, name: string, use: Uses, type = typ
 function write(operand: string, shape: Shape, expression: string, use: Uses): string {
   const type = typeOf(operand, shape.width);
   if (isMemory(operand, shape.mem)) {
+    if (inline(operand, shape)) {
+      use("access", "hostOf");
+      return `${probe("at", type, "Write", use)}store<${type}>(hostOf(at), ${expression}); `;
+    }
     use("access", "wr");
     return `wr<${type}>(${address(operand, type, true)}, ${expression}, pc); ${CHECK} `;
   }
@@ -63,6 +94,10 @@ function valueCase(shape: Shape, use: Uses): string {
     text += read(operand, shape, name, use, own);
     names.push(name);
   }
+  if (row.access[0] === "x" && isMemory(first, shape.mem) && shape.fast) {
+    use("access", "hostOf");
+    return `${text}${probe("at", type, "Write", use)}const p = hostOf(at); store<${type}>(p, ${body}<${type}>(${[`load<${type}>(p)`, ...names].join(", ")})); ${NEXT}`;
+  }
   if (row.access[0] === "x" && isMemory(first, shape.mem)) {
     use("access", "rmw", "writeBack");
     use("state", "BOUNCE");
@@ -76,6 +111,18 @@ function valueCase(shape: Shape, use: Uses): string {
   }
   const call = `${body}<${type}>(${names.join(", ")})`;
   return text + (writes ? write(first, shape, call, use) : `${call}; `) + NEXT;
+}
+
+/** Push a value. */
+function pushed(shape: Shape, type: string, expression: string, use: Uses): string {
+  if (!shape.fast) return `push<${type}>(${expression}); ${CHECK} `;
+  use("stack", "drop");
+  return `${probeStack("sp", type, "Write", `-<u64>sizeof<${type}>()`, use)}store<${type}>(hostOf(sp), ${expression}); drop(-<u64>sizeof<${type}>()); `;
+}
+/** The top of the stack in `v`; RSP stays. */
+function topOfStack(shape: Shape, type: string, use: Uses): string {
+  if (!shape.fast) return `const v = peek<${type}>(0); ${CHECK} `;
+  return `${probeStack("top", type, "Read", "0", use)}const v = load<${type}>(hostOf(top)); `;
 }
 
 const cc = (row: Row): string => `condition(${row.cc})`;
@@ -168,21 +215,21 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
     use("flow", s.width === 0 ? "jumpShort" : "follow");
     use("flow", "strays");
     const check = s.width === 0 ? "" : `if (strays(pc)) { denyCall<${t}>(); ${go("raise(pc)")} } `;
-    return `${check}push<${t}>(<${t}>ripAfter(pc)); ${CHECK} ${go(s.width === 0 ? "jumpShort(pc)" : "follow(pc)")}`;
+    return `${check}${pushed(s, t ?? "", `<${t}>ripAfter(pc)`, use)}${go(s.width === 0 ? "jumpShort(pc)" : "follow(pc)")}`;
   },
   call_ind: (s, use) => {
     const t = typeOf(s.row.operands[0] ?? "", s.width);
     use("stack", "push", "denyCall");
     use("record", "ripAfter");
     use("flow", "jump", "outside");
-    return `${read(s.row.operands[0] ?? "", s, "v", use)}if (outside(<u64>v)) { denyCall<${t}>(); ${go("raise(pc)")} } push<${t}>(<${t}>ripAfter(pc)); ${CHECK} ${go("jump(<u64>v)")}`;
+    return `${read(s.row.operands[0] ?? "", s, "v", use)}if (outside(<u64>v)) { denyCall<${t}>(); ${go("raise(pc)")} } ${pushed(s, t, `<${t}>ripAfter(pc)`, use)}${go("jump(<u64>v)")}`;
   },
   jmp_ind: (s, use) => { use("flow", "jump", "outside"); return `${read(s.row.operands[0] ?? "", s, "v", use)}if (outside(<u64>v)) ${go("raise(pc)")} ${go("jump(<u64>v)")}`; },
   ret: (s, use) => {
     const t = ["u16", "u32", "u64"][s.width], extra = s.row.operands.length ? " + <u64>imm<u32>(pc)" : "";
     use("stack", "peek", "drop");
     use("flow", "jump", "outside");
-    return `const v = peek<${t}>(0); ${CHECK} if (outside(<u64>v)) ${go("raise(pc)")} drop(sizeof<${t}>()${extra}); ${go("jump(<u64>v)")}`;
+    return `${topOfStack(s, t ?? "", use)}if (outside(<u64>v)) ${go("raise(pc)")} drop(sizeof<${t}>()${extra}); ${go("jump(<u64>v)")}`;
   },
   loop: (s, use) => loopCase(s, use, "true"),
   loope: (s, use) => { use("flags", "zf"); return loopCase(s, use, "zf()"); },
@@ -197,7 +244,7 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
   push: (s, use) => {
     const [o = ""] = s.row.operands, t = ["u16", "u32", "u64"][s.width] ?? "";
     use("stack", "push");
-    return `${read(o, s, "v", use, t)}push<${t}>(v); ${CHECK} ${NEXT}`;
+    return `${read(o, s, "v", use, t)}${pushed(s, t, "v", use)}${NEXT}`;
   },
   pop: (s, use) => {
     const [o = ""] = s.row.operands, t = ["u16", "u32", "u64"][s.width] ?? "";
@@ -208,7 +255,7 @@ const CUSTOM: Readonly<Record<string, (shape: Shape, use: Uses) => string>> = {
       // RSP is incremented before the address is computed, and put back when the store faults.
       return `const v = peek<${t}>(0); ${CHECK} const sp = get<u64>(RSP); drop(sizeof<${t}>()); wr<${t}>(eaOut<${t}>(pc), v, pc); if (fault) { put<u64>(RSP, sp); ${go("raise(pc)")} } ${NEXT}`;
     }
-    return `const v = peek<${t}>(0); ${CHECK} drop(sizeof<${t}>()); put<${t}>(B(pc), v); ${NEXT}`;
+    return `${topOfStack(s, t, use)}drop(sizeof<${t}>()); put<${t}>(B(pc), v); ${NEXT}`;
   },
   push_seg: (s, use) => generic(s, use, "stack", "push_seg", segmentNumber(s.row)),
   pop_seg: (s, use) => {

@@ -16,7 +16,7 @@ export interface Generated {
 const CASE_NAMES = ["CASE_INVALID", "CASE_STOP", "CASE_RESUME", "CASE_NEXT", "CASE_UD", "CASE_TOO_LONG", "CASE_COUNT", "CASE_REGION"];
 const COLD_CHUNK = 128;
 
-interface Case { readonly text: string; readonly label: string; readonly hot: boolean; readonly side: boolean; number: number }
+interface Case { readonly text: string; readonly fast: string; readonly label: string; readonly hot: boolean; readonly side: boolean; number: number }
 
 /** Operand-size variants that differ for a row, by width index. */
 function variantsOf(row: Row): readonly { width: Width; mem: boolean }[] {
@@ -55,7 +55,7 @@ export function generate(): Generated {
       let found = byText.get(text);
       if (!found) {
         const size = ["16", "32", "64"][width];
-        found = { text, label: `${row.text.split(/ {2,}/).slice(0, 3).join(" ")} (${size}${mem ? ", memory" : ""})`, hot: isHot(row, width), side: row.body === "jcc", number: 0 };
+        found = { text, fast: caseText({ ...shape, fast: true }, use) ?? text, label: `${row.text.split(/ {2,}/).slice(0, 3).join(" ")} (${size}${mem ? ", memory" : ""})`, hot: isHot(row, width), side: row.body === "jcc", number: 0 };
         byText.set(text, found);
         cases.push(found);
       }
@@ -92,7 +92,7 @@ function runText(hot: readonly Case[], cold: readonly Case[], imports: ReadonlyM
   lines.push("", "/** Run until a body returns STOP. */", "export function interpret(start: usize): void {", "  let pc = start;", "  for (;;) {", "    const op = <u32>load<u16>(pc);", "    switch (op) {",
     "      case 1: return;", "      case 2: pc = boundary(); continue;", "      case 3: pc = follow(pc); continue;", "      case 4: pc = undefined(pc); continue;", "      case 5: pc = tooLong(pc); continue;",
     "      case 6: pc = once(pc, counted(pc)); continue;", "      case 7: pc = enterRegion(pc); if (enteredCase) pc = once(pc, enteredCase); continue;");
-  for (const c of hot) lines.push(`      case ${c.number}: { ${spell(c.text, true)} } // ${c.label}`);
+  for (const c of hot) lines.push(`      case ${c.number}: { ${spell(c.fast, c.number)} }`);
   lines.push("      default: pc = cold(pc, op); continue;", "    }", "  }", "}");
   const first = cold[0]?.number ?? 0;
   const chunks = Math.ceil(cold.length / COLD_CHUNK);
@@ -101,10 +101,10 @@ function runText(hot: readonly Case[], cold: readonly Case[], imports: ReadonlyM
   lines.push("    default: return undefined(pc);", "  }", "}");
   for (let i = 0; i < chunks; i++) {
     lines.push(`function cold${i}(pc: usize, op: u32): usize {`, "  switch (op) {");
-    for (const c of cold.slice(i * COLD_CHUNK, (i + 1) * COLD_CHUNK)) lines.push(`    case ${c.number}: { ${spell(c.text, false)} } // ${c.label}`);
+    for (const c of cold.slice(i * COLD_CHUNK, (i + 1) * COLD_CHUNK)) lines.push(`    case ${c.number}: { ${spell(c.text)} } // ${c.label}`);
     lines.push("    default: return undefined(pc);", "  }", "}");
   }
-  // Where another case stands in for a block's first one, that runs here.
+  // The whole text of an inlined case: what misses the fast TLB comes here, and the first case of a block in which another stands in.
   const firstHot = CASE_NAMES.length;
   lines.push("function once(pc: usize, op: u32): usize {", `  if (op >= ${first}) return cold(pc, op);`, "  if (op == 5) return tooLong(pc);", `  if (op < ${firstHot}) return undefined(pc);`, `  switch ((op - ${firstHot}) / ${COLD_CHUNK}) {`);
   const groups = Math.ceil(hot.length / COLD_CHUNK);
@@ -112,7 +112,7 @@ function runText(hot: readonly Case[], cold: readonly Case[], imports: ReadonlyM
   lines.push("    default: return undefined(pc);", "  }", "}");
   for (let i = 0; i < groups; i++) {
     lines.push(`function once${i}(pc: usize, op: u32): usize {`, "  switch (op) {");
-    for (const c of hot.slice(i * COLD_CHUNK, (i + 1) * COLD_CHUNK)) lines.push(`    case ${c.number}: { ${spell(c.text, false)} }`);
+    for (const c of hot.slice(i * COLD_CHUNK, (i + 1) * COLD_CHUNK)) lines.push(`    case ${c.number}: { ${spell(c.text)} } // ${c.label}`);
     lines.push("    default: return undefined(pc);", "  }", "}");
   }
   return `${lines.join("\n")}\n`;

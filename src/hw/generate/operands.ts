@@ -8,6 +8,8 @@ export interface Shape {
   readonly row: Row;
   readonly width: Width;
   readonly mem: boolean;
+  /** The text for the large switch: what misses the fast TLB is left to the whole text, out of line. */
+  readonly fast?: boolean;
 }
 
 const BY_WIDTH = ["u16", "u32", "u64"] as const;

@@ -40,6 +40,16 @@ import { watch, checkData } from "../cpu/debug";
   return rdPtrSlow(la, size, rec);
 }
 
+/** The same in two steps, for texts that leave an instruction to another place when it misses. */
+@inline export function missesRead<T>(la: u64): bool {
+  return load<u64>(<usize>(la >> 7) & 0xffe0, FAST_TLB) != (((sizeof<T>() == 1 ? la : la + sizeof<T>() - 1) & ~0xfff) | context);
+}
+@inline export function missesWrite<T>(la: u64): bool {
+  return load<u64>(<usize>(la >> 7) & 0xffe0, FAST_TLB + 8) != (((sizeof<T>() == 1 ? la : la + sizeof<T>() - 1) & ~0xfff) | context);
+}
+/** Where an address that does not miss lies in linear memory. */
+@inline export function hostOf(la: u64): usize { return <usize>la + load<u32>(<usize>(la >> 7) & 0xffe0, FAST_TLB + 16); }
+
 /** Segment of the access in hand, for #SS against #GP: a stack access passes no record. */
 @inline function segmentOf(rec: usize): i32 { return rec ? <i32>load<u8>(rec, 7) & 7 : SS; }
 function addressCheck(la: u64, size: u32, rec: usize): bool {
