@@ -192,7 +192,7 @@ export function mov_from_cr(rec: usize, cr: u32, reg: u32): usize {
     }
   }
   store<u64>(REGS + (reg << 3), load<u32>(MODE) & MODE_L ? crValue : crValue & 0xffffffff);
-  return next(rec);
+  return rec + 16;
 }
 export function clts(rec: usize): usize {
   if (!supervisor()) return gp(rec);
@@ -341,7 +341,7 @@ function setAc(rec: usize, on: bool): usize {
   if (!supervisor()) return ud(rec);
   store<u32>(EFLAGS, on ? load<u32>(EFLAGS) | AC : load<u32>(EFLAGS) & ~AC);
   updateContext();
-  return next(rec);
+  return rec + 16;
 }
 export function stac(rec: usize): usize { return setAc(rec, true); }
 export function clac(rec: usize): usize { return setAc(rec, false); }

@@ -1,6 +1,6 @@
 // PUSHF, POPF, BOUND and PAUSE.
-import { fault, exception, PAUSE_YIELDS, STOP_YIELD } from "./state";
-import { RF, VM, flags } from "./flags";
+import { EFLAGS, fault, exception, PAUSE_YIELDS, STOP_YIELD } from "./state";
+import { IF, RF, TF, VM, flags } from "./flags";
 import { push, peek, drop } from "./stack";
 import { pushfAllowed, popFlags } from "./control";
 import { next, raise, stop } from "./flow";
@@ -23,8 +23,10 @@ export function popf(rec: usize, size: u32): usize {
   const v = size == 8 ? <u32>peek<u64>(0) : size == 4 ? peek<u32>(0) : <u32>peek<u16>(0);
   if (fault) return raise(rec);
   drop(size);
+  const before = load<u32>(EFLAGS);
   popFlags(v, size);
-  return next(rec);
+  // Interrupts that it lets in, and the trap of a single step, are the boundary's.
+  return load<u32>(EFLAGS) & (TF | (IF & ~before)) ? next(rec) : rec + 16;
 }
 /** A CPU that spins gives the others their turn. */
 function yieldTurn(rec: usize): usize {

@@ -92,15 +92,19 @@ function enterPart(b: usize, n: u32): usize {
   setBlock(SCRATCH_BLOCK);
   return SCRATCH_BLOCK + 32;
 }
-/** Go to an effective address in the current code segment. */
-export function jump(rip: u64): usize {
+/** The block that the jump cache has for an address of the current code segment, whose page is the code page now; 0 for none. */
+@inline function known(rip: u64): usize {
   const base = load<u64>(SEG_EBASE + (CS << 3)), mode = load<u32>(MODE);
   const la = mode & MODE_L ? rip : (rip + base) & 0xffffffff;
   const e = JUMP_CACHE + (<usize>((<u32>la ^ <u32>(la >> 12)) & 4095) << 4);
-  if (load<u64>(e) == la && load<u32>(e, 8) == (<u32>context | (mode << 12))) {
-    store<u64>(REGS + RIPB_OFF, (la & ~0xfff) - base);
-    return enter(load<u32>(e, 12));
-  }
+  if (load<u64>(e) != la || load<u32>(e, 8) != (<u32>context | (mode << 12))) return 0;
+  store<u64>(REGS + RIPB_OFF, (la & ~0xfff) - base);
+  return load<u32>(e, 12);
+}
+/** Go to an effective address in the current code segment. */
+export function jump(rip: u64): usize {
+  const b = known(rip);
+  if (b) return enter(b);
   store<u64>(RIP, rip);
   return go();
 }
@@ -167,6 +171,11 @@ export function link(rec: usize): usize {
 function go(): usize {
   // Nothing of the next instruction, its fetch included, happens before the slice that runs it.
   if (left == 0 && !yanked) return stop(STOP_BUDGET);
+  const rip = load<u64>(RIP);
+  if (load<u32>(MODE) & MODE_L ? !load<u32>(BREAK_ON) : !load<u32>(BREAK_ON) && rip <= <u64>load<u32>(SEG_LIMIT + (CS << 2))) {
+    const b = known(rip);
+    if (b && load<i32>(b) != DEAD) return enter(b);
+  }
   const b = resolve();
   return fault ? raiseHere() : enter(b);
 }
@@ -252,12 +261,15 @@ function dispose(rec: usize): usize {
 /** Clock after the instruction that MOV SS or POP SS shields: VM entry is refused to it. */
 export let movSsUntil: i64 = -1;
 export function setMovSsUntil(t: i64): void { movSsUntil = t; }
-/** The boundary between two instructions: "Relative Priority of Faults and VM Exits", then on at RIP. */
+/** The boundary between two instructions: "Relative Priority of Faults and VM Exits", then on at RIP. Most often there is nothing:
+ *  one test, in which each of INTR, ACTIVITY and SIPI stands for itself and the word behind it (NMI, INIT, DB_PENDING). */
 export function boundary(): usize {
   unyank();
   completed();
   // A checkpoint lies before any event of its instant is taken, however the slices are cut.
   if (left <= 0) return stop(STOP_BUDGET);
+  if (!(<u64>load<u32>(SHADOW) | load<u64>(INTR) | load<u64>(ACTIVITY) | load<u64>(SIPI) | <u64>load<u32>(SMI) | <u64>load<u32>(BREAK_ON)
+    | (intercepts & (I_BOUNDARY | I_INTR_WINDOW | I_NMI_WINDOW)))) return go();
   const shadow = load<u32>(SHADOW), held = load<u32>(EVENTS_HELD);
   if (load<u32>(INIT) && !held) {
     if (intercepts & I_INIT) { const pc = intercept(I_INIT, 0, 0, 0); if (pc) return pc; }

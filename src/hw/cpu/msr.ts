@@ -231,7 +231,7 @@ export function rdmsr(rec: usize): usize {
   if (bad) { exception(13, 0); return raise(rec); }
   store<u64>(REGS + RAX, v & 0xffffffff);
   store<u64>(REGS + RDX, v >> 32);
-  return next(rec);
+  return rec + 16;
 }
 export function wrmsr(rec: usize): usize {
   if (load<u32>(CPL) != 0) { exception(13, 0); return raise(rec); }
@@ -240,5 +240,6 @@ export function wrmsr(rec: usize): usize {
   host = false;
   writeMsr(n, v);
   if (bad) { exception(13, 0); return raise(rec); }
-  return next(rec);
+  // FS.base, GS.base and KERNEL_GS_BASE: what a context switch writes.
+  return n >= 0xc0000100 && n <= 0xc0000102 ? rec + 16 : next(rec);
 }
