@@ -22,7 +22,7 @@ export { selectCpu, selectedCpu, stateOf } from "./cpu/processors";
 export { intercepts } from "./cpu/intercept";
 export { yanked } from "./mmu/phys";
 export * from "./vmx/public";
-import { vmxInit, forgetMappings } from "./vmx/public";
+import { vmxInit, forgetMappings, forgetPassed } from "./vmx/public";
 export * from "./svm/public";
 import { svmInit } from "./svm/public";
 import { STEP_BYTES } from "./cpu/imported";
@@ -66,7 +66,8 @@ export function attention(): void { yank(); }
 export function updateMode(): void { recomputeMode(); }
 export function flushTlb(): void { forgetMappings(); flushEverything(); }
 export function flushFast(): void { dropFast(); }
-export function flushCode(): void { dropCode(); }
+/** CPUID has changed, and with it what may be decoded, and which VMX controls there are. */
+export function flushCode(): void { dropCode(); forgetPassed(); }
 /** Count the runs of a block (its address in the code arena) from now on: its region is gone. */
 export function countRuns(at: usize): void { countBlock(at); }
 /** A translated region calls the body of a case that is not inlined. Returns the next record; when that is not the one

@@ -113,6 +113,7 @@ export interface CoreExports {
   vmRead(field: number): bigint;
   vmReadWord(field: number, high: number): number;
   vmWrite(field: number, value: bigint): number;
+  vmWriteWords(field: number, low: number, high: number): number;
   vmLaunch(): number;
   vmResume(): number;
   invEpt(type: bigint, eptp: bigint): number;

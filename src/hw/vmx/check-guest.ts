@@ -112,7 +112,7 @@ function checkRights(unrestricted: bool): u32 {
   for (let s: u32 = 0; s < 6; s++) if ((s == 1 || !(rights(s) & UNUSABLE)) && !granular(s)) return 340;
   return 0;
 }
-function checkRip(): u32 {
+export function checkRip(): u32 {
   const rip = S.r64(F.GUEST_RIP), f = S.r64(F.GUEST_RFLAGS), long = (S.r32(F.ENTRY_CONTROLS) & S.N_IA32E) != 0;
   if (!(long && (rights(1) & 0x2000))) { if (rip >> 32) return 370; }
   else if (<i64>rip >> 48 != 0 && <i64>rip >> 48 != -1) return 371; // bit 47 may differ from them

@@ -6,7 +6,7 @@ import {
   REGS, RSP, RIP, EFLAGS, CR0, CR2, CR3, CR4, EFER, DR7, PDPTE, SEG_SEL, SEG_BASE, SEG_LIMIT, SEG_ATTR, GDT_BASE, GDT_LIMIT,
   IDT_BASE, IDT_LIMIT, XMM, BOUNCE, SHADOW, NMI_BLOCKED, ACTIVITY, DB_PENDING, A20,
 } from "../cpu/state";
-import { vmRead } from "./operations";
+import { vmRead, vmWrite } from "./operations";
 import * as F from "./fields";
 import * as S from "./state";
 
@@ -86,3 +86,5 @@ export function vmReadWord(field: u32, high: u32): u32 {
   const v = vmRead(field);
   return high ? <u32>(v >> 32) : <u32>v;
 }
+/** VMWRITE of two words, for the same reason. */
+export function vmWriteWords(field: u32, low: u32, high: u32): i32 { return vmWrite(field, <u64>low | (<u64>high << 32)); }

@@ -10,6 +10,7 @@ import { canonical } from "../mmu/access";
 import { physRead32, physWrite32 } from "../mmu/phys";
 import { physBits } from "../mmu/walk";
 import { CR0_FIXED0, CR4_FIXED0, setCr4Fixed1 } from "./capability";
+import { forgetPassed } from "./checked";
 import { enter, NO_VMCS } from "./entry";
 import { forgetEpt, forgetVpid } from "./ept";
 import { fieldExists, readOnly, INSTRUCTION_ERROR } from "./fields";
@@ -25,6 +26,7 @@ export function setInstructionError(error: i32): void {
 export function vmOn(pa: u64): i32 {
   if (badAddress(pa) || physRead32(pa) != S.REVISION) return NO_VMCS;
   setCr4Fixed1(cr4Mask());
+  forgetPassed();
   store<u64>(S.VMXON_POINTER, pa);
   store<u64>(S.CURRENT, ~0);
   store<u32>(S.REGION, 0);

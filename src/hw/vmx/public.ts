@@ -14,10 +14,12 @@ import { virtualInstruction } from "./instructions";
 import * as S from "./state";
 export { vmOn, vmxOff, vmClear, vmPtrld, vmPtrst, vmRead, vmWrite, vmLaunch, vmResume, invEpt, invVpid } from "./operations";
 export { vmxBecomeHost, vmxHostFields } from "./embedder";
-export { vmxGuestImage, vmxSetGuestImage, vmReadWord } from "./image";
+export { vmxGuestImage, vmxSetGuestImage, vmReadWord, vmWriteWords } from "./image";
 export { vmxCapability } from "./capability";
 import { forgetMappings } from "./ept-cache";
 export { forgetMappings } from "./ept-cache";
+import { forgetPassed } from "./checked";
+export { forgetPassed } from "./checked";
 
 /** Once after instantiation, when the CPU has VMX: register the hooks. */
 export function vmxInit(): void {
@@ -43,6 +45,7 @@ export function vmxReset(): void {
 /** The state at VMX has been restored: derive again what is kept elsewhere. Follow with updateMode() and flushTlb(). */
 export function vmxRestored(): void {
   setCr4Fixed1(cr4Mask());
+  forgetPassed();
   const operation = load<u32>(S.OPERATION);
   store<u32>(S.REGION, load<u64>(S.CURRENT) == ~0 ? 0 : <u32>S.ramPage(load<u64>(S.CURRENT)));
   if (operation == S.NON_ROOT) applyIntercepts();
