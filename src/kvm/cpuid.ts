@@ -33,9 +33,9 @@ export function kvmLeaves(model: CpuModel): CpuidLeaf[] {
 
 /** State that the answer follows ("CPUID" in the SDM). */
 export interface CpuidState {
-  readonly cr4: bigint;
-  readonly xcr0: bigint;
-  readonly apicEnabled: boolean;
+  cr4(): bigint;
+  xcr0(): bigint;
+  apicEnabled(): boolean;
 }
 
 /** CPUID for a guest: the leaves given with KVM_SET_CPUID2, and the bits that follow its state. */
@@ -63,7 +63,8 @@ export class Cpuid {
   }
 
   find(leaf: number, subleaf: number): CpuidLeaf | undefined {
-    return this.#leaves.find((l) => l.leaf === leaf && (!INDEXED.has(leaf) || l.subleaf === subleaf));
+    for (const l of this.#leaves) if (l.leaf === leaf && (l.subleaf === subleaf || !INDEXED.has(leaf))) return l;
+    return undefined;
   }
 
   answer(asked: number, subleaf: number, state: CpuidState): CpuidAnswer {
@@ -75,11 +76,11 @@ export class Cpuid {
     if (leaf === 11) edx = this.#apicId;
     else if (leaf === 1) {
       ebx = ((ebx & 0xffffff) | (this.#apicId << 24)) >>> 0;
-      ecx = ((ecx & ~(1 << 27)) | (Number((state.cr4 >> 18n) & 1n) << 27)) >>> 0;
-      if (!state.apicEnabled) edx = (edx & ~(1 << 9)) >>> 0;
+      ecx = ((ecx & ~(1 << 27)) | (Number((state.cr4() >> 18n) & 1n) << 27)) >>> 0;
+      if (!state.apicEnabled()) edx = (edx & ~(1 << 9)) >>> 0;
     } else if (leaf === 13 && found) {
-      if (subleaf === 0) ebx = this.#areaSize(state.xcr0, false);
-      else if (subleaf === 1 && (eax & 2) !== 0) ebx = this.#areaSize(state.xcr0, true);
+      if (subleaf === 0) ebx = this.#areaSize(state.xcr0(), false);
+      else if (subleaf === 1 && (eax & 2) !== 0) ebx = this.#areaSize(state.xcr0(), true);
     }
     return { eax, ebx, ecx, edx };
   }

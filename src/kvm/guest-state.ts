@@ -51,6 +51,8 @@ export abstract class GuestState {
   abstract flushTlb(): void;
   abstract register(n: number): bigint;
   abstract setRegister(n: number, value: bigint): void;
+  abstract low(n: number): number;
+  protected abstract setLow(n: number, value: number, clearUpper: boolean): void;
   abstract rip(): bigint;
   abstract setRip(value: bigint): void;
   abstract rflags(): bigint;
@@ -86,6 +88,14 @@ export abstract class GuestState {
   /** The host's interrupt line: the guest leaves at its next boundary. */
   requestExit(on: boolean): void {
     this.core.u32[layout.INTR / 4] = on ? 1 : 0;
+  }
+
+  setPart(n: number, size: 1 | 2 | 4, value: number): void {
+    if (size === 4) this.setLow(n, value, true);
+    else {
+      const kept = size === 1 ? 0xffffff00 : 0xffff0000;
+      this.setLow(n, (this.low(n) & kept) | (value & ~kept), false);
+    }
   }
 
   regs(): Regs {

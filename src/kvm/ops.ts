@@ -58,6 +58,10 @@ export interface ArchVcpu {
   dump(): string;
   register(n: RegisterIndex): bigint;
   setRegister(n: RegisterIndex, value: bigint): void;
+  /** Bits 0 to 31 of a register. */
+  low(n: RegisterIndex): number;
+  /** A register as an instruction with an operand of `size` bytes writes it: 4 clear the upper half, fewer leave the rest alone. */
+  setPart(n: RegisterIndex, size: 1 | 2 | 4, value: number): void;
   rip(): bigint;
   setRip(value: bigint): void;
   rflags(): bigint;

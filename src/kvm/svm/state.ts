@@ -51,6 +51,20 @@ export abstract class SvmGuestState extends GuestState {
     if ((n === RAX || n === RSP) && !this.inGuest) this.vmcb.write(n === RAX ? V.RAX : V.RSP, value);
     else this.core.u64[layout.REGS / 8 + n] = value;
   }
+  low(n: number): number {
+    if ((n === RAX || n === RSP) && !this.inGuest) return this.vmcb.number(n === RAX ? V.RAX : V.RSP);
+    return this.core.u32[layout.REGS / 4 + 2 * n] ?? 0;
+  }
+  protected setLow(n: number, value: number, clearUpper: boolean): void {
+    if ((n === RAX || n === RSP) && !this.inGuest) {
+      const field = n === RAX ? V.RAX : V.RSP;
+      this.vmcb.put(field, value);
+      if (clearUpper) this.vmcb.put(field + 4, 0);
+      return;
+    }
+    this.core.u32[layout.REGS / 4 + 2 * n] = value;
+    if (clearUpper) this.core.u32[layout.REGS / 4 + 2 * n + 1] = 0;
+  }
   rip(): bigint {
     return this.#word(V.RIP, layout.RIP);
   }

@@ -18,7 +18,7 @@ const again =
 
 /** "I/O Instructions" in the table of exit qualifications. */
 function io(v: VmxVcpu, h: ExitHandlers): Handled {
-  const q = v.vmcs.number(F.QUALIFICATION),
+  const q = v.vmcs.low(F.QUALIFICATION),
     size = (q & 7) + 1;
   return h.portIo({
     port: (q >>> 16) & 0xffff,
@@ -92,6 +92,7 @@ function blockNmiAgain(v: VmxVcpu): void {
 }
 
 function eptViolation(v: VmxVcpu, h: ExitHandlers): Handled {
+  const q = v.vmcs.low(F.QUALIFICATION);
   const q = v.vmcs.number(F.QUALIFICATION);
   blockNmiAgain(v);
   return h.pageFault({

@@ -251,7 +251,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
   interruptAllowed(): boolean {
     return (
       !this.#event &&
-      (this.vmcs.read(F.GUEST_RFLAGS) & 0x200n) !== 0n &&
+      (this.vmcs.low(F.GUEST_RFLAGS) & 0x200) !== 0 &&
       (this.vmcs.number(F.INTERRUPTIBILITY) & 3) === 0
     );
   }

@@ -10,6 +10,9 @@ import { Vmcs } from "./vmcs.ts";
 
 const RSP = 4,
   EFER = 0xc0000080;
+/** Access rights of a code segment. */
+const CS_L = 0x2000,
+  CS_D = 0x4000;
 /** Bits that KVM owns: VMX operation needs them set, the guest sees its own value in the shadow. */
 export const CR0_OWNED = 0x20n,
   CR4_OWNED = 0x2000n;
@@ -54,6 +57,18 @@ export abstract class VmxGuestState extends GuestState {
   setRegister(n: number, value: bigint): void {
     if (n === RSP && !this.inGuest) this.vmcs.write(F.GUEST_RSP, value);
     else this.core.u64[layout.REGS / 8 + n] = value;
+  }
+  low(n: number): number {
+    if (n === RSP && !this.inGuest) return this.vmcs.low(F.GUEST_RSP);
+    return this.core.u32[layout.REGS / 4 + 2 * n] ?? 0;
+  }
+  protected setLow(n: number, value: number, clearUpper: boolean): void {
+    if (n === RSP && !this.inGuest) {
+      this.vmcs.putWords(F.GUEST_RSP, value, clearUpper ? 0 : this.vmcs.high(F.GUEST_RSP));
+      return;
+    }
+    this.core.u32[layout.REGS / 4 + 2 * n] = value;
+    if (clearUpper) this.core.u32[layout.REGS / 4 + 2 * n + 1] = 0;
   }
   rip(): bigint {
     return this.inGuest ? (this.core.u64[layout.RIP / 8] ?? 0n) : this.vmcs.read(F.GUEST_RIP);
@@ -293,14 +308,15 @@ export abstract class VmxGuestState extends GuestState {
     const v = this.vmcs,
       blocking = v.number(F.INTERRUPTIBILITY);
     if ((blocking & 3) !== 0) v.put(F.INTERRUPTIBILITY, blocking & ~3);
-    if ((this.rflags() & 0x100n) !== 0n) v.put(F.PENDING_DEBUG, v.number(F.PENDING_DEBUG) | 0x4000);
+    if ((v.low(F.GUEST_RFLAGS) & 0x100) !== 0) v.put(F.PENDING_DEBUG, v.number(F.PENDING_DEBUG) | 0x4000);
   }
   skip(): void {
     const v = this.vmcs,
-      cs = this.segment(1),
-      next = v.read(F.GUEST_RIP) + (this.length ? BigInt(this.length) : v.read(F.EXIT_LENGTH));
-    const long = (this.efer() & 0x400n) !== 0n && cs.l === 1;
-    v.write(F.GUEST_RIP, long ? next : next & (cs.db === 1 ? 0xffffffffn : 0xffffn));
+      cs = v.low(F.GUEST_ES_AR + 2),
+      next = v.low(F.GUEST_RIP) + (this.length || v.low(F.EXIT_LENGTH));
+    if ((cs & CS_L) !== 0 && (v.low(F.GUEST_EFER) & 0x400) !== 0)
+      v.putWords(F.GUEST_RIP, next, v.high(F.GUEST_RIP) + (next > 0xffffffff ? 1 : 0));
+    else v.putWords(F.GUEST_RIP, (cs & CS_D) !== 0 ? next : next & 0xffff, 0);
     this.retired();
   }
 }

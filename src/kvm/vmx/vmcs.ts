@@ -40,10 +40,14 @@ export class Vmcs {
     return this.#x.vmReadWord(field, 1) >>> 0;
   }
   write(field: number, value: bigint): void {
-    check(`VMWRITE ${field.toString(16)}`, this.#x.vmWrite(field, value));
+    checkWrite(field, this.#x.vmWrite(field, value));
   }
   put(field: number, value: number): void {
-    check(`VMWRITE ${field.toString(16)}`, this.#x.vmWrite(field, BigInt(value >>> 0)));
+    checkWrite(field, this.#x.vmWriteWords(field, value, 0));
+  }
+  /** Bits 0 to 31 and 32 to 63, each modulo 2^32. */
+  putWords(field: number, low: number, high: number): void {
+    checkWrite(field, this.#x.vmWriteWords(field, low, high));
   }
 
   /** VMLAUNCH the first time, VMRESUME afterwards. 0 in guest mode, -2 already out again, n > 0 refused. */
@@ -58,6 +62,9 @@ export class Vmcs {
 /** Has a field more than 32 bits ("Field Encoding in VMCS")? */
 const wide = (field: number): boolean => (field & 0x2000) !== 0;
 
+function checkWrite(field: number, result: number): void {
+  if (result !== 0) check(`VMWRITE ${field.toString(16)}`, result);
+}
 function check(instruction: string, result: number): void {
   if (result !== 0)
     throw new KvmError("EINVAL", instruction, `VM-instruction error ${result}`, "report this");

@@ -170,7 +170,7 @@ export class Emulation {
     if (a.string) return this.#instruction(true);
     this.#v.inflight = 1;
     const chip = this.#o.space.port(a.port);
-    const data = a.write ? Number(BigInt.asUintN(8 * a.size, arch.register(RAX))) : 0;
+    const data = a.write ? cut(arch.low(RAX), a.size) : 0;
     if (!chip) {
       const { io } = run;
       io.write = a.write;
@@ -185,13 +185,10 @@ export class Emulation {
   }
   #portDone(a: PortAccess, data: number): Handled {
     const { arch } = this.#v,
-      value = BigInt.asUintN(8 * a.size, BigInt(data));
+      value = cut(data, a.size);
     this.#v.inflight = 0;
     this.#tracePort(a.write, a.port, a.size, value);
-    if (!a.write) {
-      const kept = a.size === 4 ? 0n : arch.register(RAX) & ~((1n << BigInt(8 * a.size)) - 1n);
-      arch.setRegister(RAX, kept | value);
-    }
+    if (!a.write) arch.setPart(RAX, a.size, value);
     arch.skip();
     return "again";
   }
@@ -317,10 +314,13 @@ export class Emulation {
     return page === IOAPIC_PAGE ? chips.ioapic : undefined;
   }
 
-  #tracePort(write: boolean, port: number, size: number, value: bigint): void {
+  #tracePort(write: boolean, port: number, size: number, value: bigint | number): void {
     if (this.#o.trace.on) this.#o.trace.write("kvm_pio", write ? 1 : 0, port, size, Number(value));
   }
   #traceMmio(type: number, gpa: number, size: number, value: bigint): void {
     if (this.#o.trace.on) this.#o.trace.write("kvm_mmio", type, size, gpa, value & 0xffffffffn);
   }
 }
+
+/** The low bytes of a value, unsigned. */
+const cut = (value: number, size: PortSize): number => (size === 4 ? value >>> 0 : value & (size === 2 ? 0xffff : 0xff));

@@ -1,7 +1,7 @@
 import type { Irqchip } from "../../chips/index.ts";
 import type { Core } from "../../hw/index.ts";
 import { layout } from "../../hw/index.ts";
-import type { Cpuid } from "../cpuid.ts";
+import type { Cpuid, CpuidState } from "../cpuid.ts";
 import type { ArchVcpu } from "../ops.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
@@ -31,30 +31,33 @@ export interface InstructionOptions {
 export class Instructions {
   readonly #o: InstructionOptions;
   readonly #v: InstructionVcpu;
+  readonly #state: CpuidState;
 
   constructor(options: InstructionOptions, vcpu: InstructionVcpu) {
     this.#o = options;
     this.#v = vcpu;
+    // Few leaves follow it: read when it is asked for.
+    this.#state = {
+      cr4: () => vcpu.arch.control(4),
+      xcr0: () => options.core.u64[layout.XCR0 / 8] ?? 0n,
+      apicEnabled: () => ((options.chips.lapics[options.id]?.base ?? 0n) & 0x800n) !== 0n,
+    };
   }
 
   #low(register: number): number {
-    return Number(this.#v.arch.register(register) & 0xffffffffn);
+    return this.#v.arch.low(register);
   }
 
   cpuid(): void {
     const { arch, cpuid } = this.#v,
       func = this.#low(RAX),
       index = this.#low(RCX);
-    const a = cpuid.answer(func, index, {
-      cr4: arch.control(4),
-      xcr0: this.#o.core.u64[layout.XCR0 / 8] ?? 0n,
-      apicEnabled: ((this.#o.chips.lapics[this.#o.id]?.base ?? 0n) & 0x800n) !== 0n,
-    });
+    const a = cpuid.answer(func, index, this.#state);
     if (this.#o.trace.on) this.#o.trace.write("kvm_cpuid", func, index, a.eax, a.ebx, a.ecx);
-    arch.setRegister(RAX, BigInt(a.eax));
-    arch.setRegister(RBX, BigInt(a.ebx));
-    arch.setRegister(RCX, BigInt(a.ecx));
-    arch.setRegister(RDX, BigInt(a.edx));
+    arch.setPart(RAX, 4, a.eax);
+    arch.setPart(RBX, 4, a.ebx);
+    arch.setPart(RCX, 4, a.ecx);
+    arch.setPart(RDX, 4, a.edx);
     arch.skip();
   }
 
@@ -75,8 +78,8 @@ export class Instructions {
       this.#v.faultInstead(13, 0);
       return;
     }
-    this.#v.arch.setRegister(RAX, value & 0xffffffffn);
-    this.#v.arch.setRegister(RDX, value >> 32n);
+    this.#v.arch.setPart(RAX, 4, Number(value & 0xffffffffn));
+    this.#v.arch.setPart(RDX, 4, Number(value >> 32n));
     this.#v.arch.skip();
   }
   writeMsr(): void {
