@@ -1,0 +1,4 @@
+// What bench/exits.mjs uses of the sources, for Node 20 as one bundle.
+export { assemble, parseCpu } from "../src/isa/index.ts";
+export { KvmAccel } from "../src/vmm/accel-kvm.ts";
+export { Machine, userMemorySize } from "../src/vmm/public.ts";
