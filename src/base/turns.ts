@@ -46,7 +46,7 @@ export class Turns {
   yield(now: number): void {
     this.end = now;
   }
-  /** The CPU in turn cannot stop here: one instruction more. */
+  /** The CPU in turn stands behind STI or MOV SS, where nothing interrupts it: one instruction more. */
   extend(now: number): void {
     this.end = now + 1;
   }

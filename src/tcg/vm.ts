@@ -216,7 +216,10 @@ export class TcgVm implements AccelVm {
       this.#running = false;
       core.jit?.translate();
       switch (reason) {
-        case hw.Stop.Budget: break;
+        case hw.Stop.Budget:
+          // As for KVM, whose host cannot interrupt a guest behind STI or MOV SS.
+          if (several && clock.now() >= turns.end && core.u32[layout.SHADOW / 4]) turns.extend(clock.now());
+          break;
         case hw.Stop.Yield: turns.yield(clock.now()); break;
         case hw.Stop.Halt: turns.sleep(); break;
         case hw.Stop.Shutdown: return { kind: "shutdown" };
@@ -338,14 +341,14 @@ export class TcgVm implements AccelVm {
     const cpus = this.#eachCpu(() => saveCpu(this)), [nested, ...others] = this.#eachCpu(() => readNested(this.#shown));
     return {
       cpus, ...(nested && { nested }), irqchip: this.chips.save(), t: this.clock.now(),
-      ...(this.cpuCount > 1 && { turns: this.#turns.save(), nestedOthers: others }),
+      ...(this.cpuCount > 1 && { turns: this.#turns.save() }), ...(others.some((n) => n) && { nestedOthers: others }),
     };
   }
   restore(state: Saved): void {
     const record = new SavedRecord(this.id, state), t = record.time("t");
     if (t < 0 || t === Infinity) throw new StateError(this.id, `t ${t}`);
     const cpus = record.list("cpus", this.cpuCount);
-    const others = this.cpuCount > 1 ? record.list("nestedOthers", this.cpuCount - 1) : [];
+    const others = record.optional("nestedOthers") === null ? [] : record.list("nestedOthers", this.cpuCount - 1);
     this.core.exports.flushCode();
     this.core.exports.setClock(t);
     this.#eachCpu((cpu) => {
