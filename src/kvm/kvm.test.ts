@@ -212,12 +212,15 @@ test("tracepoints are silent when off and tell entry, exit and cause when on", a
   expect(exits[1]).toBe("kvm_exit: vcpu 0 reason CPUID rip 0x1000 info1 0x0");
 });
 
-test("a VM without interrupt chip has no vCPU", async () => {
+test("a VM without interrupt chips in the kernel takes KVM_INTERRUPT, one vector at a time, and has no PIT", async () => {
   const cpu = parseCpu("qemu64"),
     host = await HostComputer.create({ module: wasm, memory: 8 * MB, cpu });
   loadKvm(host, cpu);
   const vm: KvmVm = openKvm(host, host.fork("t")).createVm();
-  expect(refusal(() => vm.createVcpu(0))[0]).toBe(Errno.ENXIO);
+  const vcpu = vm.createVcpu(0);
+  expect(refusal(() => vcpu.interrupt(256))[0]).toBe(Errno.EINVAL);
+  vcpu.interrupt(32);
+  expect(refusal(() => vcpu.interrupt(33))[0]).toBe(Errno.EEXIST);
   expect(refusal(() => vm.createPit2())[0]).toBe(Errno.ENOENT);
 });
 

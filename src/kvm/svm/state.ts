@@ -5,7 +5,7 @@ import { layout } from "../../hw/index.ts";
 import { GuestState } from "../guest-state.ts";
 import type { ShadowContext } from "../mmu/shadow/mmu.ts";
 import type { PendingState } from "../ops.ts";
-import { V, Vmcb } from "./vmcb.ts";
+import { CPL_SHIFT, V, Vmcb } from "./vmcb.ts";
 
 const RAX = 0,
   RSP = 4,
@@ -112,7 +112,7 @@ export abstract class SvmGuestState extends GuestState {
     this.vmcb.write(V.ES + 16 * n + 8, s.base);
   }
   cpl(): number {
-    return this.inGuest ? (this.core.u32[layout.CPL / 4] ?? 0) : Number(this.vmcb.read(V.CPL) & 3n);
+    return this.inGuest ? (this.core.u32[layout.CPL / 4] ?? 0) : Number((this.vmcb.read(V.CPL_WORD) >> CPL_SHIFT) & 3n);
   }
 
   control(n: 0 | 3 | 4): bigint {
@@ -171,7 +171,7 @@ export abstract class SvmGuestState extends GuestState {
     this.core.u64[layout.CR2 / 8] = s.cr2;
     // The privilege level is a field of its own here: the DPL of SS, as everywhere else.
     const cpl = (s.cr0 & 1n) === 0n ? 0 : s.ss.dpl;
-    v.write(V.CPL, (v.read(V.CPL) & ~0xffn) | BigInt(cpl));
+    v.write(V.CPL_WORD, (v.read(V.CPL_WORD) & ~(0xffn << CPL_SHIFT)) | (BigInt(cpl) << CPL_SHIFT));
     this.flushTlb();
   }
   debugRegs(): DebugRegs {

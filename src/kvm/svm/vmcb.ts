@@ -27,7 +27,8 @@ export const V = {
   ES: at("ES"),
   GDTR: at("GDTR"),
   IDTR: at("IDTR"),
-  CPL: at("CPL"),
+  /** The aligned eight bytes that the CPL is in. */
+  CPL_WORD: at("CPL") - 3,
   EFER: at("EFER"),
   CR0: at("CR0"),
   CR2: at("CR2"),
@@ -41,6 +42,8 @@ export const V = {
   RAX: at("RAX"),
   G_PAT: at("G_PAT"),
 } as const;
+
+export const CPL_SHIFT = 24n;
 
 /** One VMCB: a frame of host memory that KVM reads and writes like any other. */
 export class Vmcb {
