@@ -5,6 +5,7 @@ import type { CpuidLeaf } from "../isa/index.ts";
 import { MANUAL_PROTECT_ENABLE, MANUAL_PROTECT_INITIALLY_SET } from "./dirty/log.ts";
 import { ENTRY_BYTES, MAX_ENTRIES, RESERVED_ENTRIES } from "./dirty/ring.ts";
 import { KvmError } from "./errno.ts";
+import { UserspaceChips } from "./irqchip.ts";
 import { MAX_SLOTS, type MemSlot, type UserMemoryRegion } from "./memslots.ts";
 import { CachingMmu } from "./mmu/shadow/cached/mmu.ts";
 import { VirtualTlb } from "./mmu/shadow/vtlb.ts";
@@ -29,6 +30,7 @@ export class KvmVm {
   readonly #leaves: readonly CpuidLeaf[];
   readonly #params: ModuleParams;
   #chips: Irqchip | undefined;
+  readonly #userspace = new UserspaceChips();
   #pit = false;
   #irqchip = false;
   /** KVM_CAP_MAX_VCPU_ID: local APICs to be there. */
@@ -222,8 +224,6 @@ export class KvmVm {
     if (this.#vcpus[id]) throw new KvmError("EEXIST", "KVM_CREATE_VCPU", `vCPU ${id} exists`, "use the one there is");
     if (id !== this.#vcpus.length)
       throw new KvmError("EINVAL", "KVM_CREATE_VCPU", `vCPU ${id}`, `create vCPU ${this.#vcpus.length} first`);
-    if (!this.#irqchip)
-      throw new KvmError("ENXIO", "KVM_CREATE_VCPU", "no interrupt chip", "call KVM_CREATE_IRQCHIP first");
     const vcpu = new X86Vcpu({
       id,
       several: this.#maxVcpus > 1,
@@ -236,7 +236,8 @@ export class KvmVm {
       host: this.#host,
       space: this.space,
       clock: this.clock,
-      chips: this.chips,
+      chips: this.#irqchip ? this.chips : this.#userspace,
+      inKernel: this.#irqchip,
       trace: this.trace,
       stats: this.stats,
       leaves: this.#leaves,

@@ -454,7 +454,7 @@ export class TcgVm implements AccelVm {
     const lapic = this.#lapic();
     if (!lapic) return false;
     if (index === 0x1b) return this.#setApicBase(value);
-    if (index === 0x6e0) { lapic.setTscDeadline(value); return true; }
+    if (index === 0x6e0) { lapic.timer.setTscOffset(BigInt.asIntN(64, this.core.u64[layout.TSC_OFFSET / 8] ?? 0n)); lapic.setTscDeadline(value); return true; }
     return lapic.msrWrite(index, value);
   }
 }

@@ -18,9 +18,11 @@ import {
   type VirtualClock,
   VitrineError,
 } from "../base/index.ts";
+import type { Irqchip } from "../chips/index.ts";
 import { type ComputerOptions, HostComputer, type Task, undefinedInstructions } from "../host/index.ts";
 import type { CpuModel } from "../isa/index.ts";
 import { MappedMemory, ProcessMemory } from "./process-memory.ts";
+import { UserIrqchip, withoutLocalApic } from "./user-irqchip.ts";
 import {
   DIRTY_RING_ENTRY_BYTES,
   type KvmSystem,
@@ -29,6 +31,7 @@ import {
   type KvmStats,
   type ModuleParams,
   KvmExit,
+  type KvmExitReason,
   type KvmRun,
   type KvmVcpu,
   type KvmVm,
@@ -98,6 +101,8 @@ export class KvmAccel implements AccelVm {
   #logging = false;
   #manual = false;
   #stopAsked = false;
+  /** The interrupt chips, where they are not in the kernel. */
+  readonly #user: UserIrqchip | undefined;
   readonly #turns: Turns;
   #running = false;
 
@@ -114,8 +119,11 @@ export class KvmAccel implements AccelVm {
     this.vm.onKick = (cpu) => this.#called(cpu);
     this.vm.setIdentityMapAddr(0xfeffc000);
     this.vm.setTssAddr(0xfeffd000);
-    this.vm.createIrqchip();
-    if (options.pit ?? true) this.vm.createPit2();
+    const inKernel = (options.kernelIrqchip ?? "on") === "on";
+    if (inKernel) {
+      this.vm.createIrqchip();
+      if (options.pit ?? true) this.vm.createPit2();
+    } else this.#user = new UserIrqchip(this.vm, () => this.vcpus[0] as KvmVcpu, options.pit ?? true);
     const bytes = Math.ceil(options.userMemory / 65536) * 65536;
     this.#ram = this.task.mm.mmap(bytes);
     this.#process = new ProcessMemory(host, this.task.mm, this.#ram, bytes);
@@ -123,7 +131,7 @@ export class KvmAccel implements AccelVm {
     this.#logged = new Uint8Array(Math.ceil(this.#process.pages / 8));
     this.vcpus = Array.from({ length: cpus }, (_, cpu) => {
       const vcpu = this.vm.createVcpu(cpu);
-      vcpu.setCpuid2(system.getSupportedCpuid());
+      vcpu.setCpuid2(inKernel ? system.getSupportedCpuid() : withoutLocalApic(system.getSupportedCpuid()));
       return vcpu;
     });
     this.memory = new MappedMemory(this.vm, this.#process, options.ramSize);
@@ -287,10 +295,11 @@ export class KvmAccel implements AccelVm {
   }
 
   irqLine(gsi: number, level: boolean): void {
-    this.vm.irqLine(gsi, level);
+    if (this.#user) this.#user.chips.setGsi(gsi, level);
+    else this.vm.irqLine(gsi, level);
   }
   setHpetLegacy(on: boolean): void {
-    this.vm.chips.pit?.setIrqEnabled(!on);
+    this.#chips.pit?.setIrqEnabled(!on);
   }
 
   setWallClock(seconds: number): void {
@@ -298,7 +307,8 @@ export class KvmAccel implements AccelVm {
   }
 
   reset(): void {
-    this.vm.chips.reset();
+    if (this.#user) this.#user.reset();
+    else this.vm.chips.reset();
     this.#turns.reset(this.clock.now());
     for (const vcpu of this.vcpus) vcpu.reset();
   }
@@ -343,7 +353,8 @@ export class KvmAccel implements AccelVm {
       several = this.vcpus.length > 1;
     vcpu.thread.blocked = false;
     for (;;) {
-      switch (vcpu.enter()) {
+      const reason = this.#user ? this.#enterWith(this.#user, vcpu) : vcpu.enter();
+      switch (reason) {
         case KvmExit.IO:
           this.#io(run);
           break;
@@ -379,6 +390,32 @@ export class KvmAccel implements AccelVm {
     }
   }
 
+  /** KVM_RUN until there is something that is not about interrupts; what user space answers is completed at once. */
+  #enterWith(user: UserIrqchip, vcpu: KvmVcpu): KvmExitReason {
+    const { run } = vcpu,
+      until = run.until;
+    for (;;) {
+      const next = user.beforeRun(until, this.#stopAsked);
+      if (next === "halt") return KvmExit.HLT;
+      if (next === "budget") return KvmExit.INTR;
+      let reason = vcpu.enter();
+      user.afterRun();
+      while (reason === KvmExit.IO || reason === KvmExit.MMIO) {
+        if (reason === KvmExit.IO) this.#io(run);
+        else this.#mmio(run);
+        user.tellCr8();
+        run.immediateExit = true;
+        reason = vcpu.enter();
+        user.afterRun();
+      }
+      if (reason === KvmExit.HLT) user.halted = true;
+      else if (reason !== KvmExit.INTR && reason !== KvmExit.IRQ_WINDOW_OPEN && reason !== KvmExit.SET_TPR) return reason;
+    }
+  }
+  get #chips(): Irqchip {
+    return this.#user?.chips ?? this.vm.chips;
+  }
+
   /** Something has come for a vCPU: it does not sleep any more, and whoever spins may give way to it. */
   #called(cpu: number): void {
     this.#turns.wake(cpu);
@@ -386,11 +423,17 @@ export class KvmAccel implements AccelVm {
   }
 
   #io({ io }: KvmRun): void {
-    if (io.write) this.#bus?.portWrite(io.port, io.size, io.data);
+    const chip = this.#user?.port(io.port);
+    if (chip && io.write) chip.portWrite(io.port, io.size, io.data);
+    else if (chip) io.data = chip.portRead(io.port, io.size);
+    else if (io.write) this.#bus?.portWrite(io.port, io.size, io.data);
     else io.data = this.#bus?.portRead(io.port, io.size) ?? 0xffffffff;
   }
   #mmio({ mmio }: KvmRun): void {
-    if (mmio.write) this.#bus?.mmioWrite(mmio.physAddr, mmio.size, mmio.data);
+    const chip = this.#user?.memory(mmio.physAddr);
+    if (chip && mmio.write) chip.mmioWrite(mmio.physAddr % 4096, mmio.size, mmio.size === 8 ? mmio.data : Number(mmio.data));
+    else if (chip) mmio.data = BigInt(chip.mmioRead(mmio.physAddr % 4096, mmio.size));
+    else if (mmio.write) this.#bus?.mmioWrite(mmio.physAddr, mmio.size, mmio.data);
     else mmio.data = this.#bus?.mmioRead(mmio.physAddr, mmio.size) ?? 0xffffffffffffffffn;
   }
 
@@ -406,7 +449,9 @@ export class KvmAccel implements AccelVm {
     this.vcpu.setRegs(regs);
   }
   sregs(): Sregs {
-    return this.vcpu.getSregs();
+    const s = this.vcpu.getSregs(),
+      lapic = this.#user?.chips.lapics[0];
+    return lapic ? { ...s, cr8: BigInt(lapic.cr8), apicBase: lapic.base } : s;
   }
   setSregs(s: Sregs): void {
     this.vcpu.setSregs(s);
@@ -442,10 +487,11 @@ export class KvmAccel implements AccelVm {
     this.vcpu.setEvents(events);
   }
   mpState(): ReturnType<AccelVm["mpState"]> {
-    return this.vcpu.getMpState();
+    return this.#user?.halted ? "halted" : this.vcpu.getMpState();
   }
   setMpState(state: ReturnType<AccelVm["mpState"]>): void {
-    this.vcpu.setMpState(state);
+    if (this.#user) this.#user.halted = state === "halted";
+    this.vcpu.setMpState(this.#user && state === "halted" ? "runnable" : state);
   }
 
   save(): Saved {
@@ -453,7 +499,7 @@ export class KvmAccel implements AccelVm {
     const offered = this.vcpus.map((vcpu) => (vcpu.paravirt.eoiOffered ? 1 : 0));
     return {
       cpus: this.#eachCpu(() => saveCpu(this)),
-      irqchip: this.vm.chips.save(),
+      irqchip: this.#chips.save(),
       t: this.clock.now(),
       ...(offered.includes(1) && { eoiOffered: offered }),
       ...(this.cpuCount > 1 && { turns: this.#turns.save() }),
@@ -469,7 +515,8 @@ export class KvmAccel implements AccelVm {
     for (const vcpu of this.vcpus) vcpu.abandon();
     this.vm.setClock(t);
     this.#eachCpu((cpu) => restoreCpu(this, cpus[cpu] ?? null));
-    this.vm.restoreChips(record.value("irqchip"));
+    if (this.#user) this.#user.chips.restore(record.value("irqchip"));
+    else this.vm.restoreChips(record.value("irqchip"));
     const offered = (record.optional("eoiOffered") ?? null) === null ? [] : record.ints("eoiOffered", this.cpuCount, 1);
     for (const [cpu, vcpu] of this.vcpus.entries()) vcpu.paravirt.eoiOffered = offered[cpu] === 1;
     if (this.cpuCount > 1) this.#turns.restore(record.value("turns"));

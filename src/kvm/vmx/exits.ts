@@ -93,7 +93,6 @@ function blockNmiAgain(v: VmxVcpu): void {
 
 function eptViolation(v: VmxVcpu, h: ExitHandlers): Handled {
   const q = v.vmcs.low(F.QUALIFICATION);
-  const q = v.vmcs.number(F.QUALIFICATION);
   blockNmiAgain(v);
   return h.pageFault({
     gpa: v.vmcs.number(F.GUEST_PHYSICAL),

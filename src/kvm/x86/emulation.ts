@@ -1,9 +1,9 @@
 import type { MmioSize, PortSize } from "../../base/index.ts";
-import type { Irqchip } from "../../chips/index.ts";
 import type { HostComputer } from "../../host/index.ts";
 import { Emulator, type Emulated } from "../emulate/emulator.ts";
 import type { DeviceAccess } from "../emulate/log.ts";
 import { KvmExit, type KvmExitReason, type KvmRun } from "../exit.ts";
+import type { VcpuChips } from "../irqchip.ts";
 import type { ArchVcpu, Handled, InterruptedEvent } from "../ops.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
@@ -26,7 +26,7 @@ export interface EmulationOptions {
   readonly id: number;
   readonly host: HostComputer;
   readonly space: GuestSpace;
-  readonly chips: Irqchip;
+  readonly chips: VcpuChips;
   readonly trace: Trace;
   readonly stats: KvmStats;
   readonly physBits: number;

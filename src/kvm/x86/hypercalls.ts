@@ -1,4 +1,4 @@
-import type { Irqchip } from "../../chips/index.ts";
+import type { VcpuChips } from "../irqchip.ts";
 import type { ArchVcpu } from "../ops.ts";
 import type { Trace } from "../trace.ts";
 
@@ -16,7 +16,7 @@ export interface HypercallVcpu {
   kick(apicId: number): void;
 }
 export interface HypercallOptions {
-  readonly chips: Irqchip;
+  readonly chips: VcpuChips;
   readonly trace: Trace;
 }
 
@@ -35,7 +35,7 @@ export function hypercall({ chips, trace }: HypercallOptions, v: HypercallVcpu):
   arch.skip();
 }
 
-function answer(chips: Irqchip, v: HypercallVcpu, nr: bigint, [a0, a1, a2, a3]: readonly [bigint, bigint, bigint, bigint]): bigint {
+function answer(chips: VcpuChips, v: HypercallVcpu, nr: bigint, [a0, a1, a2, a3]: readonly [bigint, bigint, bigint, bigint]): bigint {
   switch (Number(nr)) {
     // One that does nothing but be taken, so that a pending interrupt is looked for on the way back.
     case Call.VAPIC_POLL_IRQ:
@@ -52,7 +52,7 @@ function answer(chips: Irqchip, v: HypercallVcpu, nr: bigint, [a0, a1, a2, a3]: 
 }
 
 /** kvm_pv_send_ipi: one bit of the set for each APIC ID from `first` on; the answer is how many took it. */
-function sendIpi(chips: Irqchip, set: bigint, first: number, icr: number): bigint {
+function sendIpi(chips: VcpuChips, set: bigint, first: number, icr: number): bigint {
   const mode = icr & ICR.mode;
   if ((icr & ~(ICR.vector | ICR.mode)) !== 0 || (mode !== 0 && mode !== ICR.nmi)) return -22n;
   let count = 0n;

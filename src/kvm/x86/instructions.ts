@@ -1,6 +1,6 @@
-import type { Irqchip } from "../../chips/index.ts";
 import type { Core } from "../../hw/index.ts";
 import { layout } from "../../hw/index.ts";
+import { apicBase, type VcpuChips } from "../irqchip.ts";
 import type { Cpuid, CpuidState } from "../cpuid.ts";
 import type { ArchVcpu } from "../ops.ts";
 import type { KvmStats } from "../stats.ts";
@@ -16,13 +16,15 @@ export interface InstructionVcpu {
   readonly msrs: Msrs;
   /** 1 while an instruction that its exit has counted is being completed. */
   inflight: number;
+  /** The guest has lowered CR8: where user space has the local APIC, it must look for an interrupt. */
+  tprLowered: boolean;
   faultInstead(vector: number, code: number): void;
   halt(): void;
 }
 export interface InstructionOptions {
   readonly id: number;
   readonly core: Core;
-  readonly chips: Irqchip;
+  readonly chips: VcpuChips;
   readonly trace: Trace;
   readonly stats: KvmStats;
 }
@@ -40,7 +42,7 @@ export class Instructions {
     this.#state = {
       cr4: () => vcpu.arch.control(4),
       xcr0: () => options.core.u64[layout.XCR0 / 8] ?? 0n,
-      apicEnabled: () => ((options.chips.lapics[options.id]?.base ?? 0n) & 0x800n) !== 0n,
+      apicEnabled: () => (apicBase(options.chips, options.id) & 0x800n) !== 0n,
     };
   }
 
@@ -113,6 +115,7 @@ export class Instructions {
         this.#v.faultInstead(13, 0);
         return;
       }
+      if (Number(value) < chips.readCr8(id)) this.#v.tprLowered = true;
       chips.writeCr8(id, Number(value));
       this.#o.core.u64[layout.CR8 / 8] = value;
     } else this.#v.arch.setRegister(register, BigInt(chips.readCr8(id)));

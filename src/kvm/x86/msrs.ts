@@ -1,7 +1,7 @@
 import type { VirtualClock } from "../../base/index.ts";
-import type { Irqchip } from "../../chips/index.ts";
 import type { HostComputer } from "../../host/index.ts";
 import { layout } from "../../hw/index.ts";
+import { apicBase, setApicBase, type VcpuChips } from "../irqchip.ts";
 import type { ArchVcpu } from "../ops.ts";
 import type { Cpuid } from "../cpuid.ts";
 import type { ModuleParams } from "../params.ts";
@@ -16,7 +16,7 @@ const TSC = 0x10,
 export interface MsrOptions {
   readonly id: number;
   readonly host: HostComputer;
-  readonly chips: Irqchip;
+  readonly chips: VcpuChips;
   readonly clock: VirtualClock;
   readonly params: ModuleParams;
 }
@@ -47,7 +47,7 @@ export class Msrs {
   }
 
   reset(): void {
-    this.#o.host.core.u64[layout.APIC_BASE / 8] = this.#o.chips.lapics[this.#o.id]?.base ?? 0n;
+    this.#o.host.core.u64[layout.APIC_BASE / 8] = apicBase(this.#o.chips, this.#o.id);
   }
 
   /** @param user KVM_GET_MSRS: also what the guest itself may not read. Undefined: #GP. */
@@ -58,11 +58,11 @@ export class Msrs {
       case TSC:
         return BigInt.asUintN(64, BigInt(this.#o.clock.now()) + this.#arch.tscOffset());
       case APIC_BASE:
-        return lapic?.base;
+        return apicBase(this.#o.chips, this.#o.id);
       case TSC_ADJUST:
         return this.#tscAdjust;
       case TSC_DEADLINE:
-        return lapic?.tscDeadline;
+        return lapic?.tscDeadline ?? 0n;
       case FEATURE_CONTROL:
         return user ? 0n : undefined;
       default:
@@ -97,8 +97,9 @@ export class Msrs {
       case APIC_BASE:
         return this.setApicBase(value);
       case TSC_DEADLINE:
+        lapic?.timer.setTscOffset(BigInt.asIntN(64, this.#arch.tscOffset()));
         lapic?.setTscDeadline(value);
-        return lapic !== undefined;
+        return true;
       case FEATURE_CONTROL:
         return user && value === 0n;
       default:
@@ -115,7 +116,7 @@ export class Msrs {
     const { cpuid } = this.#vcpu,
       physBits = (cpuid.find(0x80000008, 0)?.eax ?? 36) & 0xff;
     if (value >> BigInt(physBits) !== 0n || ((value & 0x400n) !== 0n && !cpuid.has("x2apic"))) return false;
-    const done = this.#o.chips.lapics[this.#o.id]?.setBase(value) ?? false;
+    const done = setApicBase(this.#o.chips, this.#o.id, value);
     if (done) this.reset();
     return done;
   }

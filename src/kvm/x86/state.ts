@@ -1,11 +1,11 @@
 import type { DebugRegs, Regs, Saved, Sregs } from "../../base/index.ts";
 import { SavedRecord } from "../../base/index.ts";
-import type { Irqchip } from "../../chips/index.ts";
 import * as hw from "../../hw/index.ts";
 import { layout } from "../../hw/index.ts";
 import type { CpuidLeaf } from "../../isa/index.ts";
 import { Cpuid } from "../cpuid.ts";
 import { KvmError } from "../errno.ts";
+import { apicBase, UserspaceChips, type VcpuChips } from "../irqchip.ts";
 import type { ArchVcpu } from "../ops.ts";
 import type { Msrs } from "./msrs.ts";
 
@@ -17,7 +17,7 @@ export abstract class VcpuState {
   abstract readonly msrs: Msrs;
   cpuid: Cpuid;
   protected readonly core: hw.Core;
-  protected readonly chips: Irqchip;
+  protected readonly chips: VcpuChips;
   protected mp: MpState = "runnable";
   protected nmiPending = 0;
   protected init = 0;
@@ -26,7 +26,7 @@ export abstract class VcpuState {
   /** Its number in the VM, and of its local APIC. */
   readonly id: number;
 
-  constructor(core: hw.Core, chips: Irqchip, leaves: readonly CpuidLeaf[], id: number) {
+  constructor(core: hw.Core, chips: VcpuChips, leaves: readonly CpuidLeaf[], id: number) {
     this.id = id;
     this.core = core;
     this.chips = chips;
@@ -74,7 +74,7 @@ export abstract class VcpuState {
     return {
       ...this.arch.sregs(),
       cr8: BigInt(this.chips.readCr8(this.id)),
-      apicBase: this.chips.lapics[this.id]?.base ?? 0n,
+      apicBase: apicBase(this.chips, this.id),
     };
   }
   setSregs(s: Sregs): void {
@@ -107,14 +107,23 @@ export abstract class VcpuState {
     this.chips.lapics[this.id]?.restore(state);
     this.apicRestored();
   }
-  /** KVM_INTERRUPT belongs to a machine without interrupt chips in the kernel. */
-  interrupt(vector: number): never {
-    throw new KvmError(
-      "ENXIO",
-      "KVM_INTERRUPT",
-      `vector ${vector}`,
-      "the interrupt chips are in the kernel: use KVM_IRQ_LINE",
-    );
+  /** KVM_INTERRUPT: the vector that user space's interrupt controller has given. */
+  interrupt(vector: number): void {
+    if (!(this.chips instanceof UserspaceChips))
+      throw new KvmError(
+        "ENXIO",
+        "KVM_INTERRUPT",
+        `vector ${vector}`,
+        "the interrupt chips are in the kernel: use KVM_IRQ_LINE",
+      );
+    if (!Number.isInteger(vector) || vector < 0 || vector > 255)
+      throw new KvmError("EINVAL", "KVM_INTERRUPT", `vector ${vector}`, "give 0 to 255");
+    if (!this.chips.queue(this.id, vector))
+      throw new KvmError("EEXIST", "KVM_INTERRUPT", `vector ${vector}`, "another waits: run until the window opens");
+  }
+  /** CR8 of struct kvm_run, on the way in. */
+  setCr8(value: number): void {
+    this.chips.writeCr8(this.id, value);
   }
   /** KVM_NMI */
   nmi(): void {

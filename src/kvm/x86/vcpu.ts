@@ -1,10 +1,10 @@
 import type { VirtualClock } from "../../base/index.ts";
-import type { Irqchip } from "../../chips/index.ts";
 import type { HostComputer, Thread } from "../../host/index.ts";
 import { layout } from "../../hw/index.ts";
 import type { CpuidLeaf } from "../../isa/index.ts";
 import { DirtyRing } from "../dirty/ring.ts";
 import { KvmExit, type KvmExitReason, KvmRun } from "../exit.ts";
+import { apicBase, UserspaceChips, type VcpuChips } from "../irqchip.ts";
 import type { ArchVcpu, Handled } from "../ops.ts";
 import type { ModuleParams } from "../params.ts";
 import type { KvmStats } from "../stats.ts";
@@ -38,7 +38,9 @@ export interface VcpuOptions {
   readonly host: HostComputer;
   readonly space: GuestSpace;
   readonly clock: VirtualClock;
-  readonly chips: Irqchip;
+  readonly chips: VcpuChips;
+  /** The interrupt chips are in the kernel. */
+  readonly inKernel: boolean;
   readonly trace: Trace;
   readonly stats: KvmStats;
   readonly leaves: readonly CpuidLeaf[];
@@ -57,6 +59,7 @@ export class X86Vcpu extends VcpuState {
   readonly dirtyRing: DirtyRing | undefined;
   /** 1 while an instruction that its exit has counted is being completed: devices see t before its own tick. */
   inflight = 0;
+  tprLowered = false;
   readonly #o: VcpuOptions;
   readonly #residence: Residence;
   #emulation: Emulation | undefined;
@@ -155,20 +158,22 @@ export class X86Vcpu extends VcpuState {
   /** KVM_RUN. */
   enter(): KvmExitReason {
     const { run, arch } = this,
-      { id, several, clock, chips, space } = this.#o,
+      { id, several, clock, chips, space, inKernel } = this.#o,
       exports = this.core.exports;
     this.load();
     run.yielded = false;
     if (this.#complete) {
       const complete = this.#complete;
       this.#complete = undefined;
-      if (complete() === "user") return run.exitReason;
+      if (complete() === "user") return this.#leave(run.exitReason);
     }
     for (;;) {
-      clock.runDue();
+      if (inKernel) clock.runDue();
       const now = clock.now();
+      // A timer of user space's has expired: a signal to the thread.
+      if (!inKernel && ((run.immediateExit && !arch.inGuest) || clock.next() <= now)) return this.#leave(KvmExit.INTR);
       if (!arch.eventPending) {
-        if (run.immediateExit || now >= run.until) return this.#leave(KvmExit.INTR);
+        if ((run.immediateExit && inKernel) || now >= run.until) return this.#leave(KvmExit.INTR);
         if (this.tripleFault) return this.#leave(KvmExit.SHUTDOWN);
         if (this.init) {
           this.#initReset();
@@ -180,7 +185,8 @@ export class X86Vcpu extends VcpuState {
         }
       }
       if (this.mp !== "runnable" && !this.#wake()) {
-        if (several) return this.#leave(KvmExit.HLT);
+        if (!inKernel) this.mp = "runnable";
+        if (several || !inKernel) return this.#leave(KvmExit.HLT);
         const next = this.mp === "halted" ? Math.min(clock.next(), run.until) : Infinity;
         if (next === Infinity) return this.#leave(KvmExit.HLT);
         // HLT skips to the next event.
@@ -188,6 +194,7 @@ export class X86Vcpu extends VcpuState {
         continue;
       }
       if (this.dirtyRing?.full) return this.#ringFull();
+      if (!inKernel && run.requestInterruptWindow && this.readyForInterrupt()) return this.#leave(KvmExit.IRQ_WINDOW_OPEN);
       this.#inject(chips.pendingInterrupt(id));
       if (!arch.inGuest) this.paravirt.offerEoi();
       // An event that must be delivered first takes one entry; it does not take the rest of the slice.
@@ -207,7 +214,11 @@ export class X86Vcpu extends VcpuState {
       if (entered === "refused") return this.#refused();
       if (entered !== "exit") continue;
       if (this.paravirt.eoiOffered) this.paravirt.takeEoi();
-      if (arch.handleExit() === "user") return run.exitReason;
+      if (arch.handleExit() === "user") return this.#leave(run.exitReason);
+      if (this.tprLowered) {
+        this.tprLowered = false;
+        if (!inKernel) return this.#leave(KvmExit.SET_TPR);
+      }
     }
   }
 
@@ -218,7 +229,7 @@ export class X86Vcpu extends VcpuState {
     if (arch.inGuest) {
       // A slice ended in guest mode: what has come since makes the guest leave.
       // A lower interrupt may wait for one whose end is in the guest's memory alone.
-      if (this.nmiPending || interrupt || (this.paravirt.eoiOffered && this.lapic?.requested)) arch.requestExit(true);
+      if (this.nmiPending || interrupt || this.run.immediateExit || (this.paravirt.eoiOffered && this.lapic?.requested)) arch.requestExit(true);
       return;
     }
     if (this.nmiPending) {
@@ -227,7 +238,7 @@ export class X86Vcpu extends VcpuState {
         arch.injectNmi();
       } else arch.nmiWindow(true);
     }
-    if (!interrupt) arch.interruptWindow(false);
+    if (!interrupt) arch.interruptWindow(this.run.requestInterruptWindow);
     else if (arch.interruptAllowed()) {
       const vector = chips.acknowledge(id);
       stats.irqInjections++;
@@ -247,8 +258,25 @@ export class X86Vcpu extends VcpuState {
     return true;
   }
 
+  /** kvm_vcpu_ready_for_interrupt_injection: KVM_INTERRUPT would be taken at once. */
+  readyForInterrupt(): boolean {
+    return !this.arch.inGuest && this.arch.interruptAllowed() && !this.#o.chips.pendingInterrupt(this.#o.id);
+  }
+  get inGuest(): boolean {
+    return this.arch.inGuest;
+  }
+  get eventPending(): boolean {
+    return this.arch.eventPending;
+  }
+
   #leave(reason: KvmExitReason): KvmExitReason {
+    const { inKernel, chips, id } = this.#o;
     this.run.exitReason = reason;
+    if (!inKernel) {
+      // post_kvm_run_save
+      this.run.cr8 = chips.readCr8(id);
+      this.run.apicBase = apicBase(chips, id);
+    }
     return reason;
   }
   #ringFull(): KvmExitReason {
@@ -342,6 +370,7 @@ export class X86Vcpu extends VcpuState {
   reset(): void {
     this.load();
     this.arch.reset();
+    if (this.#o.chips instanceof UserspaceChips) this.#o.chips.reset(this.#o.id);
     this.paravirt.reset();
     this.msrs.reset();
     this.mp = this.#o.id === 0 ? "runnable" : "uninitialized";
