@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { Translation } from "../src/hw/index.ts";
+import { dirname, join } from "node:path";
 import { parseCpu } from "../src/isa/index.ts";
 import { TcgVm } from "../src/tcg/index.ts";
 import { KvmAccel, type LabPlaces, LoadError, Machine, type MachineStop, type NamedImage, OptionError, parseModules, parseOptions, userMemorySize, type VitrineOptions } from "../src/vmm/public.ts";
@@ -48,7 +49,7 @@ async function main(options: VitrineOptions): Promise<number> {
   const module = new WebAssembly.Module(readFileSync(new URL("core.wasm", import.meta.url)));
   const settings = {
     translation: options.jit ? translation() : undefined,
-    module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0), cpu: options.cpu ?? parseCpu("qemu64"),
+    module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0, options.vga), cpu: options.cpu ?? parseCpu("qemu64"),
     silicon: options.host, cpus: options.smp, hostCpus: options.hostCpus, pit: options.pit,
   };
   const vm = options.accel === "kvm" ? await KvmAccel.create({ ...settings, params: options.params, kernelIrqchip: options.kernelIrqchip, dirtyRing: options.dirtyRing }) : await TcgVm.create(settings);
@@ -58,7 +59,7 @@ async function main(options: VitrineOptions): Promise<number> {
   const machine = new Machine(vm, {
     ramSize: options.memory, cpus: options.smp, kernel, initrd, modules, append: options.append, bios, nographic: options.nographic, bootMenu: options.bootMenu,
     noReboot: options.noReboot, debugExit: options.debugExit, pcTestdev: options.pcTestdev, pciTestdev: options.pciTestdev, hpet: options.hpet,
-    rtcBase: rtcSeconds(options.rtcBase),
+    vga: options.vga, vgaBios: vgaBiosOf(options), rtcBase: rtcSeconds(options.rtcBase),
     ...(options.debugcon === "stdio" ? { onDebug: (bytes: Uint8Array) => { process.stdout.write(bytes); } } : {}),
     onSerial: (bytes) => {
       if (options.serial === "stdio") {
@@ -75,6 +76,12 @@ async function main(options: VitrineOptions): Promise<number> {
   if (options.stats) writeStatistics(options.stats, statistics(vm, Number(process.hrtime.bigint() - started) / 1e6));
   if (options.stateHash) process.stdout.write(`${midLine ? "\n" : ""}state-hash: ${machine.stateHash()}\n`);
   return statusOf(stop, options, seen);
+}
+
+/** The standard VGA's ROM lies beside the firmware that is to run it. */
+function vgaBiosOf({ vga, bios }: VitrineOptions): Uint8Array | undefined {
+  if (vga !== "std" || bios === undefined) return undefined;
+  return readImage(join(dirname(bios), "vgabios-stdvga.bin"))?.bytes;
 }
 
 /** What it takes to translate, with a thread for it; without stencils the interpreter runs alone. */

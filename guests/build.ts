@@ -2,6 +2,7 @@
 import { type Assembled, assemble } from "../src/isa/index.ts";
 import hello64 from "./hello64.asm?raw";
 import fourCpus from "./four-cpus.asm?raw";
+import picture from "./picture.asm?raw";
 import svm11 from "./svm11.asm?raw";
 import twoProcesses from "./two-processes.asm?raw";
 import vmm11 from "./vmm11.asm?raw";
@@ -12,6 +13,7 @@ const sources = {
   vmm11,
   svm11,
   "four-cpus": fourCpus,
+  picture,
 } as const;
 
 export type GuestName = keyof typeof sources;

@@ -26,8 +26,8 @@ const session = new MachineSession({
       channel.port2.postMessage(0);
     }
   },
-  open: async ({ accel, cpu, ramSize, bios }) => {
-    const userMemory = userMemorySize(ramSize, bios?.bytes.length ?? 0);
+  open: async ({ accel, cpu, ramSize, bios, vga }) => {
+    const userMemory = userMemorySize(ramSize, bios?.bytes.length ?? 0, vga);
     const options = { module: await module, ramSize, userMemory, cpu: parseCpu(cpu) };
     if (accel === "kvm") {
       const vm = await KvmAccel.create(options);
@@ -37,6 +37,12 @@ const session = new MachineSession({
     return { vm, observer: observeTcg(vm, ramSize) };
   },
 });
+
+/** What a screen update is made of. */
+function pixels({ screen }: Frame): (Uint8Array | Uint8ClampedArray)[] {
+  if (!screen) return [];
+  return screen.kind === "text" ? [screen.cells] : screen.bands.map((band) => band.pixels);
+}
 
 // The browser's MessagePort has more events than a channel needs.
 const link = (port: MessagePort) => portChannel(port as unknown as PortLike);
@@ -58,6 +64,6 @@ Comlink.expose(host);
 self.addEventListener("message", ({ data }: MessageEvent<{ wants?: Wants }>) => {
   if (!data?.wants) return;
   const frame: Frame = session.frame(data.wants);
-  const bytes = [frame.serial, frame.observation?.marks, frame.observation?.screen?.cells];
+  const bytes = [frame.serial, frame.observation?.marks, ...pixels(frame)];
   self.postMessage({ frame }, { transfer: bytes.flatMap((b) => (b ? [b.buffer as ArrayBuffer] : [])) });
 });

@@ -3,11 +3,11 @@
 # two-processes, svm11 and four-cpus, Bochs' of vmm11. Run from the top of the repository; the tests hold what it prints.
 set -eu
 work=$(mktemp -d)
-for guest in hello64 two-processes vmm11 svm11 four-cpus; do
+for guest in hello64 two-processes vmm11 svm11 four-cpus picture; do
   nasm -w-all -f bin -o "$work/$guest" "guests/$guest.asm"
   echo "$guest $(sha256sum "$work/$guest" | cut -d' ' -f1)"
 done | tee guests/nasm.txt
-for guest in hello64 two-processes svm11 four-cpus; do
+for guest in hello64 two-processes svm11 four-cpus picture; do
   timeout 6 qemu-system-x86_64 -cpu qemu64,+svm -smp 4 -kernel "$work/$guest" -serial stdio -display none -no-reboot \
     -device isa-debug-exit,iobase=0xf4,iosize=4 < /dev/null 2> /dev/null || true
 done

@@ -148,8 +148,11 @@ export interface AccelVm extends Persist {
    * lowest bit first (KVM_GET_DIRTY_LOG of every slot, joined with what user space wrote itself).
    */
   dirtyLog(): Uint8Array;
-  /** Has anything been written to this region, which has the log flag, since the last call? The dirty log does not notice. */
-  regionWritten(slot: number): boolean;
+  /**
+   * Which of `count` pages of user memory from page `first` on have been written through regions with the log flag since
+   * the last call: one bit a page. The dirty log does not notice.
+   */
+  writtenPages(first: number, count: number): Uint8Array;
   /** Brings at most `limit` page digests up to date; true when none is left behind. */
   freshenDigests(limit: number): boolean;
   /** SHA-256 of every page of every region, 32 bytes each, in the order of guest addresses. */

@@ -37,9 +37,9 @@ export function zeroPageDigest(core: Core): Uint8Array {
  * Frames 0 .. count-1 that carry a mark, as a bitmap with the lowest bit first; the mark is taken off them, so the
  * next write of each leaves it again.
  */
-export function takeFrames(core: Core, mark: number, count: number): Uint8Array {
+export function takeFrames(core: Core, mark: number, count: number, first = 0): Uint8Array {
   const bitmap = new Uint8Array(Math.ceil(count / 8));
-  const flags = core.u8.subarray(layout.FRAME_FLAGS, layout.FRAME_FLAGS + count);
+  const flags = core.u8.subarray(layout.FRAME_FLAGS + first, layout.FRAME_FLAGS + first + count);
   let any = false;
   for (let frame = 0; frame < count; frame++) {
     const value = flags[frame] ?? 0;
@@ -50,19 +50,6 @@ export function takeFrames(core: Core, mark: number, count: number): Uint8Array 
   }
   if (any) core.exports.flushFast();
   return bitmap;
-}
-
-/** Takes a mark off `count` frames from `first` on; true when any of them had it. */
-export function takeMark(core: Core, mark: number, first: number, count: number): boolean {
-  const flags = core.u8.subarray(layout.FRAME_FLAGS + first, layout.FRAME_FLAGS + first + count);
-  let any = false;
-  flags.forEach((value, i) => {
-    if ((value & mark) === 0) return;
-    flags[i] = value & ~mark;
-    any = true;
-  });
-  if (any) core.exports.flushFast();
-  return any;
 }
 
 /** The digests of all RAM frames of a core; only frames written since their digest was taken are hashed again. */

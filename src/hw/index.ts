@@ -6,7 +6,7 @@ export { featureIndex, layout } from "./layout.ts";
 export { installCpuid, offeredLeaves } from "./model.ts";
 export * from "./registers.ts";
 export { readUndefined } from "./undefined.ts";
-export { FrameDigests, sha256, takeFrames, takeMark, FrameMark, zeroPageDigest } from "./digests.ts";
+export { FrameDigests, sha256, takeFrames, FrameMark, zeroPageDigest } from "./digests.ts";
 export { Jit, type JitOptions, type JitStatistics, serve, type Translation, type WorkshopPort } from "./jit/index.ts";
 
 /** What the processor is wired to. Values are unsigned; 64-bit device values pass through `mailbox`. */

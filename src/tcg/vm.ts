@@ -318,10 +318,7 @@ export class TcgVm implements AccelVm {
     if (on) this.dirtyLog();
   }
   dirtyLog(): Uint8Array { return hw.takeFrames(this.core, FrameMark.dirtyUser, this.userMemory.pages); }
-  regionWritten(slot: number): boolean {
-    const found = this.#slots.get(slot);
-    return found !== undefined && hw.takeMark(this.core, FrameMark.dirtyRegion, found.backing / 4096, found.size / 4096);
-  }
+  writtenPages(first: number, count: number): Uint8Array { return hw.takeFrames(this.core, FrameMark.dirtyRegion, count, first); }
   freshenDigests(limit: number): boolean { return this.#digests.freshen(limit); }
   pageDigests(): Uint8Array {
     this.#digests.freshen(Infinity);

@@ -65,7 +65,7 @@ export function startMachine(): MachineClient {
     here = to;
     waiting = false;
     const state = luggage.running ? "running" : "paused";
-    if (last && luggage.fresh) listener({ ...last, state, serial: luggage.fresh, ending: undefined, observation: undefined });
+    if (last && luggage.fresh) listener({ ...last, state, serial: luggage.fresh, ending: undefined, observation: undefined, screen: undefined });
     from.end();
   };
 
@@ -117,6 +117,8 @@ export function startMachine(): MachineClient {
     stepExit: async () => (await at()).remote.stepExit(),
     runTo: async (t) => (await at()).remote.runTo(t),
     send: async (bytes) => (await at()).remote.send(bytes),
+    pointer: async (...motion) => (await at()).remote.pointer(...motion),
+    inputs: async () => (await at()).remote.inputs(),
     key: async (code, down) => (await at()).remote.key(code, down),
     serial: async () => (await at()).remote.serial(),
     waitForSerial: async (text) => {

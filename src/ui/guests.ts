@@ -8,6 +8,8 @@ export interface GuestEntry {
   readonly files: Readonly<Partial<Record<"kernel" | "initrd" | "bios" | "vgaBios", string>>>;
   readonly append: string;
   readonly cpu: string;
+  /** "isa" when not given. */
+  readonly vga?: "std";
   /** Part of the page itself. */
   readonly embedded?: GuestName;
   /** The only accelerator it runs on. */
@@ -21,6 +23,7 @@ export const embeddedGuests: readonly GuestEntry[] = [
   { name: "hello64", title: "Hello, long mode (embedded)", append: "", cpu: "qemu64", files: {}, embedded: "hello64" },
   { name: "two-processes", title: "Two processes (embedded)", append: "", cpu: "qemu64", files: {}, embedded: "two-processes" },
   { name: "vmm11", title: "A VMM in eleven steps (embedded)", append: "", cpu: "vitrine,+vmx", files: {}, embedded: "vmm11", accel: "tcg" },
+  { name: "picture", title: "A moving picture (embedded)", append: "", cpu: "qemu64", files: {}, embedded: "picture", vga: "std" },
 ];
 
 const embeddedMiB = 16;
@@ -36,7 +39,7 @@ export const cachedGuests: readonly GuestEntry[] = [
     files: { kernel: "linux-i386/bzImage", initrd: "linux-i386/initrd.cpio.gz" },
   },
   {
-    name: "seabios", title: "SeaBIOS firmware", append: "", cpu: "qemu64",
+    name: "seabios", title: "SeaBIOS firmware", append: "", cpu: "qemu64", vga: "std",
     files: { bios: "seabios/bios-256k.bin", vgaBios: "seabios/vgabios-stdvga.bin" },
   },
 ];
@@ -88,13 +91,13 @@ export async function configOf(name: string, options: BootOptions): Promise<Gues
   if (entry.embedded) {
     const own = { memory: embeddedMiB, ...options, ...(entry.accel ? { accel: entry.accel } : {}) };
     const kernel = { name, bytes: assembleGuest(entry.embedded).bytes };
-    return { ...common(own), name, cpu: options.cpu ?? entry.cpu, append: options.append ?? "", kernel };
+    return { ...common(own), name, cpu: options.cpu ?? entry.cpu, append: options.append ?? "", kernel, vga: entry.vga };
   }
   const { kernel, initrd, bios, vgaBios } = entry.files;
   const files = await Promise.all([kernel, initrd, bios, vgaBios].map((f) => (f ? load(f) : undefined)));
   return {
     ...common(options), name, cpu: options.cpu ?? entry.cpu, append: [entry.append, options.append].filter(Boolean).join(" "),
-    kernel: files[0], initrd: files[1], bios: files[2], vgaBios: files[3],
+    kernel: files[0], initrd: files[1], bios: files[2], vgaBios: files[3], vga: entry.vga,
   };
 }
 

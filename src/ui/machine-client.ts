@@ -1,4 +1,4 @@
-import type { Frame, GuestConfig, MigrateOptions, MigrationProgress, Stats, Translation, Wants } from "../vmm/index.ts";
+import type { Frame, GuestConfig, MigrateOptions, MigrationProgress, StampedInput, Stats, Translation, Wants } from "../vmm/index.ts";
 import type { MigrationResult } from "../vmm/public.ts";
 
 /** A migration's outcome, with the hash that each side has computed. */
@@ -15,6 +15,10 @@ export interface MachineClient {
   runTo(t: number): Promise<number>;
   send(bytes: Uint8Array): Promise<void>;
   key(code: string, down: boolean): Promise<void>;
+  /** Relative motion in pixels, y downwards; buttons 1 left, 2 right, 4 middle. */
+  pointer(dx: number, dy: number, wheel: number, buttons: number): Promise<void>;
+  /** Everything that was typed, pressed and moved, with its t. */
+  inputs(): Promise<readonly StampedInput[]>;
   serial(): Promise<string>;
   waitForSerial(text: string): Promise<void>;
   readPhysical(gpa: number, length: number): Promise<Uint8Array>;

@@ -1,5 +1,5 @@
 import { create } from "zustand";
-import type { Ending, Frame, MigrateOptions, MigrationProgress, Observation, RunState, Wants } from "../vmm/index.ts";
+import type { Ending, Frame, MigrateOptions, MigrationProgress, Observation, RunState, ScreenUpdate, Wants } from "../vmm/index.ts";
 import { startMachine } from "./client.ts";
 import type { BootOptions } from "./guests.ts";
 import { configOf } from "./guests.ts";
@@ -75,10 +75,25 @@ export function onSerial(listener: (bytes: Uint8Array | "clear") => void): () =>
   return () => { serialListeners.delete(listener); };
 }
 
+const screenListeners = new Set<(update: ScreenUpdate | "clear") => void>();
+/** Whoever shows the screen has nothing of it yet. */
+let wholeScreen = true;
+
+/** What changes on the guest's screen, from all of it on; "clear" when a new guest starts. */
+export function onScreen(listener: (update: ScreenUpdate | "clear") => void): () => void {
+  screenListeners.add(listener);
+  wholeScreen = true;
+  return () => { screenListeners.delete(listener); };
+}
+function showScreen(update: ScreenUpdate | "clear"): void {
+  for (const listener of screenListeners) listener(update);
+}
+
 /** What one exhibit needs read from the machine; undefined once nobody looks at it. */
 export function want(exhibit: string, part: Partial<Wants> | undefined): void {
   if (part) wanted.set(exhibit, part);
   else wanted.delete(exhibit);
+  if (part?.screen) wholeScreen = true;
   // A running machine is looked at soon enough; its tables may be other ones at each look.
   if (usePage.getState().state !== "running") lookNow = true;
 }
@@ -102,7 +117,12 @@ function tick(now: number): void {
   requestAnimationFrame(tick);
   const { state, lab } = usePage.getState();
   const looks = lab === "" && (lookNow || (state === "running" && now - lookAt >= LOOK_MS));
-  if (machine.request(looks ? Object.assign({}, nothing, ...wanted.values()) : serialOnly) && looks) {
+  const all: Wants = Object.assign({}, nothing, ...wanted.values());
+  // The screen is as quick as the console: both are the guest's own.
+  const screen = lab === "" && all.screen ? (wholeScreen ? "whole" : "changes") : false;
+  if (!machine.request({ ...(looks ? all : serialOnly), screen })) return;
+  if (screen) wholeScreen = false;
+  if (looks) {
     lookAt = now;
     lookNow = false;
   }
@@ -113,13 +133,14 @@ function merged(before: Observation | undefined, now: Observation): Observation 
   if (!before) return now;
   const { tables, walk } = now.tables.length === 0 && !now.walk ? before : now;
   return {
-    ...now, tables, walk, code: now.code.length > 0 ? now.code : before.code, marks: now.marks ?? before.marks, screen: now.screen ?? before.screen,
+    ...now, tables, walk, code: now.code.length > 0 ? now.code : before.code, marks: now.marks ?? before.marks,
   };
 }
 
 function take(frame: Frame): void {
-  const { serial, observation, ...rest } = frame;
+  const { serial, observation, screen, ...rest } = frame;
   if (serial) hear(serial);
+  if (screen) showScreen(screen);
   const before = usePage.getState();
   // A machine that was stepped by someone else has moved on unseen.
   if (before.state !== rest.state || (before.t !== rest.t && rest.state !== "running" && !observation)) lookNow = true;
@@ -151,6 +172,8 @@ export function clearFor(guest: string, accel: "kvm" | "tcg"): void {
     guest, accel, problem: undefined, notice: undefined, seen: undefined, progress: undefined, moved: undefined, ending: undefined,
   });
   hear("clear");
+  showScreen("clear");
+  wholeScreen = true;
 }
 
 export async function start(config: () => ReturnType<typeof configOf>): Promise<void> {

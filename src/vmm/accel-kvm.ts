@@ -94,9 +94,9 @@ export class KvmAccel implements AccelVm {
   readonly #process: ProcessMemory;
   readonly #ram: number;
   readonly #slots = new Map<number, Slot>();
-  /** Pages that KVM's logs have named since dirtyLog() was called, and the regions that they were in. */
+  /** Pages that KVM's logs have named since dirtyLog(), and since writtenPages() of them, was called. */
   readonly #logged: Uint8Array;
-  readonly #written = new Set<number>();
+  readonly #written: Uint8Array;
   #bus: IoBus | undefined;
   #logging = false;
   #manual = false;
@@ -129,6 +129,7 @@ export class KvmAccel implements AccelVm {
     this.#process = new ProcessMemory(host, this.task.mm, this.#ram, bytes);
     this.userMemory = this.#process;
     this.#logged = new Uint8Array(Math.ceil(this.#process.pages / 8));
+    this.#written = new Uint8Array(this.#logged.length);
     this.vcpus = Array.from({ length: cpus }, (_, cpu) => {
       const vcpu = this.vm.createVcpu(cpu);
       vcpu.setCpuid2(inKernel ? system.getSupportedCpuid() : withoutLocalApic(system.getSupportedCpuid()));
@@ -238,10 +239,22 @@ export class KvmAccel implements AccelVm {
     this.#logged.fill(0);
     return all;
   }
-  regionWritten(slot: number): boolean {
+  writtenPages(first: number, count: number): Uint8Array {
     if (this.vcpu.dirtyRing) this.#harvest();
-    else if (this.#slots.has(slot)) this.#readLog(slot);
-    return this.#written.delete(slot);
+    else
+      for (const [slot, { backing, size, flags }] of this.#slots) {
+        const at = backing / 4096;
+        if (flags.log && at < first + count && first < at + size / 4096) this.#readLog(slot);
+      }
+    const bits = new Uint8Array(Math.ceil(count / 8));
+    for (let i = 0; i < count; i++) {
+      const at = (first + i) >>> 3,
+        bit = 1 << ((first + i) & 7);
+      if (((this.#written[at] ?? 0) & bit) === 0) continue;
+      this.#written[at] = (this.#written[at] ?? 0) & ~bit;
+      bits[i >>> 3] = (bits[i >>> 3] ?? 0) | (1 << (i & 7));
+    }
+    return bits;
   }
   /** One log serves two readers, so what one of them reads is kept for the other. */
   #readLog(slot: number): void {
@@ -264,8 +277,7 @@ export class KvmAccel implements AccelVm {
     const region = this.#slots.get(slot);
     if (!region) return;
     const page = region.backing / 4096 + pageOfSlot;
-    this.#written.add(slot);
-    this.#logged[page >>> 3] = (this.#logged[page >>> 3] ?? 0) | (1 << (page & 7));
+    for (const bits of [this.#written, this.#logged]) bits[page >>> 3] = (bits[page >>> 3] ?? 0) | (1 << (page & 7));
   }
   freshenDigests(limit: number): boolean {
     return this.host.digests.freshen(limit);

@@ -98,8 +98,8 @@ export class FakeAccel implements AccelVm {
     else this.slots.regions.set(slot, { gpa, size, backing, readonly: flags.readonly ?? false });
   }
 
-  regionWritten(): boolean {
-    return true;
+  writtenPages(_first: number, count: number): Uint8Array {
+    return new Uint8Array(Math.ceil(count / 8)).fill(0xff);
   }
 
   irqLine(gsi: number, level: boolean): void {

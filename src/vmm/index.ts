@@ -2,6 +2,8 @@
 export { MachineSession, type SessionHost } from "./session/session.ts";
 export type { Counters, ExitRecord, ExitView } from "../base/index.ts";
 export type { TextScreen } from "./devices/vga.ts";
+export type { Band, ScreenUpdate } from "./devices/monitor.ts";
+export type { StampedInput } from "./session/inputlog.ts";
 export type * from "./session/protocol.ts";
 export type { PassRow, StopRule } from "./migrate/index.ts";
 export type { EptWalk } from "./session/ept.ts";

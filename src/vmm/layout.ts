@@ -1,5 +1,6 @@
 import type { AccelVm } from "./accel.ts";
-import type { TextRam } from "./devices/vga.ts";
+import type { TextRam, WindowMemory } from "./devices/vga.ts";
+import type { VideoMemory } from "./pci/stdvga.ts";
 import type { E820Entry } from "./load/image.ts";
 import type { PamSegment } from "./pci/i440fx.ts";
 
@@ -7,20 +8,25 @@ import type { PamSegment } from "./pci/i440fx.ts";
  * Physical memory of machine "pc":
  *   00000000 RAM | A0000 VGA window, text RAM in it | C0000 RAM or ROM by PAM | 100000 RAM up to -m | FEC00000 IOAPIC, HPET, LAPIC
  *   | firmware up to 4 GiB. User memory: RAM from offset 0, then the firmware, then the
- * video memory.
+ * text RAM, and with -vga std the VGA BIOS and the video memory.
  */
-const slots = { low: 0, high: 1, firmware: 2, pam: 3, video: 16 } as const;
+const mebibyte = 0x100000;
+const slots = { low: 0, high: 1, firmware: 2, pam: 3, video: 16, framebuffer: 17, window: 18, vgaRom: 19 } as const;
 const pamSegments = 13;
 const fourGiB = 0x100000000;
-const mebibyte = 0x100000;
 const shadowSize = 0x20000;
 export const vgaWindow = { base: 0xa0000, size: 0x20000 } as const;
 export const hpetBase = 0xfed00000;
 
+/** The display: QEMU's standard VGA on PCI, text memory and registers of a VGA on ISA, or nothing. */
+export type Display = "std" | "isa" | "none";
+
 /** Bytes of user memory a machine needs: what the accelerator is to be made with. */
-export function userMemorySize(ramSize: number, firmwareSize: number): number {
-  return videoMemory(ramSize, firmwareSize) + textSize;
+export function userMemorySize(ramSize: number, firmwareSize: number, display: Display = "isa"): number {
+  return videoMemory(ramSize, firmwareSize) + textSize + (display === "std" ? vgaRomSize + framebufferSize : 0);
 }
+const vgaRomSize = 0x10000;
+const framebufferSize = 16 * mebibyte;
 const textSize = 0x10000;
 const page = 4096;
 /** Where the video memory begins in user memory. */
@@ -46,7 +52,56 @@ export function textRam(accel: AccelVm, ramSize: number, firmwareSize: number): 
       for (let at = 0; at < textSize; at += page)
         accel.userMemory.writePage(first + at / page, text.subarray(at, at + page));
     },
-    takeWritten: () => accel.regionWritten(slots.video),
+    takeWritten: () => accel.writtenPages(first, textSize / page).some((bits) => bits !== 0),
+  };
+}
+
+/** Video memory of the standard VGA: a region of its own, which the VGA window shows a part of as well. */
+export function standardVideo(accel: AccelVm, ramSize: number, firmwareSize: number, rom: Uint8Array | undefined): VideoMemory & WindowMemory {
+  const romAt = videoMemory(ramSize, firmwareSize) + textSize,
+    backing = romAt + vgaRomSize,
+    first = backing / page,
+    bytes = new Uint8Array(page);
+  for (let at = 0; rom && at < Math.min(rom.length, vgaRomSize); at += page) {
+    bytes.fill(0);
+    bytes.set(rom.subarray(at, at + page));
+    accel.userMemory.writePage((romAt + at) / page, bytes);
+  }
+  const within = (offset: number, use: (buffer: Uint8Array, at: number) => void): void => {
+    const number = first + Math.floor(offset / page);
+    if (!accel.userMemory.readPage(number, bytes)) bytes.fill(0);
+    use(bytes, offset % page);
+  };
+  return {
+    size: framebufferSize,
+    romSize: rom ? vgaRomSize : 0,
+    show: (gpa) => {
+      accel.setRegion(slots.framebuffer, Math.max(gpa, 0), gpa < 0 ? 0 : framebufferSize, backing, { log: true });
+    },
+    showRom: (gpa) => {
+      accel.setRegion(slots.vgaRom, Math.max(gpa, 0), gpa < 0 ? 0 : vgaRomSize, romAt, { readonly: true });
+    },
+    clear: (length) => {
+      for (let at = 0; at < Math.min(length, framebufferSize); at += page) accel.userMemory.writePage(first + at / page, null);
+    },
+    showWindow: (window, offset) => {
+      const { base, size } = window ?? { base: 0, size: 0 };
+      accel.setRegion(slots.window, vgaWindow.base + base, size, backing + offset, { log: true });
+    },
+    read: (offset, into) => {
+      for (let done = 0; done < into.length; ) {
+        const n = Math.min(into.length - done, page - ((offset + done) % page));
+        within(offset + done, (buffer, at) => into.set(buffer.subarray(at, at + n), done));
+        done += n;
+      }
+    },
+    writeByte: (offset, value) => {
+      within(offset, (buffer, at) => {
+        buffer[at] = value;
+        accel.userMemory.writePage(first + Math.floor(offset / page), buffer);
+      });
+    },
+    takeWritten: () => accel.writtenPages(first, framebufferSize / page),
   };
 }
 

@@ -11,9 +11,10 @@ import { I8042 } from "./devices/i8042.ts";
 import { PcTestdev, testMemory, testPorts } from "./devices/pctestdev.ts";
 import { resetControlPort, ResetPorts, systemControlPort } from "./devices/resetports.ts";
 import { Uart } from "./devices/uart.ts";
+import { Vbe } from "./devices/vbe.ts";
 import { VgaText } from "./devices/vga.ts";
 import { FwCfg, FwCfgKey, littleEndian, selectorPort } from "./fwcfg.ts";
-import { directE820, firmwareE820, hpetBase, mapMemory, mapPam, textRam, vgaWindow } from "./layout.ts";
+import { directE820, type Display, firmwareE820, hpetBase, mapMemory, mapPam, standardVideo, textRam, vgaWindow } from "./layout.ts";
 import type { NamedImage } from "./load/image.ts";
 import { checkFirmware, loadKernel } from "./load/kernel.ts";
 import { I440fx } from "./pci/i440fx.ts";
@@ -21,6 +22,7 @@ import { configAddressPort, PciBus } from "./pci/pcibus.ts";
 import { PciTestdev } from "./pci/pci-testdev.ts";
 import { Piix3 } from "./pci/piix3.ts";
 import { Piix4Pm } from "./pci/piix4pm.ts";
+import { StdVga } from "./pci/stdvga.ts";
 import { readSnapshot, writeSnapshot } from "./snapshot.ts";
 import { Wires } from "./wires.ts";
 
@@ -34,7 +36,9 @@ export interface MachineOptions {
   modules?: readonly { image: NamedImage; commandLine: string }[] | undefined;
   append?: string;
   bios?: NamedImage | undefined;
-  /** VGA BIOS for firmware to run; the display is on the ISA bus. */
+  /** "isa" when not given. */
+  vga?: Display | undefined;
+  /** VGA BIOS for firmware to run: in fw_cfg for a display on the ISA bus, as the expansion ROM of the standard VGA. */
   vgaBios?: Uint8Array | undefined;
   /** Firmware's own output also goes to COM1. */
   nographic?: boolean;
@@ -100,6 +104,8 @@ export class Machine implements Persist {
   readonly uart: Uart;
   readonly i8042: I8042;
   readonly vga: VgaText;
+  /** The VGA's PCI side, with -vga std. */
+  readonly stdVga: StdVga | undefined;
   readonly piix3: Piix3;
   readonly pm: Piix4Pm;
   readonly fwCfg: FwCfg;
@@ -132,7 +138,11 @@ export class Machine implements Persist {
     };
 
     mapMemory(accel, options.ramSize, firmware);
-    this.vga = new VgaText(textRam(accel, options.ramSize, firmware?.length ?? 0));
+    const firmwareSize = firmware?.length ?? 0,
+      display = options.vga ?? "isa",
+      video = display === "std" ? standardVideo(accel, options.ramSize, firmwareSize, options.vgaBios) : undefined;
+    this.vga = new VgaText(display === "none" ? undefined : textRam(accel, options.ramSize, firmwareSize), video);
+    this.stdVga = video && new StdVga(this.bus, this.vga, video);
     const host = new I440fx(this.bus, (segments) => {
       mapPam(accel, options.ramSize, firmware?.length ?? 0, segments);
     });
@@ -162,6 +172,7 @@ export class Machine implements Persist {
     this.pci.plug(0, 0, host);
     this.pci.plug(1, 0, this.piix3);
     this.pci.plug(1, 3, this.pm);
+    if (this.stdVga) this.pci.plug(2, 0, this.stdVga);
     this.#devices.push(
       host,
       this.piix3,
@@ -169,7 +180,8 @@ export class Machine implements Persist {
       this.pci,
       this.uart,
       this.i8042,
-      this.vga,
+      ...(display === "none" ? [] : [this.vga]),
+      ...(this.stdVga ? [this.stdVga] : []),
       this.fwCfg,
       resetPorts,
       dma,
@@ -199,8 +211,11 @@ export class Machine implements Persist {
     for (const port of debugConsolePorts) ports.map(port, 1, console);
     for (const [base, size] of dmaRanges) ports.map(base, size, dma);
     ports.map(0x70, 2, this.rtc);
-    for (const [base, size] of VgaText.ports) ports.map(base, size, this.vga);
-    mmio.map(vgaWindow.base, vgaWindow.size, this.vga);
+    if (display !== "none") {
+      for (const [base, size] of VgaText.ports) ports.map(base, size, this.vga);
+      mmio.map(vgaWindow.base, vgaWindow.size, this.vga);
+    }
+    if (this.stdVga) ports.map(...Vbe.ports, this.stdVga.vbe, { width: 2 });
     if (this.#hasHpet) {
       const hpet = this.#makeHpet();
       this.#devices.push(hpet);
@@ -386,7 +401,7 @@ export class Machine implements Persist {
     // Without a bootable device firmware stops instead of starting over.
     cfg.addFile("etc/boot-fail-wait", littleEndian(4, 0xffffffff));
     if (nographic) cfg.addFile("etc/sercon-port", littleEndian(8, 0x3f8));
-    if (vgaBios) cfg.addFile("vgaroms/vgabios.bin", vgaBios);
+    if (vgaBios && !this.stdVga) cfg.addFile("vgaroms/vgabios.bin", vgaBios);
     const acpi = this.#acpi();
     for (const [name, bytes] of acpi.files) cfg.addFile(name, bytes);
     cfg.addFile("etc/table-loader", encodeScript(acpi.commands));
@@ -408,6 +423,10 @@ export class Machine implements Persist {
     test?.configWrite(0x10, 4, 0xfebf0000);
     test?.configWrite(0x14, 4, 0xc000);
     test?.configWrite(4, 2, 3);
+    // Video memory and registers where SeaBIOS puts them.
+    this.stdVga?.configWrite(0x10, 4, 0xfd000000);
+    this.stdVga?.configWrite(0x18, 4, 0xfebe0000);
+    this.stdVga?.configWrite(4, 2, 3);
     // Keyboard interrupt on, mouse off until its driver comes, translation to set 1.
     this.i8042.portWrite(0x64, 1, 0x60);
     this.i8042.portWrite(0x60, 1, 0x65);

@@ -29,6 +29,8 @@ export interface VitrineOptions extends MachineSettings, DeviceSettings {
   /** The processor the guest sees. */
   cpu: CpuModel;
   cpuArgument: string;
+  /** -vga std or none; without it the display is text on the ISA bus. */
+  vga: "std" | "isa" | "none";
   bootMenu: boolean;
   rtcBase: "utc" | "localtime" | string;
   /** -d unimp: log opcodes that the processor does not know to standard error. */
@@ -69,6 +71,7 @@ export function defaultOptions(): VitrineOptions {
     dirtyRing: 0,
     cpu: parseModel("qemu64"),
     cpuArgument: "qemu64",
+    vga: "isa",
     bootMenu: false,
     rtcBase: "utc",
     debugExit: { base: 0xf4, size: 4 },
@@ -166,8 +169,8 @@ const valued: { readonly [name: string]: Apply } = {
   display: (_o, v) => {
     oneOf("-display", v, ["none"]);
   },
-  vga: (_o, v) => {
-    oneOf("-vga", v, ["std", "none"]);
+  vga: (o, v) => {
+    o.vga = oneOf("-vga", v, ["std", "none"]);
   },
   monitor: (_o, v) => {
     oneOf("-monitor", v, ["none"]);

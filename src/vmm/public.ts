@@ -13,7 +13,7 @@ export type {
 export { KvmAccel, type KvmOptions } from "./accel-kvm.ts";
 export type { GuestMemory } from "./memory.ts";
 export { BytewiseMemory, readBytes } from "./memory.ts";
-export { userMemorySize } from "./layout.ts";
+export { type Display, userMemorySize } from "./layout.ts";
 export type { NamedImage } from "./load/image.ts";
 export { LoadError } from "./load/image.ts";
 export type { MachineOptions, MachineStop } from "./machine.ts";

@@ -60,7 +60,7 @@ export class Vmcb {
   write(field: number, value: bigint): void {
     this.#memory.write64(this.pa + field, value);
   }
-  /** The low 32 bits. */
+  /** 32 bits, at a multiple of four. */
   number(field: number): number {
     return this.#memory.read32(this.pa + field) >>> 0;
   }

@@ -1,5 +1,7 @@
 import type { Saved } from "../../base/index.ts";
+import { SavedRecord } from "../../base/index.ts";
 import { restoreFields, saveFields } from "./device.ts";
+import { toSet1 } from "./scancodes.ts";
 
 /*
  * The two devices on the PS/2 wires: each takes command bytes and queues answers and reports.
@@ -105,6 +107,10 @@ export class Keyboard extends Ps2Device {
   key(code: number, down: boolean): void {
     if (!this.r.scanning) return;
     const bytes = code > 0xff ? [0xe0] : [];
+    if (this.r.set === 1) {
+      this.send(...bytes, toSet1(code & 0xff) | (down ? 0 : 0x80));
+      return;
+    }
     if (!down) bytes.push(0xf0);
     this.send(...bytes, code & 0xff);
   }
@@ -162,19 +168,61 @@ export class Keyboard extends Ps2Device {
   }
 }
 
-/** A standard three-button mouse with three-byte packets. */
+/** Sample rates that, set one after the other, switch a mouse with a wheel to packets of four bytes (Microsoft's IntelliMouse). */
+const KNOCK = [200, 100, 80];
+const WHEEL_ID = 3;
+
+/** A standard three-button mouse with three-byte packets, and a wheel for who knows to ask for it. */
 export class Mouse extends Ps2Device {
   readonly id = "mouse";
+  /** Packets have a fourth byte. */
+  #wheel = false;
+  /** How many rates of the knock have been heard. */
+  #heard = 0;
 
   constructor(changed: () => void) {
     super(changed, false);
   }
 
-  /** Relative motion, y upwards, each -255 .. 255; buttons bit 0 left, 1 right, 2 middle. */
-  move(dx: number, dy: number, buttons: number): void {
+  /** Relative motion, y upwards, in as many packets as it takes; turns of the wheel; buttons bit 0 left, 1 right, 2 middle. */
+  move(dx: number, dy: number, buttons: number, wheel = 0): void {
     const r = this.r;
     r.buttons = buttons & 7;
-    if (r.scanning && !r.remote) this.send(...packet(dx, dy, r.buttons));
+    if (!r.scanning || r.remote) return;
+    for (let part = 0; part < MOST_PACKETS; part++) {
+      const x = within(dx, 255),
+        y = within(dy, 255),
+        z = within(wheel, 7);
+      this.send(...packet(x, y, r.buttons), ...(this.#wheel ? [z & 0xff] : []));
+      dx -= x;
+      dy -= y;
+      wheel -= z;
+      if (dx === 0 && dy === 0 && (wheel === 0 || !this.#wheel)) return;
+    }
+  }
+
+  override reset(): void {
+    super.reset();
+    this.#wheel = false;
+    this.#heard = 0;
+  }
+  /** The wheel has a place in the state of a mouse that was asked for it. */
+  override save(): Saved {
+    const fields = saveFields(this.r) as { [key: string]: Saved };
+    return this.#wheel || this.#heard > 0 ? { ...fields, wheel: this.#wheel, knock: this.#heard } : fields;
+  }
+  override restore(state: Saved): void {
+    super.restore(state);
+    const record = new SavedRecord(this.id, state),
+      known = record.optional("wheel") !== null;
+    this.#wheel = known && record.bool("wheel");
+    this.#heard = known ? record.int("knock", KNOCK.length - 1) : 0;
+  }
+  #hear(rate: number): void {
+    this.#heard = rate === KNOCK[this.#heard] ? this.#heard + 1 : rate === KNOCK[0] ? 1 : 0;
+    if (this.#heard < KNOCK.length) return;
+    this.#heard = 0;
+    this.#wheel = true;
   }
 
   override command(byte: number): void {
@@ -183,6 +231,7 @@ export class Mouse extends Ps2Device {
     r.expecting = 0;
     if (argumentOf === 0xf3) {
       r.rate = byte;
+      this.#hear(byte);
       this.answer();
     } else if (argumentOf === 0xe8) {
       r.resolution = byte & 3;
@@ -216,7 +265,7 @@ export class Mouse extends Ps2Device {
         this.answer();
         break;
       case 0xeb:
-        this.answer(...packet(0, 0, r.buttons));
+        this.answer(...packet(0, 0, r.buttons), ...(this.#wheel ? [0] : []));
         break;
       case 0xec:
       case 0xee:
@@ -224,7 +273,7 @@ export class Mouse extends Ps2Device {
         this.answer();
         break;
       case 0xf2:
-        this.answer(0);
+        this.answer(this.#wheel ? WHEEL_ID : 0);
         break;
       case 0xf4:
       case 0xf5:
@@ -252,3 +301,6 @@ export class Mouse extends Ps2Device {
 function packet(dx: number, dy: number, buttons: number): number[] {
   return [8 | buttons | (dx < 0 ? 0x10 : 0) | (dy < 0 ? 0x20 : 0), dx & 0xff, dy & 0xff];
 }
+/** A move that takes more than this many packets is cut: the queue has no room for it. */
+const MOST_PACKETS = 8;
+const within = (v: number, most: number): number => Math.max(-most, Math.min(most, Math.trunc(v)));

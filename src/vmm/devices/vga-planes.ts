@@ -46,6 +46,25 @@ export class Planes {
     return writes && reads && size < 2 * planeSize ? { base, size } : undefined;
   }
 
+  /** Chain-4: the low two bits of an address choose the plane. */
+  get chained(): boolean {
+    return ((this.#r.sequencer[Sequencer.memoryMode] ?? 0) & 8) !== 0;
+  }
+  /** The window as long as it is plain memory in chain-4. */
+  chainedWindow(): Window | undefined {
+    const plain =
+      ((this.#r.sequencer[Sequencer.mapMask] ?? 0) & 15) === 15 &&
+      (this.#g(Graphics.mode) & 3) === 0 &&
+      (this.#g(Graphics.rotate) & 0x1f) === 0 &&
+      (this.#g(Graphics.enable) & 15) === 0 &&
+      this.#g(Graphics.bitMask) === 0xff;
+    return this.chained && plain ? this.window() : undefined;
+  }
+  window(): Window {
+    const [base, size] = windows[(this.#g(Graphics.misc) >> 2) & 3] ?? windows[3];
+    return { base, size };
+  }
+
   /** Planes 0 and 1 as text memory has them: cell by cell, character and attribute. */
   text(): Uint8Array {
     const text = this.bytes.slice(0, planeSize);

@@ -1,7 +1,7 @@
 import { type MmioDevice, type PortDevice, type Saved, SavedRecord } from "../../base/index.ts";
 import { type Device, restoreFields, saveFields } from "./device.ts";
 import { Planes, planeSize, type Window } from "./vga-planes.ts";
-import { Crtc, limits, mode3 } from "./vga-registers.ts";
+import { Crtc, Graphics, limits, mode3, Sequencer, type VgaFields } from "./vga-registers.ts";
 
 /** RAM that a guest sees in the window while that is plain text memory, 64 KiB of it. */
 export interface TextRam {
@@ -11,6 +11,17 @@ export interface TextRam {
   write(text: Uint8Array): void;
   /** Has the guest written it since the last call? */
   takeWritten(): boolean;
+}
+
+/** Video memory of a display that has modes beyond the VGA's, of which the window can show a part as memory. */
+export interface WindowMemory {
+  readonly size: number;
+  /** Shows it from `offset` on in the window, or nothing. */
+  showWindow(window: Window | undefined, offset: number): void;
+  read(offset: number, into: Uint8Array): void;
+  writeByte(offset: number, value: number): void;
+  /** Pages that the guest has written since the last call, one bit each. */
+  takeWritten(): Uint8Array;
 }
 
 export interface TextScreen {
@@ -36,10 +47,46 @@ export class VgaText implements PortDevice, MmioDevice, Device {
   /** The window in which the RAM stands for planes 0 and 1. */
   #shown: Window | undefined;
   #dirty = true;
+  readonly #video: WindowMemory | undefined;
+  #bankOffset = 0;
+  #eightBitPalette = false;
+  /** What the window shows of the video memory. */
+  #aliased = "";
 
   /** Without RAM every access to the window is a device access. */
-  constructor(ram?: TextRam) {
+  constructor(ram?: TextRam, video?: WindowMemory) {
     this.#ram = ram;
+    this.#video = video;
+  }
+
+  /** Registers and planes, for whoever paints the picture. */
+  get registers(): Readonly<VgaFields> {
+    return this.#r;
+  }
+  get planes(): Uint8Array {
+    return this.#planes.bytes;
+  }
+  get video(): WindowMemory | undefined {
+    return this.#video;
+  }
+  /** Bits of a palette entry's colours. */
+  get paletteBits(): 6 | 8 {
+    return this.#eightBitPalette ? 8 : 6;
+  }
+
+  /** A mode of the display beyond the VGA's begins, ends, or shows another bank in the window. */
+  setBanked(on: boolean, offset: number, eightBitPalette: boolean): void {
+    const { sequencer, graphics } = this.#r;
+    this.#bankOffset = offset;
+    this.#eightBitPalette = eightBitPalette;
+    if (on) {
+      // Chain-4, all planes, the window at A0000h, plain writes.
+      sequencer[Sequencer.memoryMode] = (sequencer[Sequencer.memoryMode] ?? 0) | 8;
+      sequencer[Sequencer.mapMask] = 15;
+      graphics[Graphics.misc] = ((graphics[Graphics.misc] ?? 0) & ~0xc) | 5;
+      graphics[Graphics.mode] = (graphics[Graphics.mode] ?? 0) & ~3;
+    }
+    this.#follow();
   }
 
   /** True once after anything on the screen may have changed. */
@@ -153,7 +200,7 @@ export class VgaText implements PortDevice, MmioDevice, Device {
         r.dacWrite = value * 3;
         break;
       case 0x3c9:
-        r.dac[r.dacWrite] = value & 0x3f;
+        r.dac[r.dacWrite] = this.#eightBitPalette ? value : value & 0x3f;
         r.dacWrite = (r.dacWrite + 1) % 768;
         break;
       case 0x3ce:
@@ -175,12 +222,34 @@ export class VgaText implements PortDevice, MmioDevice, Device {
   }
 
   mmioRead(offset: number, size: number): number {
-    return this.#planes.read(offset, size);
+    if (!this.#video || !this.#planes.chained) return this.#planes.read(offset, size);
+    const bytes = new Uint8Array(1);
+    let value = 0;
+    for (let i = size - 1; i >= 0; i--) {
+      const at = this.#chained(offset + i);
+      if (at >= 0) this.#video.read(at, bytes);
+      value = value * 256 + (at < 0 ? 0xff : (bytes[0] ?? 0));
+    }
+    return value;
   }
 
   mmioWrite(offset: number, size: number, value: number | bigint): void {
     this.#dirty = true;
-    this.#planes.write(offset, size, Number(value));
+    if (!this.#video || !this.#planes.chained) {
+      this.#planes.write(offset, size, Number(value));
+      return;
+    }
+    // Chain-4 with something between processor and memory: a byte's plane is in its address.
+    for (let i = 0; i < size; i++) {
+      const at = this.#chained(offset + i);
+      if (at >= 0 && ((this.#r.sequencer[Sequencer.mapMask] ?? 0) >> (at & 3)) & 1)
+        this.#video.writeByte(at, (Number(value) >>> (8 * i)) & 0xff);
+    }
+  }
+  /** Offset in video memory of an address in the window, -1 outside it. */
+  #chained(offset: number): number {
+    const { base, size } = this.#planes.window();
+    return offset >= base && offset < base + size ? this.#bankOffset + offset - base : -1;
   }
 
   reset(): void {
@@ -188,6 +257,7 @@ export class VgaText implements PortDevice, MmioDevice, Device {
     const { bytes } = this.#planes;
     bytes.fill(0);
     for (let i = 0; i < planeSize; i += 2) [bytes[i], bytes[planeSize + i]] = [0x20, 7];
+    this.#alias();
     this.#show();
     this.#dirty = true;
   }
@@ -202,7 +272,9 @@ export class VgaText implements PortDevice, MmioDevice, Device {
     const r = restoreFields(this.id, mode3(), record.value("registers"), limits);
     this.#planes.bytes.set(record.bytes("planes", 4 * planeSize));
     this.#r = r;
+    if (!this.#planes.chainedWindow()) this.#alias();
     this.#show();
+    this.#alias();
     this.#dirty = true;
   }
 
@@ -214,9 +286,24 @@ export class VgaText implements PortDevice, MmioDevice, Device {
   /** A register that rules the window has changed: text moves from the RAM to the planes, or back. */
   #follow(): void {
     const window = this.#planes.plainWindow();
-    if (!this.#ram || (window?.base === this.#shown?.base && window?.size === this.#shown?.size)) return;
-    if (this.#shown) this.#planes.setText(this.#ram.read());
-    this.#show();
+    // What the window shows goes before another thing comes.
+    if (!this.#planes.chainedWindow()) this.#alias();
+    if (this.#ram && (window?.base !== this.#shown?.base || window?.size !== this.#shown?.size)) {
+      if (this.#shown) this.#planes.setText(this.#ram.read());
+      this.#show();
+    }
+    this.#alias();
+  }
+  /** Shows video memory in the window while that is chain-4 and plain. */
+  #alias(): void {
+    const video = this.#video;
+    if (!video) return;
+    const window = this.#planes.chainedWindow(),
+      offset = Math.min(this.#bankOffset, video.size - (window?.size ?? 0)),
+      key = window ? `${window.base} ${window.size} ${offset}` : "";
+    if (key === this.#aliased) return;
+    this.#aliased = key;
+    video.showWindow(window, offset);
   }
   /** The planes are right: shows them as RAM if the window is plain. */
   #show(): void {

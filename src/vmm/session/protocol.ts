@@ -2,8 +2,10 @@ import type { Counters, ExitView, Regs, Sregs } from "../../base/index.ts";
 import type { MachineStop } from "../machine.ts";
 import type { NamedImage } from "../load/image.ts";
 import type { MigrationResult, PassRow, StopRule } from "../migrate/index.ts";
-import type { TextScreen } from "../devices/vga.ts";
+import type { ScreenUpdate } from "../devices/monitor.ts";
+import type { Display } from "../layout.ts";
 import type { Translation } from "./nested.ts";
+import type { KeyInput } from "./inputlog.ts";
 import type { PagingMode } from "./paging.ts";
 import type { Stage, TableView } from "./tables.ts";
 
@@ -18,6 +20,8 @@ export interface GuestConfig {
   readonly initrd?: NamedImage | undefined;
   readonly bios?: NamedImage | undefined;
   readonly vgaBios?: NamedImage | undefined;
+  /** The display: "isa" when not given. */
+  readonly vga?: Display | undefined;
   readonly append: string;
   /** The machine waits for the user (QEMU's -S). */
   readonly paused?: boolean;
@@ -60,7 +64,6 @@ export interface Observation {
   /** Host-physical address of the second stage's top table; undefined on the bare machine. */
   readonly eptRoot: bigint | undefined;
   readonly walk: Translation | undefined;
-  readonly screen: TextScreen | undefined;
 }
 
 export interface TableRequest {
@@ -78,7 +81,8 @@ export interface Wants {
   /** Records of the latest exits; counts come in any case. */
   readonly exits: boolean;
   readonly marks: boolean;
-  readonly screen: boolean;
+  /** What has changed on the screen, or all of it for who has shown nothing yet. */
+  readonly screen: false | "changes" | "whole";
   readonly tables: readonly TableRequest[];
   /** What is to be translated: a linear address, or the one in a register at that moment. */
   readonly address: bigint | "rip" | "rsp" | undefined;
@@ -123,6 +127,8 @@ export interface Luggage {
   /** All serial output so far, as text. */
   readonly text: string;
   readonly input: readonly Uint8Array[];
+  /** Keys and pointer moves that have not reached the machine yet. */
+  readonly keys: readonly KeyInput[];
   /** Whether it ran until it left. */
   readonly running: boolean;
 }
@@ -141,4 +147,5 @@ export interface Frame {
   readonly serial: Uint8Array | undefined;
   readonly ending: Ending | undefined;
   readonly observation: Observation | undefined;
+  readonly screen: ScreenUpdate | undefined;
 }

@@ -8,7 +8,7 @@ import { observeTcg, TcgVm } from "../../tcg/index.ts";
 import { dirtier } from "../fixtures/dirtier.ts";
 import { KvmAccel, userMemorySize } from "../public.ts";
 import { observeKvm } from "./observe-kvm.ts";
-import type { GuestConfig } from "./protocol.ts";
+import type { GuestConfig, Wants } from "./protocol.ts";
 import { MachineSession } from "./session.ts";
 
 const module = new WebAssembly.Module(readFileSync(new URL("../../../build/core.wasm", import.meta.url)));
@@ -47,7 +47,7 @@ async function booted(accel: "kvm" | "tcg", name: GuestName = "two-processes") {
 }
 
 const u64 = (bytes: Uint8Array): bigint => Buffer.from(bytes).readBigUInt64LE();
-const wants = { observe: true, code: false, exits: true, marks: false, screen: false, tables: [], address: undefined };
+const wants: Wants = { observe: true, code: false, exits: true, marks: false, screen: false, tables: [], address: undefined };
 
 describe("translate", () => {
   const { guest } = openLab("five-movs");

@@ -2,6 +2,7 @@ import { type AccelVm, type Observer, VitrineError } from "../../base/index.ts";
 import { Machine, type MachineStop } from "../machine.ts";
 import { type Channel, MigrationSource, MigrationTarget } from "../migrate/index.ts";
 import { endingOf } from "./ending.ts";
+import { give, InputLog, type KeyInput, type StampedInput } from "./inputlog.ts";
 import { Pace } from "./pace.ts";
 import type { Translation } from "./nested.ts";
 import type { Arrival, Departure, Ending, Frame, GuestConfig, Luggage, MigrateOptions, MigrationProgress, RunState, Stats, Wants } from "./protocol.ts";
@@ -24,6 +25,8 @@ const UNPACED_SLICE = 1_000_000;
 const READ_LIMIT = 64 << 20;
 /** Between two reports of a migration. */
 const PROGRESS_MS = 100;
+/** Keys that wait while the machine is on its way. */
+const MOST_KEYS = 4096;
 
 /** One machine and its run loop. Everything the page knows about a machine comes from here. */
 export class MachineSession {
@@ -34,6 +37,8 @@ export class MachineSession {
   #state: RunState = "empty";
   #ending: Ending | undefined;
   #input: Uint8Array[] = [];
+  #keys: KeyInput[] = [];
+  readonly #inputs = new InputLog();
   #generation = 0;
   #migration: MigrationSource | undefined;
   /** The machine's last pages are under way, or it has left: nothing may change it here. */
@@ -124,13 +129,16 @@ export class MachineSession {
   leave(): Luggage {
     const input = this.#input;
     this.#input = [];
-    return { fresh: this.#log.take(), text: this.#log.text, input, running: this.#leftRunning };
+    const keys = this.#keys;
+    this.#keys = [];
+    return { fresh: this.#log.take(), text: this.#log.text, input, keys, running: this.#leftRunning };
   }
 
   /** What was left behind by a machine that has been received. */
-  unpack({ text, input }: Luggage): void {
+  unpack({ text, input, keys }: Luggage): void {
     this.#log.precede(text);
     this.#input.unshift(...input);
+    this.#keys.unshift(...keys);
     this.#feed();
   }
 
@@ -147,7 +155,7 @@ export class MachineSession {
     const { vm, observer } = await this.#host.open(config);
     const machine = new Machine(vm, {
       ramSize: config.ramSize, kernel: config.kernel, initrd: config.initrd, bios: config.bios, append: config.append,
-      vgaBios: config.vgaBios?.bytes, rtcBase: config.rtcBase, onSerial: (bytes) => { this.#log.put(bytes); },
+      vgaBios: config.vgaBios?.bytes, vga: config.vga, rtcBase: config.rtcBase, onSerial: (bytes) => { this.#log.put(bytes); },
       onDebug: () => {},
     });
     return running(vm, observer, machine, config);
@@ -182,6 +190,8 @@ export class MachineSession {
     this.#state = "empty";
     this.#ending = undefined;
     this.#input = [];
+    this.#keys = [];
+    this.#inputs.clear();
     this.#log.clear();
   }
 
@@ -250,8 +260,22 @@ export class MachineSession {
     this.#feed();
   }
 
+  /** Keys and the pointer: the machine gets them between two slices. */
   key(code: string, down: boolean): void {
-    this.#guest?.machine.i8042.key(code, down);
+    this.#press({ kind: "key", code, down });
+  }
+  pointer(dx: number, dy: number, wheel: number, buttons: number): void {
+    this.#press({ kind: "pointer", dx, dy, wheel, buttons });
+  }
+  #press(input: KeyInput): void {
+    if (!this.#guest || this.#keys.length >= MOST_KEYS) return;
+    this.#keys.push(input);
+    this.#feed();
+  }
+
+  /** What the machine was given so far, each with its t. */
+  inputs(): readonly StampedInput[] {
+    return this.#inputs.entries;
   }
 
   serial(): string {
@@ -302,6 +326,7 @@ export class MachineSession {
     return {
       state: this.#state, t: guest?.vm.clock.now() ?? 0, serial: this.#log.take(), ending: this.#ending,
       observation: guest && wants.observe ? observe(guest, wants, this.#speed.value) : undefined,
+      screen: wants.screen ? guest?.monitor.look(wants.screen === "whole") : undefined,
     };
   }
 
@@ -337,11 +362,18 @@ export class MachineSession {
     this.#ending = endingOf(stop);
   }
 
-  /** Moves what was typed into the UART as it has room. */
+  /** Hands over keys, and what was typed as the UART has room for it. */
   #feed(): void {
-    const uart = this.#held ? undefined : this.#guest?.machine.uart;
-    while (uart && this.#input[0]) {
-      const taken = uart.receive(this.#input[0]);
+    const machine = this.#held ? undefined : this.#guest?.machine;
+    if (!machine) return;
+    const t = machine.accel.clock.now();
+    for (const input of this.#keys.splice(0)) {
+      give(machine, input);
+      this.#inputs.record(t, input);
+    }
+    while (this.#input[0]) {
+      const taken = give(machine, { kind: "serial", bytes: this.#input[0] });
+      if (taken > 0) this.#inputs.record(t, { kind: "serial", bytes: this.#input[0].slice(0, taken) });
       if (taken < this.#input[0].length) {
         this.#input[0] = this.#input[0].subarray(taken);
         return;

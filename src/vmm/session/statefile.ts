@@ -36,7 +36,7 @@ type Digest = (bytes: Uint8Array) => Uint8Array;
 
 export function writeStateFile({ config, serial, machine }: SessionState, sha256: Digest): Uint8Array {
   const { name, accel, cpu, ramSize, append, rtcBase } = config;
-  const guest: { [key: string]: Saved } = { name, accel, cpu, ramSize, append, rtcBase };
+  const guest: { [key: string]: Saved } = { name, accel, cpu, ramSize, append, rtcBase, ...(config.vga ? { vga: config.vga } : {}) };
   for (const key of images) {
     const image = config[key];
     guest[key] = image ? { name: image.name, bytes: image.bytes } : null;
@@ -91,8 +91,10 @@ function readConfig(guest: SavedRecord): GuestConfig {
     if (bytes.length > maxImage) throw refused(`${key} of ${bytes.length} bytes`);
     return { name: record.text("name"), bytes };
   };
+  const vga = guest.optional("vga") === null ? undefined : text("vga");
+  if (vga !== undefined && vga !== "std" && vga !== "isa" && vga !== "none") throw refused(`display ${vga.slice(0, 20)}`);
   return {
-    name: text("name"), accel, cpu: text("cpu"), ramSize, append: text("append"), rtcBase: guest.int("rtcBase", Number.MAX_SAFE_INTEGER),
+    vga, name: text("name"), accel, cpu: text("cpu"), ramSize, append: text("append"), rtcBase: guest.int("rtcBase", Number.MAX_SAFE_INTEGER),
     kernel: image("kernel"), initrd: image("initrd"), bios: image("bios"), vgaBios: image("vgaBios"),
   };
 }

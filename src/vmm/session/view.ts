@@ -1,4 +1,5 @@
 import type { AccelVm, Observer } from "../../base/index.ts";
+import { Monitor } from "../devices/monitor.ts";
 import type { Machine } from "../machine.ts";
 import { codeAt } from "./code.ts";
 import { type Translation, translate } from "./nested.ts";
@@ -11,6 +12,7 @@ export interface Running {
   readonly vm: AccelVm;
   readonly observer: Observer;
   readonly machine: Machine;
+  readonly monitor: Monitor;
   readonly config: GuestConfig;
   /** Marks since the last dirty(), since the last look of the map, and pages ever touched. */
   readonly forApi: Uint8Array;
@@ -22,7 +24,8 @@ const TOUCHED = 4;
 
 export function running(vm: AccelVm, observer: Observer, machine: Machine, config: GuestConfig): Running {
   const marks = () => new Uint8Array(config.ramSize / 4096);
-  return { vm, observer, machine, config, forApi: marks(), forMap: marks(), touched: marks() };
+  const monitor = new Monitor(machine.vga, machine.stdVga?.vbe);
+  return { vm, observer, machine, monitor, config, forApi: marks(), forMap: marks(), touched: marks() };
 }
 
 function gather({ observer, forApi, forMap, touched }: Running): void {
@@ -86,7 +89,7 @@ function tablesOf({ vm, observer }: Running, asked: readonly TableRequest[], wal
 
 /** What the page wants to see of a machine that stands between two slices. */
 export function observe(guest: Running, wants: Wants, speed: number): Observation {
-  const { vm, observer, machine } = guest;
+  const { vm, observer } = guest;
   const regs = vm.regs();
   const sregs = vm.sregs();
   const bits = sregs.cs.l && (sregs.efer >> 10n) & 1n ? 64 : sregs.cs.db ? 32 : 16;
@@ -105,6 +108,5 @@ export function observe(guest: Running, wants: Wants, speed: number): Observatio
     exits: observer.exits(),
     tables: tablesOf(guest, wants.tables, walk), eptRoot: observer.secondStage()?.root,
     walk,
-    screen: wants.screen ? machine.vga.screen() : undefined,
   };
 }

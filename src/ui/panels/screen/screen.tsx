@@ -1,7 +1,8 @@
-import { useEffect, useMemo, useRef } from "react";
-import type { TextScreen } from "../../../vmm/index.ts";
+import { useEffect, useRef, useState } from "react";
+import type { ScreenUpdate, TextScreen } from "../../../vmm/index.ts";
 import { Exhibit, useWant } from "../../exhibit.tsx";
-import { machine, usePage } from "../../store.ts";
+import { machine, onScreen } from "../../store.ts";
+import { useInput } from "./input.ts";
 import style from "./screen.module.css";
 
 /** The sixteen colours of text mode, as the DAC of a VGA holds them. */
@@ -33,39 +34,114 @@ function paint(context: CanvasRenderingContext2D, { columns, rows, cells, cursor
   }
 }
 
-/** The VGA text screen, with keyboard. */
+/** The guest's screen, with keyboard and mouse. */
 export function ScreenPanel() {
   return (
-    <Exhibit number="6" title="VGA screen" area="screen" source="text mode, memory at B8000"
-      says="What a monitor on the VGA port would show. Click it and type: its keys go through the 8042 keyboard controller.">
+    <Exhibit number="6" title="VGA screen" area="screen" source="text at B8000, pictures in a memory slot whose dirty log says what to paint"
+      says="What a monitor on the VGA port would show. Only lines that were written since the last look are painted again.">
       <Screen />
     </Exhibit>
   );
 }
 
-const wants = { screen: true };
+const wants = { screen: "changes" as const };
+type Picture = Extract<ScreenUpdate, { kind: "picture" }>;
+interface Shown {
+  readonly width: number;
+  readonly height: number;
+  /** The screen in words. */
+  readonly text: string;
+}
+const blank: Shown = { width: 80 * CELL.width, height: 25 * CELL.height, text: "" };
+/** How long the twin of a picture is left as it is. */
+const TELL_MS = 500;
+
+function sizeOf(update: ScreenUpdate): { width: number; height: number } {
+  return update.kind === "text" ? { width: update.columns * CELL.width, height: update.rows * CELL.height } : update;
+}
+function tell(update: ScreenUpdate): string {
+  if (update.kind === "text") return textOf(update);
+  const lines = update.bands.map(({ y, lines }) => (lines === 1 ? `${y}` : `${y} to ${y + lines - 1}`)).join(", ");
+  return `A picture of ${update.width} × ${update.height} pixels, ${update.format}.\nPainted last: ${update.whole ? "all of it" : `lines ${lines}`}.`;
+}
+function paintPicture(context: CanvasRenderingContext2D, { width, bands }: Picture): void {
+  for (const { y, lines, pixels } of bands) context.putImageData(new ImageData(pixels, width, lines), 0, y);
+}
+/** Marks what was reported dirty until the next mark, or until it has faded. */
+function flash(context: CanvasRenderingContext2D, update: ScreenUpdate): void {
+  const { width, height } = context.canvas;
+  context.clearRect(0, 0, width, height);
+  if (update.kind === "text" || update.whole) return;
+  context.strokeStyle = "#ffb000";
+  context.lineWidth = 2;
+  context.setLineDash([8, 4]);
+  for (const { y, lines } of update.bands) context.strokeRect(1, y + 1, width - 2, Math.max(2, lines - 2));
+}
 
 function Screen() {
   useWant(wants);
-  const screen = usePage((s) => s.seen?.screen);
-  const canvas = useRef<HTMLCanvasElement>(null);
+  const picture = useRef<HTMLCanvasElement>(null);
+  const marks = useRef<HTMLCanvasElement>(null);
+  const [shown, setShown] = useState(blank);
+  const [flashing, setFlashing] = useState(false);
+  const flashes = useRef(flashing);
+  const input = useInput(picture);
+  useEffect(() => { flashes.current = flashing; }, [flashing]);
   useEffect(() => {
-    const context = canvas.current?.getContext("2d");
-    if (context && screen) paint(context, screen);
-  }, [screen]);
-  const text = useMemo(() => (screen ? textOf(screen) : ""), [screen]);
-  const key = (down: boolean) => (e: React.KeyboardEvent) => {
-    if (/^(Tab|F\d+)$/.test(e.key) || (e.ctrlKey && e.key === "k")) return;
-    e.preventDefault();
-    machine.key(e.code, down).catch(() => {});
-  };
+    let told = 0;
+    return onScreen((update) => {
+      const canvas = picture.current, over = marks.current;
+      const context = canvas?.getContext("2d"), overContext = over?.getContext("2d");
+      if (!canvas || !over || !context || !overContext) return;
+      const { width, height } = update === "clear" ? blank : sizeOf(update);
+      if (canvas.width !== width || canvas.height !== height) {
+        [canvas.width, canvas.height, over.width, over.height] = [width, height, width, height];
+        told = 0;
+      }
+      if (update === "clear") {
+        context.clearRect(0, 0, width, height);
+        setShown(blank);
+        return;
+      }
+      if (update.kind === "text") paint(context, update);
+      else paintPicture(context, update);
+      if (flashes.current) flash(overContext, update);
+      // Text is told whenever it changes; a picture that moves, now and then.
+      if (update.kind === "picture" && !update.whole && performance.now() - told < TELL_MS) return;
+      told = performance.now();
+      setShown({ width, height, text: tell(update) });
+    });
+  }, []);
+  useEffect(() => {
+    const over = marks.current;
+    if (!flashing) over?.getContext("2d")?.clearRect(0, 0, over.width, over.height);
+  }, [flashing]);
   return (
     <>
       <div className={style.frame}>
-        <canvas ref={canvas} width={(screen?.columns ?? 80) * CELL.width} height={(screen?.rows ?? 25) * CELL.height} tabIndex={0}
-          role="img" aria-label="VGA screen; its text follows" className={style.screen} onKeyDown={key(true)} onKeyUp={key(false)} />
+        <canvas ref={picture} tabIndex={0} role="img" aria-label="Screen of the guest; what it shows follows as text" data-testid="screen-canvas"
+          aria-describedby="screen-way-out" className={style.screen} {...input.handlers} />
+        <canvas ref={marks} className={style.marks} role="presentation" />
       </div>
-      <details className={style.twin}><summary>As text</summary><pre data-testid="screen-text">{text || "(blank)"}</pre></details>
+      <div className={style.tools}>
+        <p id="screen-way-out" className={style.hint} data-testid="screen-hint">
+          {input.focused ? "Keys and mouse go to the guest. Esc gives them back." : "Click the screen, or go to it with Tab, to type and to move the guest’s mouse."}
+        </p>
+        <span className={style.keys}>
+          {keys.map(([name, codes]) => <button key={name} type="button" onClick={() => { press(codes); }}>{name}</button>)}
+          <button type="button" aria-pressed={flashing} data-testid="screen-flash" onClick={() => { setFlashing(!flashing); }}>Mark what is painted</button>
+        </span>
+      </div>
+      <details className={style.twin}><summary>As text</summary><pre data-testid="screen-text">{shown.text || "(blank)"}</pre></details>
     </>
   );
+}
+
+/** Keys that the page keeps for itself. */
+const keys: readonly (readonly [string, readonly string[]])[] = [
+  ["Esc", ["Escape"]], ["Tab", ["Tab"]], ["Ctrl+Alt+Del", ["ControlLeft", "AltLeft", "Delete"]],
+];
+function press(codes: readonly string[]): void {
+  for (const code of codes) machine.key(code, true).catch(() => {});
+  for (const code of [...codes].reverse()) machine.key(code, false).catch(() => {});
 }
