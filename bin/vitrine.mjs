@@ -13,7 +13,7 @@ progressTo(process.stderr);
 await runTool(async () => {
   if (!existsSync(at("node_modules"))) throw new ToolError("vitrine: not set up yet; run `npm ci` first");
   await buildCore();
-  if (process.argv.some((argument) => argument.includes("jit=on"))) await buildStencils();
+  if (!process.argv.some((argument) => argument.includes("jit=off"))) await buildStencils();
   await buildNode();
 });
 // The command sets its own exit status.

@@ -1,6 +1,7 @@
 // npm start: from a fresh clone to a page. Options: --port N, --dev (rebuild on change), --no-guests.
 import { parseArgs } from "node:util";
 import { buildCore } from "./build-core.mjs";
+import { buildStencils } from "./jit/stencils.mjs";
 import { fetchGuests, guestsPresent } from "./guests/fetch.mjs";
 import { at } from "./lib/fingerprint.mjs";
 import { runTool, say, step, ToolError } from "./lib/say.mjs";
@@ -46,6 +47,7 @@ await runTool(async () => {
   const chosen = options();
   await ensureDependencies();
   await buildCore();
+  await buildStencils();
   if (!chosen["no-guests"]) await guests();
   const address = await serve(chosen);
   say(`Vitrine is at ${address} (end with Ctrl-C)`);

@@ -1,5 +1,6 @@
 // The machine's thread: one session, wired to an accelerator, wall time and the page.
 import * as Comlink from "comlink";
+import { type Core, Jit } from "../src/hw/index.ts";
 import { parseCpu } from "../src/isa/index.ts";
 import { observeTcg, TcgVm } from "../src/tcg/index.ts";
 import {
@@ -10,6 +11,30 @@ import { KvmAccel, type PortLike, portChannel, userMemorySize } from "../src/vmm
 /** The core's code comes from the page, compiled: two workers that share it share what has been optimized, too. */
 let load: (module: WebAssembly.Module) => void;
 const module = new Promise<WebAssembly.Module>((done) => { load = done; });
+
+let jit = true;
+let stencils: Promise<Uint8Array> | undefined;
+let translator: Worker | undefined;
+/** Translates hot code as soon as what it takes is there: the guest starts without. */
+function translate(core: Core): void {
+  if (!jit) return;
+  stencils ??= fetch(new URL("../build/stencils.bin", import.meta.url)).then(async (answer) => {
+    if (!answer.ok) throw new Error(`stencils.bin: HTTP ${answer.status}`);
+    return new Uint8Array(await answer.arrayBuffer());
+  });
+  translator?.terminate();
+  const worker = new Worker(new URL("./translator.worker.ts", import.meta.url), { type: "module" });
+  translator = worker;
+  stencils.then((file) => {
+    core.jit = new Jit(core, file, {
+      workshop: {
+        post: (message, transfer) => worker.postMessage(message, transfer),
+        listen: (arrived) => { worker.onmessage = ({ data }) => arrived(data); },
+      },
+    });
+    if (core.jit.failure !== undefined) console.warn(`The interpreter runs alone: ${core.jit.failure}`);
+  }).catch((error: unknown) => console.warn(`The interpreter runs alone: ${error instanceof Error ? error.message : error}`));
+}
 
 /** A turn of the event loop that is not throttled to 4 ms, as nested timeouts are. */
 const channel = new MessageChannel();
@@ -31,9 +56,11 @@ const session = new MachineSession({
     const options = { module: await module, ramSize, userMemory, cpu: parseCpu(cpu) };
     if (accel === "kvm") {
       const vm = await KvmAccel.create(options);
+      translate(vm.host.core);
       return { vm, observer: observeKvm(vm, ramSize) };
     }
     const vm = await TcgVm.create(options);
+    translate(vm.core);
     return { vm, observer: observeTcg(vm, ramSize) };
   },
 });
@@ -47,7 +74,8 @@ function pixels({ screen }: Frame): (Uint8Array | Uint8ClampedArray)[] {
 // The browser's MessagePort has more events than a channel needs.
 const link = (port: MessagePort) => portChannel(port as unknown as PortLike);
 const host = Object.assign(session, {
-  load: (module: WebAssembly.Module) => { load(module); },
+  /** @param translated hot code is to be translated */
+  load: (module: WebAssembly.Module, translated: boolean) => { jit = translated; load(module); },
   /** A state file may be large: it is handed over, not copied. */
   saveFile: () => {
     const file = session.saveState();

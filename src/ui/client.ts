@@ -26,7 +26,7 @@ class Host {
     this.worker.addEventListener("message", ({ data }: MessageEvent<{ frame?: Frame }>) => {
       if (data?.frame) take(data.frame);
     });
-    core.then((module) => this.remote.load(module)).catch(() => {});
+    core.then((module) => this.remote.load(module, new URLSearchParams(location.search).get("jit") !== "off")).catch(() => {});
   }
 
   end(): void {

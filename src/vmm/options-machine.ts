@@ -3,7 +3,7 @@ import { oneOf, OptionError, quote, split } from "./optionerror.ts";
 /** What -machine, -accel and the options that stand for one of their properties decide. */
 export interface MachineSettings {
   accel: "kvm" | "tcg";
-  /** Hot guest code is translated (-accel kvm|tcg,jit=on). */
+  /** Hot guest code is translated; -accel kvm|tcg,jit=off leaves all to the interpreter. */
   jit: boolean;
   /** Entries of each vCPU's ring of dirty pages (-accel kvm,dirty-ring-size=N); 0: dirty pages come in bitmaps. */
   dirtyRing: number;

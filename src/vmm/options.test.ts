@@ -48,10 +48,10 @@ test("the dirty log's parameters and the size of its ring are taken", () => {
   const { params } = parseOptions(["-modprobe", "kvm_intel.pml=0,kvm.eager_page_split=0,kvm.dirty_log=dbits"]);
   expect(params).toMatchObject({ pml: false, eagerPageSplit: false, dirtyLog: "dbits" });
 });
-test("hot code is translated when the accelerator's jit property says so", () => {
+test("hot code is translated unless the accelerator's jit property says otherwise", () => {
   expect(parseOptions(["-accel", "kvm,jit=on"])).toMatchObject({ accel: "kvm", jit: true });
   expect(parseOptions(["-accel", "tcg,jit=off"])).toMatchObject({ accel: "tcg", jit: false });
-  expect(parseOptions(["-accel", "tcg"]).jit).toBe(false);
+  expect(parseOptions(["-accel", "tcg"]).jit).toBe(true);
 });
 
 test("our own options are understood, with one dash or two", () => {

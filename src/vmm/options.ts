@@ -63,7 +63,7 @@ export function defaultOptions(): VitrineOptions {
     nographic: false,
     noReboot: false,
     accel: "kvm",
-    jit: false,
+    jit: true,
     kernelIrqchip: "on",
     pit: true,
     hpet: true,

@@ -15,7 +15,7 @@ import { type Job, pack, type Product, Workshop, type WorkshopPort } from "./wor
 
 const CASE_COUNT = 6, CASE_REGION = 7;
 /** Runs after which a block is hot. */
-const THRESHOLD = 2000;
+const THRESHOLD = 4000;
 /** So many hot blocks are translated together. */
 const BATCH = 16;
 /** Jobs under way at most: what is hot waits in the queue, and grows better regions there. */
@@ -140,7 +140,7 @@ export class Jit {
     this.#jobs.set(job.number, { planned, flushes: this.#flushes });
     if (this.#workshop) { this.#arrived(this.#workshop.make(job)); return; }
     const message = pack(job, this.#m);
-    this.#port?.post(message, [message.records.buffer]);
+    this.#port?.post(message, [message.numbers.buffer, message.records.buffer]);
   }
   /** What to translate for a hot block. */
   #plan(at: number, address: number): Planned {

@@ -1,7 +1,7 @@
 // Where regions become modules: beside the machine's thread, in a worker that gets the records it needs, or on that thread itself.
 import { layout } from "../layout.ts";
 import { assemble } from "./module.ts";
-import type { Memory, Region } from "./region.ts";
+import type { Block, Memory, Region } from "./region.ts";
 import { Stencils } from "./stencils.ts";
 import { type Note, Translator } from "./translate.ts";
 
@@ -10,8 +10,8 @@ export interface Job {
   readonly number: number;
   readonly regions: readonly { readonly id: number; readonly region: Region }[];
 }
-/** A job for another thread: the decoded blocks come along, one behind the other in the order of the regions. */
-export interface JobMessage { readonly job: Job; readonly records: Uint8Array<ArrayBuffer> }
+/** A job for another thread: its numbers, and its blocks' bytes one behind the other. Objects would take longer to copy than to translate. */
+export interface JobMessage { readonly numbers: Float64Array<ArrayBuffer>; readonly records: Uint8Array<ArrayBuffer> }
 /** The first message: the file of stencils. */
 export interface StartMessage { readonly stencils: Uint8Array }
 
@@ -66,14 +66,31 @@ export class Workshop {
 /** Bytes of a block with its header and its NEXT record. */
 const sizeOf = (n: number): number => 32 + (n + 1) * 16;
 
+/** What translation needs of a job, as numbers: each list behind its length. */
 export function pack(job: Job, memory: Memory): JobMessage {
+  const numbers: number[] = [job.number, job.regions.length];
+  for (const { id, region } of job.regions) {
+    numbers.push(id, region.mode, region.entries.length, ...region.entries, region.blocks.length);
+    for (const b of region.blocks) {
+      numbers.push(b.at, b.address, b.page, b.n, b.edges.length);
+      for (const e of b.edges) numbers.push(e.record, e.target, e.to);
+    }
+  }
   const blocks = job.regions.flatMap((r) => r.region.blocks), records = new Uint8Array(blocks.reduce((sum, b) => sum + sizeOf(b.n), 0));
   let to = 0;
   for (const { at, n } of blocks) {
     records.set(memory.u8.subarray(at, at + sizeOf(n)), to);
     to += sizeOf(n);
   }
-  return { job, records };
+  return { numbers: Float64Array.from(numbers), records };
+}
+function unpack(numbers: Float64Array): Job {
+  let at = 0;
+  const next = (): number => numbers[at++]!;
+  const list = <T>(read: () => T): T[] => Array.from({ length: next() }, read);
+  const block = (): Block => ({ at: next(), address: next(), page: next(), n: next(), edges: list(() => ({ record: next(), target: next(), to: next() })) });
+  const number = next();
+  return { number, regions: list(() => ({ id: next(), region: { mode: next(), entries: list(next), blocks: list(block), shared: new Set<number>() } })) };
 }
 
 /** The worker's side: give each message that comes, and send back what is returned. */
@@ -84,12 +101,13 @@ export function serve(): (message: StartMessage | JobMessage) => Product | undef
   let workshop: Workshop | undefined;
   return (message) => {
     if ("stencils" in message) { workshop = new Workshop(memory, new Stencils(message.stencils)); return undefined; }
+    const job = unpack(message.numbers);
     let from = 0;
-    for (const { region } of message.job.regions)
+    for (const { region } of job.regions)
       for (const { at, n } of region.blocks) {
         u8.set(message.records.subarray(from, from + sizeOf(n)), at);
         from += sizeOf(n);
       }
-    return workshop?.make(message.job);
+    return workshop?.make(job);
   };
 }
