@@ -1,6 +1,7 @@
 // A function under construction: bytes, locals, the depth of labels. Positions where state is spilled and reloaded are
 // remembered and filled in at the end, when it is known which state the function keeps in locals.
 import { I32, I64, NONE } from "./opcodes.ts";
+import type { Tape } from "./templates.ts";
 
 export class Emitter {
   bytes = new Uint8Array(1 << 14);
@@ -10,6 +11,8 @@ export class Emitter {
   #setAt = 0;
   #setEnd = -1;
   #setLocal = -1;
+  /** Told of what is emitted, for the next time. */
+  tape: Tape | undefined;
   readonly marks: { at: number; reload: boolean }[] = [];
   readonly #params: number;
   readonly #types: number[];
@@ -71,6 +74,7 @@ export class Emitter {
     this.n = n;
   }
   get(local: number): void {
+    this.tape?.local(0x20, local);
     // What was just stored stays on the stack.
     if (this.#setEnd === this.n && this.#setLocal === local) {
       this.bytes[this.#setAt] = 0x22;
@@ -79,15 +83,30 @@ export class Emitter {
     }
     this.op(0x20);
     this.unsigned(local);
+    this.tape?.after();
   }
   set(local: number): void {
+    this.tape?.local(0x21, local);
     this.#setAt = this.n;
     this.#setLocal = local;
     this.op(0x21);
     this.unsigned(local);
     this.#setEnd = this.n;
+    this.tape?.after();
   }
-  tee(local: number): void { this.op(0x22); this.unsigned(local); }
+  tee(local: number): void {
+    this.tape?.local(0x22, local);
+    this.op(0x22);
+    this.unsigned(local);
+    this.tape?.after();
+  }
+  /** A constant that is known as an expression of the record (0: of nothing). */
+  value(type: number, low: number, high: number, expression: number): void {
+    if (expression === 0 || !this.tape) { this.constant(type, low, high); return; }
+    this.tape.constant(type, expression);
+    this.constant(type, low, high);
+    this.tape.after();
+  }
   /** A load or store opcode with its offset, alignment 1. */
   memory(opcode: number, offset: number): void {
     this.op(opcode);

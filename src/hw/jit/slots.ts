@@ -31,6 +31,9 @@ export class Slots {
     }
     return found;
   }
+  /** The local that holds the word at or around an address, which has() knows. */
+  localAt(address: number): number { return this.local(this.#base(address)); }
+  changed(address: number): void { this.#written.add(this.#base(address)); }
   written(base: number): void { this.#written.add(base); }
 
   /** Emit a load (28..35) from the state; false when the address is plain memory. */

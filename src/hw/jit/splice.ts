@@ -9,12 +9,15 @@ import { fold, high, identity, low } from "./fold.ts";
 import { accessBytes, F64, I32, I64, loadType, NONE, OPERANDS, RESULT, V128, VECTOR_OPERANDS, VECTOR_RESULT } from "./opcodes.ts";
 import { Slots } from "./slots.ts";
 import { type FunctionBody, Role, type Stencils } from "./stencils.ts";
+import { type Frame as TemplateFrame, Leave, Tape, type Template } from "./templates.ts";
 
 const MAX_DEPTH = 8;
 const MAX_STACK = 256;
 const MAX_LOCALS = 2048;
 const EMPTY: readonly number[] = [];
 const MAX_INSTRUCTIONS = 1500;
+/** Templates of one case, mode and segment: what has more kinds of operands is spliced every time. */
+const MAX_TEMPLATES = 32;
 const STATIC_DATA = [0x100000, 0x200000] as const;
 const FAULTS = new Set(["fault", "faultVector", "faultCode", "faultAddress"]);
 /** Variables that are 0 between two steps of an instruction; anything else in them is for the interpreter. */
@@ -63,14 +66,16 @@ interface Frame { readonly label: Label; readonly at: number; readonly folded: b
 
 export class Splicer {
   readonly #stencils: Stencils;
-  readonly #out: Emitter;
-  readonly #slots: Slots;
+  #out: Emitter;
+  #slots: Slots;
   readonly #site: Site;
   // The virtual stack: type, whether the value is a constant, its halves.
   readonly #type = new Uint8Array(MAX_STACK);
   readonly #constant = new Uint8Array(MAX_STACK);
   readonly #low = new Int32Array(MAX_STACK);
   readonly #high = new Int32Array(MAX_STACK);
+  /** Of a constant: its expression on the tape, 0 when it is the same for every record. */
+  readonly #origin = new Int32Array(MAX_STACK);
   #height = 0;
   /** What is known of locals that are assigned more than once: local, low, high, ... */
   #known: readonly number[] = EMPTY;
@@ -82,18 +87,57 @@ export class Splicer {
   readonly #fixed = new Uint8Array(MAX_LOCALS);
   readonly #fixedLow = new Int32Array(MAX_LOCALS);
   readonly #fixedHigh = new Int32Array(MAX_LOCALS);
+  readonly #fixedOrigin = new Int32Array(MAX_LOCALS);
   readonly #localOut = new Int32Array(MAX_LOCALS);
   #base = 0;
+  #record = 0;
+  #tape: Tape | undefined;
+  readonly #view: DataView;
+  readonly #templates = new Map<number, Template[]>();
+  readonly #frame: TemplateFrame;
 
-  constructor(stencils: Stencils, out: Emitter, slots: Slots, site: Site) {
+  constructor(stencils: Stencils, out: Emitter, slots: Slots, site: Site, view: DataView) {
+    this.#view = view;
+    this.#frame = {
+      register: (address, written) => {
+        if (written) this.#slots.changed(address);
+        return this.#slots.localAt(address);
+      },
+      variable: (name, type, written) => site.variable(name, type, written),
+      leave: (how) => this.#leave(how),
+    };
     this.#stencils = stencils;
     this.#out = out;
     this.#slots = slots;
     this.#site = site;
   }
 
-  /** Copy the stencil of the record at `record`. Returns whether control reaches the next one; emits nothing when it throws. */
-  splice(stencil: FunctionBody, record: number): boolean {
+  /** Another function begins. */
+  start(out: Emitter, slots: Slots): void {
+    this.#out = out;
+    this.#slots = slots;
+  }
+  /** Copy the stencil of the record at `record`. Returns whether control reaches the next one; emits nothing when it throws.
+   *  @param key what is the same for all records that share templates: case, decode mode, segment byte */
+  splice(stencil: FunctionBody, record: number, key: number): boolean {
+    let templates = this.#templates.get(key);
+    if (!templates) this.#templates.set(key, templates = []);
+    for (const template of templates)
+      if (template.fits(this.#view, record)) {
+        template.emit(this.#out, this.#frame);
+        return template.reached;
+      }
+    const tape = templates.length < MAX_TEMPLATES ? new Tape(this.#out) : undefined;
+    this.#tape = this.#out.tape = tape;
+    try {
+      const reached = this.#whole(stencil, record);
+      if (tape && !tape.spoilt) templates.push(tape.finish(reached));
+      return reached;
+    } finally {
+      this.#tape = this.#out.tape = undefined;
+    }
+  }
+  #whole(stencil: FunctionBody, record: number): boolean {
     const out = this.#out, { n, level } = out;
     this.#height = 0;
     this.#base = 0;
@@ -101,8 +145,9 @@ export class Splicer {
     this.#committed = false;
     this.#reachable = true;
     this.#walked = 0;
+    this.#record = record;
     try {
-      this.#push(I32, record, 0);
+      this.#push(I32, record, 0, Tape.record);
       this.#inline(stencil, 0);
       if (!this.#reachable) return false;
       const top = this.#height - 1;
@@ -114,12 +159,13 @@ export class Splicer {
     }
   }
 
-  #push(type: number, l: number, h: number): void {
+  #push(type: number, l: number, h: number, origin = 0): void {
     const at = this.#height++;
     this.#type[at] = type;
     this.#constant[at] = 1;
     this.#low[at] = l;
     this.#high[at] = h;
+    this.#origin[at] = origin;
   }
   #pushEmitted(type: number): void {
     const at = this.#height++;
@@ -129,6 +175,12 @@ export class Splicer {
   #drop(n: number): void {
     this.#height -= n;
     if (this.#height < 0) throw new Refused("stack underflow");
+  }
+  /** Is the constant on top, a condition, true? */
+  #decide(): boolean {
+    const top = this.#height - 1, l = this.#low[top]!;
+    this.#tape?.truth(this.#origin[top]!, l);
+    return l !== 0;
   }
   #isConstant(depth: number): boolean { return this.#constant[this.#height - 1 - depth] === 1; }
 
@@ -152,7 +204,7 @@ export class Splicer {
         out.get(local);
         out.release(local);
       } else if (this.#constant[i]) {
-        out.constant(this.#type[i]!, this.#low[i]!, this.#high[i]!);
+        out.value(this.#type[i]!, this.#low[i]!, this.#high[i]!, this.#origin[i]!);
         this.#constant[i] = 0;
       }
     }
@@ -184,7 +236,11 @@ export class Splicer {
     else if (label.values === 0) { label.values = 1; label.low = l; label.high = h; }
     else if (label.values === 1 && (label.low !== l || label.high !== h)) label.values = 2;
     if (constant) {
-      if (label !== this.#outermost) { out.constant(label.type, l, h); out.set(label.result); }
+      if (label !== this.#outermost) {
+        this.#tape?.equal(this.#origin[top]!, l, h);
+        out.constant(label.type, l, h);
+        out.set(label.result);
+      }
     } else if (keep) out.tee(label.result);
     else out.set(label.result);
   }
@@ -232,7 +288,7 @@ export class Splicer {
   #branchIf(label: Label): void {
     const out = this.#out;
     if (this.#isConstant(0)) {
-      const taken = this.#low[this.#height - 1] !== 0;
+      const taken = this.#decide();
       this.#drop(1);
       if (taken) this.#branch(label);
       return;
@@ -288,11 +344,12 @@ export class Splicer {
   }
   /** Local := top of the stack. A constant in a local that is assigned once needs no code. */
   #assign(f: FunctionBody, locals: number, i: number): void {
-    const top = this.#height - 1, constant = this.#constant[top], out = this.#out, l = this.#low[top]!, h = this.#high[top]!;
+    const top = this.#height - 1, constant = this.#constant[top], out = this.#out, l = this.#low[top]!, h = this.#high[top]!, origin = this.#origin[top]!;
     if (constant && f.single[i]) {
       this.#fixed[locals + i] = 1;
       this.#fixedLow[locals + i] = l;
       this.#fixedHigh[locals + i] = h;
+      this.#fixedOrigin[locals + i] = origin;
       this.#drop(1);
       return;
     }
@@ -304,7 +361,10 @@ export class Splicer {
     this.#fixed[locals + i] = 0;
     if (!f.single[i]) {
       this.#forget(local);
-      if (constant) this.#known = [...this.#known, local, l, h];
+      if (constant) {
+        this.#tape?.equal(origin, l, h);
+        this.#known = [...this.#known, local, l, h];
+      }
     }
     if (constant) out.constant(this.#type[top]!, l, h);
     out.set(local);
@@ -312,7 +372,7 @@ export class Splicer {
   }
   #read(f: FunctionBody, locals: number, i: number): void {
     const type = f.types[i]!;
-    if (this.#fixed[locals + i]) { this.#push(type, this.#fixedLow[locals + i]!, this.#fixedHigh[locals + i]!); return; }
+    if (this.#fixed[locals + i]) { this.#push(type, this.#fixedLow[locals + i]!, this.#fixedHigh[locals + i]!, this.#fixedOrigin[locals + i]!); return; }
     const local = this.#localOut[locals + i]!;
     if (local < 0) throw new Refused("reads a local before it is assigned");
     if (!f.single[i]) {
@@ -339,7 +399,7 @@ export class Splicer {
           frames.push({ label: this.#open(0x03, a[i]!), at: i, folded: true });
           break;
         case 0x04: {
-          const folded = this.#isConstant(0), taken = this.#low[this.#height - 1] !== 0;
+          const folded = this.#isConstant(0), taken = folded && this.#decide();
           this.#drop(1);
           frames.push({ label: this.#open(folded ? 0x02 : 0x04, a[i]!), at: i, folded });
           if (folded && !taken) i = otherwise[i]! >= 0 ? otherwise[i]! : end[i]! - 1;
@@ -368,9 +428,9 @@ export class Splicer {
         case 0x22: {
           const top = this.#height - 1;
           if (this.#constant[top]) {
-            const type = this.#type[top]!, l = this.#low[top]!, h = this.#high[top]!;
+            const type = this.#type[top]!, l = this.#low[top]!, h = this.#high[top]!, origin = this.#origin[top]!;
             this.#assign(f, locals, a[i]!);
-            this.#push(type, l, h);
+            this.#push(type, l, h, origin);
           } else {
             this.#assign(f, locals, a[i]!);
             this.#read(f, locals, a[i]!);
@@ -405,16 +465,27 @@ export class Splicer {
     switch (this.#stencils.role(index)) {
       case Role.Exit: this.#exit(); return;
       case Role.Never: this.#out.op(0x00); this.#reachable = false; return;
-      case Role.Follow: this.#site.follow(); this.#reachable = false; return;
-      case Role.Jump: this.#arrange(1); this.#site.jump(); this.#reachable = false; return;
+      case Role.Follow: this.#leave(Leave.Follow); this.#reachable = false; return;
+      case Role.Jump: this.#arrange(1); this.#leave(Leave.Jump); this.#reachable = false; return;
       case Role.Body: this.#inline(this.#stencils.body(index), depth + 1); return;
       default: throw new Refused("needs the interpreter's loop");
     }
   }
   #exit(): void {
     if (this.#committed) throw new Refused("may fault after it has written");
-    this.#site.exit();
+    this.#leave(Leave.Exit);
     this.#reachable = false;
+  }
+  /** Control goes on outside of what is copied: the site emits how. */
+  #leave(how: number): void {
+    const out = this.#out, tape = this.#tape, site = this.#site;
+    tape?.leave(how);
+    out.tape = undefined;
+    if (how === Leave.Exit) site.exit();
+    else if (how === Leave.Follow) site.follow();
+    else site.jump();
+    out.tape = tape;
+    tape?.after();
   }
 
   // --- straight-line instructions -------------------------------------------------------------------------------
@@ -439,13 +510,18 @@ export class Splicer {
     if (n === 0) throw new Refused(op === 0xfc ? "bulk memory" : op === 0x0e ? "switch" : `opcode ${op.toString(16)}`);
     const top = this.#height - 1, c0 = this.#constant[top - n + 1], c1 = n === 2 ? this.#constant[top] : c0;
     if (c0 && c1 && fold(op, this.#low[top - n + 1]!, this.#high[top - n + 1]!, this.#low[top]!, this.#high[top]!)) {
+      const tape = this.#tape, l = low, h = high, a = this.#origin[top - n + 1]!, b = this.#origin[top]!, other = a === 0 ? top - 1 : top;
+      const origin = !tape ? 0 : n === 1 ? tape.unary(op, a) : tape.binary(op, a, b, this.#low[other] ?? 0, this.#high[other] ?? 0);
       this.#drop(n);
-      this.#push(type, low, high);
+      this.#push(type, l, h, origin);
       return;
     }
     if (n === 2 && c0 !== c1) {
       const at = c0 ? top - 1 : top;
-      if (identity(op, this.#low[at]!, this.#high[at]!, c0 === 1)) {
+      const l = this.#low[at]!, h = this.#high[at]!, tape = this.#tape;
+      if (!identity(op, l, h, c0 === 1)) tape?.noIdentity(this.#origin[at]!, op, c0 === 1);
+      else {
+        tape?.equal(this.#origin[at]!, l, h);
         this.#drop(2);
         this.#pushEmitted(type);
         return;
@@ -469,8 +545,8 @@ export class Splicer {
       this.#pushEmitted(type);
       return;
     }
-    const first = this.#low[top] !== 0, a = this.#constant[top - 2]!, b = this.#constant[top - 1]!, at = first ? top - 2 : top - 1;
-    const type = this.#type[at]!, l = this.#low[at]!, h = this.#high[at]!;
+    const first = this.#decide(), a = this.#constant[top - 2]!, b = this.#constant[top - 1]!, at = first ? top - 2 : top - 1;
+    const type = this.#type[at]!, l = this.#low[at]!, h = this.#high[at]!, origin = this.#origin[at]!;
     if (first && !b) out.op(0x1a);
     if (!first && !a) {
       if (b) out.op(0x1a);
@@ -483,7 +559,7 @@ export class Splicer {
       }
     }
     this.#drop(3);
-    if (first ? a : b) this.#push(type, l, h);
+    if (first ? a : b) this.#push(type, l, h, origin);
     else this.#pushEmitted(type);
   }
   #variable(op: number, index: number): void {
@@ -497,7 +573,7 @@ export class Splicer {
     if (CLEAR.has(name)) {
       if (op === 0x23) { this.#push(type, 0, 0); return; }
       if (!this.#isConstant(0) || name === "implicit") throw new Refused(`sets the variable ${name}`);
-      if (this.#low[this.#height - 1] !== 0) this.#exit();
+      if (this.#decide()) this.#exit();
       else this.#drop(1);
       return;
     }
@@ -507,30 +583,49 @@ export class Splicer {
     }
     const local = this.#site.variable(name, type, op === 0x24);
     if (local < 0) throw new Refused(`uses the variable ${name}`);
+    this.#tape?.variable(local, name, type, op === 0x24);
     if (op === 0x24) { this.#arrange(1); out.set(local); this.#drop(1); }
     else { out.get(local); this.#pushEmitted(type); }
   }
   #load(f: FunctionBody, i: number): void {
     const op = f.op[i]!, type = loadType(op), top = this.#height - 1, site = this.#site;
     if (this.#constant[top]) {
-      const at = this.#low[top]! + f.b[i]!;
+      const at = this.#low[top]! + f.b[i]!, tape = this.#tape, origin = this.#origin[top]!;
       if (site.known(at, accessBytes(op))) {
+        const field = at >= this.#record && at < this.#record + 16;
+        if (tape && field && !tape.isRecord(origin)) tape.spoilt = true;
+        if (!field) this.#class(origin, f.b[i]!, at);
         this.#drop(1);
-        this.#pushLoaded(op, type, site.low, site.high);
+        this.#pushLoaded(op, type, site.low, site.high, tape && field ? tape.field(op, at - this.#record) : 0);
         return;
       }
       if (this.#slots.has(at)) {
+        this.#enter(origin, f.b[i]!, at);
         if (!this.#slots.load(at, op)) throw new Refused("reads part of a register");
+        tape?.leaveRegister();
         this.#drop(1);
         this.#pushEmitted(type);
         return;
       }
       if (at >= STATIC_DATA[0] && at < STATIC_DATA[1]) throw new Refused("reads a static table");
+      tape?.equal(origin, this.#low[top]!, 0);
     } else if (Slots.reaches(f.b[i]!)) throw new Refused("reads a register by number");
     this.#copy(f, i, 1, type);
   }
+  /** The address on top was looked at, `offset` bytes further on: other records' must be of its class. */
+  #class(origin: number, offset: number, at: number): number {
+    const tape = this.#tape;
+    if (!tape || origin === 0) return 0;
+    const whole = offset === 0 ? origin : tape.binary(0x6a, origin, 0, offset, 0);
+    tape.address(whole, at);
+    return whole;
+  }
+  /** The state word at this address is accessed through its local. */
+  #enter(origin: number, offset: number, at: number): void {
+    this.#tape?.enterRegister(this.#slots.localAt(at), this.#class(origin, offset, at), at);
+  }
   /** A constant that was loaded, sign- or zero-extended to the type of its result. */
-  #pushLoaded(op: number, type: number, l: number, h: number): void {
+  #pushLoaded(op: number, type: number, l: number, h: number, origin: number): void {
     let sign = false;
     switch (op) {
       case 0x2c: case 0x30: l = (l << 24) >> 24; sign = true; break;
@@ -538,7 +633,7 @@ export class Splicer {
       case 0x34: sign = true; break;
     }
     if (sign) h = l >> 31;
-    this.#push(type, l | 0, type === I64 ? h | 0 : 0);
+    this.#push(type, l | 0, type === I64 ? h | 0 : 0, origin);
   }
   #store(f: FunctionBody, i: number): void {
     const op = f.op[i]!, top = this.#height - 1;
@@ -547,11 +642,14 @@ export class Splicer {
       const at = this.#low[top - 1]! + f.b[i]!;
       if (at >= STATIC_DATA[0] && at < STATIC_DATA[1]) throw new Refused("writes static data");
       if (this.#slots.has(at)) {
-        if (this.#constant[top]) this.#out.constant(this.#type[top]!, this.#low[top]!, this.#high[top]!);
+        if (this.#constant[top]) this.#out.value(this.#type[top]!, this.#low[top]!, this.#high[top]!, this.#origin[top]!);
+        this.#enter(this.#origin[top - 1]!, f.b[i]!, at);
         if (!this.#slots.store(at, op)) throw new Refused("writes part of a register");
+        this.#tape?.leaveRegister();
         this.#drop(2);
         return;
       }
+      this.#tape?.equal(this.#origin[top - 1]!, this.#low[top - 1]!, 0);
     } else if (Slots.reaches(f.b[i]!)) throw new Refused("writes a register by number");
     this.#copy(f, i, 2, NONE);
   }
@@ -562,12 +660,16 @@ export class Splicer {
       if (this.#constant[top]) {
         const at = this.#low[top]! + f.b[i]!;
         if (this.#slots.has(at)) {
-          if (at < layout.XMM || !this.#slots.loadVector(at, sub)) throw new Refused("reads part of a register");
+          if (at < layout.XMM) throw new Refused("reads part of a register");
+          this.#enter(this.#origin[top]!, f.b[i]!, at);
+          if (!this.#slots.loadVector(at, sub)) throw new Refused("reads part of a register");
+          this.#tape?.leaveRegister();
           this.#drop(1);
           this.#pushEmitted(V128);
           return;
         }
         if (at >= STATIC_DATA[0] && at < STATIC_DATA[1]) throw new Refused("reads a static table");
+        this.#tape?.equal(this.#origin[top]!, this.#low[top]!, 0);
       } else if (Slots.reaches(f.b[i]!)) throw new Refused("reads a register by number");
       this.#copy(f, i, 1, V128);
       return;
@@ -577,10 +679,14 @@ export class Splicer {
       if (this.#constant[top - 1]) {
         const at = this.#low[top - 1]! + f.b[i]!;
         if (this.#slots.has(at)) {
-          if (at < layout.XMM || !this.#slots.storeVector(at)) throw new Refused("writes part of a register");
+          if (at < layout.XMM) throw new Refused("writes part of a register");
+          this.#enter(this.#origin[top - 1]!, f.b[i]!, at);
+          if (!this.#slots.storeVector(at)) throw new Refused("writes part of a register");
+          this.#tape?.leaveRegister();
           this.#drop(2);
           return;
         }
+        this.#tape?.equal(this.#origin[top - 1]!, this.#low[top - 1]!, 0);
       } else if (Slots.reaches(f.b[i]!)) throw new Refused("writes a register by number");
       this.#copy(f, i, 2, NONE);
       return;

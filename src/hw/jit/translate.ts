@@ -49,7 +49,7 @@ export class Translator implements Site {
   // The function in hand.
   #out = new Emitter(PARAMS);
   #slots = new Slots(this.#out);
-  #splicer!: Splicer;
+  readonly #splicer: Splicer;
   #region!: Region;
   #id = 0;
   #flat = false;
@@ -75,6 +75,7 @@ export class Translator implements Site {
     this.#m = memory;
     this.#stencils = stencils;
     this.#note = note;
+    this.#splicer = new Splicer(stencils, this.#out, this.#slots, this, memory.view);
   }
 
   /** @param id number of the region: what its blocks carry. */
@@ -82,7 +83,7 @@ export class Translator implements Site {
     const out = new Emitter(PARAMS), { blocks } = region;
     this.#out = out;
     this.#slots = new Slots(out);
-    this.#splicer = new Splicer(this.#stencils, out, this.#slots, this);
+    this.#splicer.start(out, this.#slots);
     this.#region = region;
     this.#id = id;
     this.#long = (region.mode & layout.MODE_L) !== 0;
@@ -201,7 +202,7 @@ export class Translator implements Site {
     let reason = stencil ? this.#refused.get(key) : "no stencil";
     if (stencil && reason === undefined) {
       try {
-        const reached = this.#splicer.splice(stencil, record);
+        const reached = this.#splicer.splice(stencil, record, (number * 16 + (this.#region.mode & 15)) * 256 + m.u8[record + 7]!);
         this.#spliced++;
         return reached;
       } catch (error) {
