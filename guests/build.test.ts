@@ -55,6 +55,8 @@ const together = [
   "NMIs: 3",
   "page before: AAAA",
   "page after: BBBB",
+  "code before: aaaa",
+  "code after: bbbb",
   "the end",
   "",
 ].join("\r\n");

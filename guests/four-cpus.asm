@@ -1,5 +1,5 @@
-; Several processors: the boot processor starts the others with INIT and SIPI, then all count, lock, interrupt one another
-; and drop a translation together. Protected mode, 2-level page tables, no devices but the serial port.
+; Several processors: the boot processor starts the others with INIT and SIPI, then all count, lock, interrupt one another,
+; drop a translation and run changed code together. Protected mode, 2-level page tables, no devices but the serial port.
 ;
 ; physical                          linear
 ;   008000  where the others start    0 - 3FFFFF          identity, 4 KiB pages
@@ -47,7 +47,7 @@ start:
   cli
   cld
   mov esp, stacks+1024
-  ; Page tables: the first 4 MiB in small pages, the rest in large ones.
+  ; Page tables: the first 4 MiB in small pages, the rest in large ones, accessed and dirty already.
   mov edi, TABLE
   mov eax, 3
   mov ecx, 1024
@@ -57,7 +57,7 @@ start:
   add edi, 4
   loop .small
   mov edi, DIRECTORY
-  mov eax, 0x83
+  mov eax, 0xe3
   mov ecx, 1024
 .large:
   mov [edi], eax
@@ -238,6 +238,16 @@ start:
   call everywhere
   mov esi, after
   call print_looks
+  ; Everybody has run a piece of code; then it is another one.
+  mov edx, execute
+  call everywhere
+  mov esi, code_before
+  call print_looks
+  mov byte [piece+1], 'b'
+  mov edx, execute
+  call everywhere
+  mov esi, code_after
+  call print_looks
   mov esi, the_end
   call print
   mov dx, 0xf4
@@ -386,6 +396,14 @@ look:
   mov [looks+ebp], al
   ret
 
+execute:
+  call piece
+  mov [looks+ebp], al
+  ret
+piece:
+  mov al, 'a'
+  ret
+
 ; Sends what eax tells the interrupt command register, and reports how many have got it.
 send_counted:
   mov dword [heard], 0
@@ -529,6 +547,8 @@ to_member: db "to member 1 of cluster 1: ", 0
 to_nmi: db "NMIs: ", 0
 before: db "page before: ", 0
 after: db "page after: ", 0
+code_before: db "code before: ", 0
+code_after: db "code after: ", 0
 the_end: db "the end", 13, 10, 0
 trouble: db "unexpected interrupt", 13, 10, 0
 line: db 13, 10, 0

@@ -44,7 +44,7 @@ export abstract class VcpuState {
   }
   /** Nothing but to a vCPU that waits for it, or will as soon as it takes its INIT. */
   signalStartUp(vector: number): void {
-    if (this.mp !== "init" && !this.init) return;
+    if (this.mp !== "uninitialized" && !this.init) return;
     this.sipi = vector + 1;
   }
   /** What every one of these does first. */

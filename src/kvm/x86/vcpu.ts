@@ -179,7 +179,7 @@ export class X86Vcpu extends VcpuState {
           this.#initReset();
           continue;
         }
-        if (this.mp === "init" && this.sipi > 0) {
+        if (this.mp === "uninitialized" && this.sipi > 0) {
           this.#startUp();
           continue;
         }
@@ -353,8 +353,6 @@ export class X86Vcpu extends VcpuState {
     this.init = 0;
     chips.lapics[id]?.initReset();
     this.reset();
-    if (id === 0) return;
-    this.mp = "init";
     this.sipi = sipi;
   }
   /** kvm_vcpu_deliver_sipi_vector: it starts at the page that the vector names. */

@@ -1,0 +1,88 @@
+import { expect, test } from "vitest";
+import { assembleGuest } from "../../guests/build.ts";
+import { encode } from "../base/index.ts";
+import { testMachine } from "./fixtures/dirtier.ts";
+import { channelPair } from "./migrate/channel.ts";
+import { MigrationSource, MigrationTarget } from "./migrate/index.ts";
+
+type Place = NonNullable<Parameters<typeof testMachine>[0]>;
+
+/** Four processors that start, count, lock and interrupt one another (guests/four-cpus.asm). */
+const four = (place: Place = {}) =>
+  testMachine({ cpus: 4, kernel: { name: "four-cpus", bytes: assembleGuest("four-cpus").bytes }, ...place });
+
+/** Instants amid the start of the others, the locks, the rounds of interrupts, the destinations. */
+const checkpoints = [150_001, 300_000, 500_000, 700_077, 1_000_000, 1_500_000, 2_000_000, 2_600_000];
+const end = checkpoints.at(-1) ?? 0;
+
+/** The state hash at each checkpoint. */
+async function hashes(place: Place, slice?: number): Promise<string[]> {
+  const { machine, runTo } = await four(place);
+  return checkpoints.map((t) => {
+    runTo(t, slice);
+    return machine.stateHash();
+  });
+}
+
+test("four processors are in the same state bare and under KVM, on Intel and AMD, on one to four processors of the host", async () => {
+  const bare = await hashes({});
+  expect(new Set(bare).size).toBe(bare.length);
+  for (const hostCpus of [1, 2, 3, 4]) expect(await hashes({ accel: "kvm", hostCpus }), `${hostCpus} of Intel`).toEqual(bare);
+  for (const hostCpus of [1, 4]) expect(await hashes({ accel: "kvm", silicon: "amd", hostCpus }), `${hostCpus} of AMD`).toEqual(bare);
+}, 120_000);
+
+test.each<[string, Place]>([
+  ["bare", {}],
+  ["under KVM on two processors", { accel: "kvm", hostCpus: 2 }],
+])("slices of any size lead four processors to the same state, %s", async (_, place) => {
+  const whole = await hashes(place);
+  for (const slice of [777, 33_333]) expect(await hashes(place, slice)).toEqual(whole);
+}, 120_000);
+
+test.each<[string, Place, Place]>([
+  ["on the bare machine", {}, {}],
+  ["under KVM, on another number of processors", { accel: "kvm", hostCpus: 4 }, { accel: "kvm", hostCpus: 1 }],
+  ["from the bare machine to KVM", {}, { accel: "kvm" }],
+  ["from KVM on AMD to the bare machine", { accel: "kvm", silicon: "amd" }, {}],
+])("four processors saved at any t go on to the same state %s", async (_, from, to) => {
+  for (const t of [150_001, 700_077, 1_400_000]) {
+    const a = await four(from), b = await four(to);
+    a.runTo(t);
+    b.machine.loadFile(a.machine.saveFile());
+    expect(b.machine.stateHash()).toBe(a.machine.stateHash());
+    a.runTo(end);
+    b.runTo(end);
+    expect(b.machine.stateHash()).toBe(a.machine.stateHash());
+  }
+}, 120_000);
+
+test("four processors move to another machine while they run", async () => {
+  const a = await four({ accel: "kvm" }), b = await four({ accel: "kvm" });
+  a.runTo(300_000);
+  const [here, there] = channelPair();
+  const source = new MigrationSource({
+    machine: a.machine,
+    channel: here,
+    bandwidth: 1e9,
+    between: (bytes) => {
+      a.runTo(a.vm.clock.now() + Math.max(1000, Math.ceil(bytes)));
+    },
+    pause: () => true,
+    resume: () => true,
+    rule: "downtime",
+    downtimeMs: 1,
+  });
+  const [result, arrived] = await Promise.all([source.run(), new MigrationTarget({ machine: b.machine, channel: there }).run()]);
+  if (result.kind !== "moved") throw new Error(result.kind);
+  expect(arrived.hash).toBe(result.hash);
+  a.runTo(end);
+  b.runTo(end);
+  expect(b.machine.stateHash()).toBe(a.machine.stateHash());
+}, 60_000);
+
+test("a state of four processors is refused by a machine with one", async () => {
+  const a = await four(), one = await testMachine();
+  a.runTo(300_000);
+  expect(encode(a.machine.save()).length).toBeGreaterThan(encode(one.machine.save()).length);
+  expect(() => one.machine.restore(a.machine.save())).toThrow(/cpus/);
+});
