@@ -96,7 +96,7 @@ export const silicon: Readonly<Record<"intel" | "amd", ModelTable>> = {
     modelId: "Vitrine Virtual CPU",
     leaves: `
       0        d        756e6547 6c65746e 49656e69
-      1        206c2    800      c5fa2201 78bfbff
+      1        206c2    800      c5fa2201 78bfbfd
       6        4        0        0        0
       7        0        940683   4        0
       d        3        240      240      0
@@ -109,7 +109,7 @@ export const silicon: Readonly<Record<"intel" | "amd", ModelTable>> = {
     modelId: "Vitrine Virtual CPU (AMD)",
     leaves: `
       0        d        68747541 444d4163 69746e65
-      1        800f12   800      c5fa2201 78bfbff
+      1        800f12   800      c5fa2201 78bfbfd
       6        4        0        0        0
       7        0        940683   4        0
       d        3        240      240      0

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cpuidFeature, cpuidHas, parseCpu } from "./cpuid.ts";
+import { absentFeatures, cpuidFeature, cpuidHas, parseCpu } from "./cpuid.ts";
 import { msrName, msrs } from "./msr.ts";
 import { rows } from "./rows.ts";
 
@@ -66,4 +66,18 @@ test("MSR numbers are unique and unknown ones print as hexadecimal", () => {
   expect(new Set(msrs.map((m) => m.number)).size).toBe(msrs.length);
   expect(msrName(0xc0000080)).toBe("IA32_EFER");
   expect(msrName(0x1234)).toBe("0x1234");
+});
+
+test("every feature of max is one that the silicon has, of either vendor", () => {
+  for (const vendor of ["intel", "amd"] as const) {
+    const { leaves } = parseCpu("max", vendor);
+    expect(absentFeatures.filter((name) => cpuidHas(leaves, name) && name !== "tsc_scale")).toEqual([]);
+    expect(["x2apic", "tsc_deadline", "pcid", "invpcid", "umip", "smap", "smep", "rdseed", "xsavec"].filter((name) => !cpuidHas(leaves, name))).toEqual([]);
+  }
+});
+
+test("a feature that no silicon has may be left out by name, and cannot be asked for", () => {
+  expect(parseCpu("max,-pku,-rdtscp,-vmx-mbec,host-phys-bits,migratable=no").asked).toEqual([]);
+  expect(() => parseCpu("max,+la57")).toThrow(/\+la57; the silicon does not have it/);
+  expect(parseCpu("IvyBridge,phys-bits=36").leaves.find((l) => l.leaf === 0x80000008)?.eax).toBe(0x3024);
 });

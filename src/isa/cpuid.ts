@@ -88,7 +88,7 @@ export const cpuModelNames: readonly string[] = [...Object.keys(modelTables), "m
 
 /** Features that no silicon of ours has: models do not announce them, whatever their table says, and nobody can ask for them. */
 export const absentFeatures: readonly string[] = [
-  ..."vme pclmulqdq smx fma aes avx f16c bmi1 avx2 bmi2 adx hle mpx rtm avx512f clwb sha_ni pku shstk la57 pks fsrm ibt lam".split(" "),
+  ..."pclmulqdq smx fma aes avx f16c bmi1 avx2 bmi2 adx hle mpx rtm avx512f clwb sha_ni pku shstk la57 pks fsrm ibt lam".split(" "),
   ..."xsaves mmxext 3dnowext 3dnow abm sse4a xop fma4 skinit invtsc rdpid rdpru lbrv tsc_scale avic v_vmsave_vmload".split(" "),
 ];
 

@@ -138,6 +138,18 @@ test.each<[string[], string]>([
   [["-device", "pc-testdev,x=1"], '-device: "pc-testdev,x=1"; known are isa-debug-exit, pc-testdev, pci-testdev'],
   [["-device", "isa-debug-exit,iobase=0x10000"], '"iobase=0x10000"; write iobase=0xf4,iosize=4'],
   [["-device", "isa-debug-exit,iosize=3"], '"iosize=3"; write iobase=0xf4,iosize=4'],
+  [["-machine", "kernel-irqchip=maybe"], '-machine kernel-irqchip: "maybe"; choose on or off or split'],
+  [["-machine", "kernel-irqchip=split"], '"split"; the chips are all in the kernel or all in user space: give on or off'],
+  [["-accel", "tcg", "-no-kvm-irqchip"], '"off"; without KVM there is no kernel for the chips: leave it out'],
+  [["-machine", "vmport=on"], '-machine vmport: "on"; choose off or auto'],
+  [["-machine", "nvdimm=on"], '-machine: "nvdimm=on"; known are accel, kernel-irqchip, pit, hpet'],
+  [["-global", "kvm-pit.lost_tick_policy=delay"], '"delay"; lost ticks are not delivered later: give discard'],
+  [["-global", "mc146818rtc.lost_tick_policy=slew"], '-global: "mc146818rtc.lost_tick_policy=slew"; known is kvm-pit.lost_tick_policy=discard'],
+  [["-overcommit", "cpu-pm=on"], '-overcommit cpu-pm: "on"; a guest that halts gives its processor back: give off'],
+  [["-vnc", ":0"], '-vnc: ":0"; choose none'],
+  [["-cpu", "qemu64,+avx"], '-cpu: "+avx"; the silicon does not have it: leave it out'],
+  [["-cpu", "host,hv_passthrough"], '-cpu: "hv_passthrough"; no such feature or setting'],
+  [["-cpu", "max,phys-bits=52"], '-cpu: "phys-bits=52"; give a number from 0 to 40'],
   [["-rtc", "base=now"], '-rtc: "base=now"; write base=utc, base=localtime or base=2026-01-31T12:00:00'],
   [["-boot", "menu=yes"], '-boot menu: "yes"; choose on or off'],
 ])("%j is refused in one line", (args, message) => {
@@ -167,4 +179,32 @@ test("multiboot modules have words of their own, and a doubled comma is one", ()
     { file: "second", commandLine: "second" },
   ]);
   expect(parseModules("a,,b")).toEqual([{ file: "a,b", commandLine: "a,b" }]);
+});
+
+test("the line that kvm-unit-tests' own script gives is understood", () => {
+  const line = "--no-reboot -nodefaults -global kvm-pit.lost_tick_policy=discard -device pc-testdev -device isa-debug-exit,iobase=0xf4,iosize=0x4 -display none -serial stdio -device pci-testdev -machine accel=kvm -kernel x86/vmexit.flat -smp 1 -machine pit=off -cpu qemu64,+x2apic,+tsc-deadline -append";
+  expect(parseOptions([...line.split(" "), "ipi"])).toMatchObject({
+    noReboot: true, debugExit: { base: 0xf4, size: 4 }, pcTestdev: true, pciTestdev: true, serial: "stdio", accel: "kvm", pit: false, append: "ipi",
+  });
+});
+
+test("questions are answered instead of a run, in QEMU's form", () => {
+  const shown = (...args: string[]) => parseOptions(args).show ?? "";
+  expect(shown("--help").split("\n")[0]).toMatch(/^\S+ emulator version \d+\.\d+\.\d+ .*QEMU/);
+  for (const question of ["?", "help"]) expect(shown("-device", question)).toContain('name "pc-testdev", bus ISA');
+  expect(shown("-machine", "?")).toContain("pc   ");
+  expect(shown("-cpu", "help")).toContain("x86 IvyBridge\n");
+  expect([shown("-accel", "help"), shown("-version")]).toEqual([expect.stringContaining("kvm"), expect.stringMatching(/^Vitrine emulator version/)]);
+});
+
+test("older spellings stand for properties of the machine", () => {
+  expect(parseOptions(["-no-kvm"]).accel).toBe("tcg");
+  expect(parseOptions(["-no-kvm-irqchip", "-no-hpet", "-debugcon", "stdio"])).toMatchObject({ accel: "kvm", kernelIrqchip: "off", hpet: false, debugcon: "stdio" });
+  expect(parseOptions(["-machine", "pc,accel=kvm,kernel-irqchip=off,pit=off,usb=off"])).toMatchObject({ kernelIrqchip: "off", pit: false });
+});
+
+test("processor max is the silicon's: the host's under KVM, on the bare machine the one that has what is asked for", () => {
+  const vendor = (...args: string[]) => (parseOptions(args).cpu.leaves[0]?.ebx === 0x756e6547 ? "intel" : "amd");
+  expect([vendor("-cpu", "max"), vendor("-cpu", "max", "-host", "amd"), vendor("-accel", "tcg", "-cpu", "max,+svm")]).toEqual(["intel", "amd", "amd"]);
+  expect(vendor("-cpu", "max,+svm")).toBe("intel");
 });
