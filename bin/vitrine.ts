@@ -12,6 +12,8 @@ import { UndefinedLog } from "./undefined-log.ts";
 
 /** Guest instructions between looks at the outside world. */
 const SLICE = 5_000_000;
+/** VM exits between them. */
+const PATIENCE = 20_000;
 const encoder = new TextDecoder("latin1");
 
 /** @param kind a kernel is named as one: scripts of others look for that. */
@@ -106,6 +108,7 @@ async function loop(machine: Machine, vm: TcgVm | KvmAccel, options: VitrineOpti
     process.stdin.on("data", (chunk: Buffer) => input.push(new Uint8Array(chunk)));
     (process.stdin as { unref?: () => void }).unref?.();
   }
+  vm.patience = PATIENCE;
   const log = options.logUnimplemented ? new UndefinedLog(() => vm.undefinedInstructions(), (line) => complain(line)) : undefined;
   for (;;) {
     const now = vm.clock.now();

@@ -17,7 +17,7 @@ export interface IoBus {
 
 /** Why run() came back. */
 export type Stop =
-  /** t reached untilT. */
+  /** t reached untilT, or run() has lost its patience. */
   | { kind: "budget" }
   /** HLT with no interrupt that could ever wake it: nothing armed, or interrupts off. */
   | { kind: "halt" }
@@ -95,6 +95,11 @@ export interface UserMemory {
 
 /** A virtual machine with one clock. Interrupt chips (PIC, IOAPIC, LAPIC, PIT with port 61h) live inside it. */
 export interface AccelVm extends Persist {
+  /**
+   * VM exits after which run() comes back with kind budget before its time; Infinity: never. An exit costs as much as a
+   * thousand instructions, and whoever runs a guest in slices must not wait for one that does nothing else.
+   */
+  patience: number;
   readonly memory: GuestMemory;
   readonly clock: VirtualClock;
   readonly userMemory: UserMemory;

@@ -20,6 +20,8 @@ export class KvmRun {
   immediateExit = false;
   /** Guest time at which a timer signal of user space ends KVM_RUN (setitimer). */
   until = Infinity;
+  /** When this many exits have been counted in all, KVM_RUN ends as by a signal. */
+  exitLimit = Infinity;
   /** With INTR: the guest has executed PAUSE while other vCPUs wait for their turn. */
   yielded = false;
   exitReason: KvmExitReason = KvmExit.UNKNOWN;

@@ -76,6 +76,7 @@ class MappedMemory extends BytewiseMemory {
 
 /** Virtual CPUs on bare hardware, with the interrupt chips a machine of QEMU's has in its chipset. */
 export class TcgVm implements AccelVm {
+  patience = Infinity;
   readonly id = "vm";
   readonly version = 1;
   readonly core: Core;

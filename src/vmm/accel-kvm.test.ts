@@ -312,6 +312,20 @@ test("stop() from a device ends the run at the next boundary, with the access co
   expect([vm.clock.now(), vm.regs().rip, vm.regs().rax & 0xffn]).toEqual([1, 0x1002n, 0x42n]);
 });
 
+test("a guest that does nothing but exit is left in time, and goes on as if it had not been", async () => {
+  // CPUID in a loop.
+  const loop = [0x0f, 0xa2, 0xeb, 0xfc];
+  const [hurried, whole] = [await KvmAccel.create(settings), await KvmAccel.create(settings)];
+  for (const vm of [hurried, whole]) prepare(vm, loop);
+  hurried.patience = 50;
+  expect(hurried.run(1000)).toEqual({ kind: "budget" });
+  // The first exit maps the page of the code; between 49 CPUIDs lie 48 jumps.
+  expect([hurried.vm.stats.exits, hurried.clock.now()]).toEqual([50, 97]);
+  while (hurried.clock.now() < 1000) expect(hurried.run(1000)).toEqual({ kind: "budget" });
+  whole.run(1000);
+  expect([hurried.clock.now(), hurried.regs(), hurried.vm.stats.exits]).toEqual([1000, whole.regs(), whole.vm.stats.exits]);
+});
+
 test("single-stepping traps after every instruction, also after those that KVM completes", async () => {
   const program = [
     0xc7,

@@ -81,6 +81,7 @@ interface Slot {
 
 /** The accelerator "kvm": a process that opened /dev/kvm, and the outermost of the three nested loops. */
 export class KvmAccel implements AccelVm {
+  patience = Infinity;
   readonly id = "vm";
   readonly version = 1;
   readonly host: HostComputer;
@@ -331,14 +332,18 @@ export class KvmAccel implements AccelVm {
       turns = this.#turns,
       several = this.vcpus.length > 1;
     this.#stopAsked = false;
-    for (const { run } of this.vcpus) run.immediateExit = false;
+    const exitLimit = this.vm.stats.exits + this.patience;
+    for (const { run } of this.vcpus) {
+      run.immediateExit = false;
+      run.exitLimit = exitLimit;
+    }
     this.host.core.jit?.translate();
     for (;;) {
       if (several) {
         clock.runDue();
         if (this.#stopAsked) return { kind: "stopped" };
         const now = clock.now();
-        if (now >= untilT) return { kind: "budget" };
+        if (now >= untilT || this.vm.stats.exits >= exitLimit) return { kind: "budget" };
         if (!turns.pick(now)) {
           const next = clock.next(),
             wake = Math.ceil(Math.min(next, untilT));

@@ -56,6 +56,7 @@ class SlotMemory extends BytewiseMemory {
 
 /** A test double: its "CPU" is a list of functions, each run as one instruction against the bus. */
 export class FakeAccel implements AccelVm {
+  patience = Infinity;
   readonly id = "fake";
   readonly version = 1;
   readonly slots: SlotMemory;

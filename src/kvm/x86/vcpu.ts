@@ -158,7 +158,7 @@ export class X86Vcpu extends VcpuState {
   /** KVM_RUN. */
   enter(): KvmExitReason {
     const { run, arch } = this,
-      { id, several, clock, chips, space, inKernel } = this.#o,
+      { id, several, clock, chips, space, stats, inKernel } = this.#o,
       exports = this.core.exports;
     this.load();
     run.yielded = false;
@@ -214,6 +214,7 @@ export class X86Vcpu extends VcpuState {
       if (entered === "refused") return this.#refused();
       if (entered !== "exit") continue;
       if (this.paravirt.eoiOffered) this.paravirt.takeEoi();
+      if (stats.exits >= run.exitLimit) run.immediateExit = true;
       if (arch.handleExit() === "user") return this.#leave(run.exitReason);
       if (this.tprLowered) {
         this.tprLowered = false;

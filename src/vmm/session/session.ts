@@ -22,6 +22,8 @@ export interface SessionHost {
 
 /** Without regard to wall time: a few milliseconds. */
 const UNPACED_SLICE = 1_000_000;
+/** VM exits in one slice: about as long as a slice lasts. */
+const PATIENCE = 1000;
 const READ_LIMIT = 64 << 20;
 /** Between two reports of a migration. */
 const PROGRESS_MS = 100;
@@ -153,6 +155,7 @@ export class MachineSession {
 
   async #open(config: GuestConfig): Promise<Running> {
     const { vm, observer } = await this.#host.open(config);
+    vm.patience = PATIENCE;
     const machine = new Machine(vm, {
       ramSize: config.ramSize, kernel: config.kernel, initrd: config.initrd, bios: config.bios, append: config.append,
       vgaBios: config.vgaBios?.bytes, vga: config.vga, rtcBase: config.rtcBase, onSerial: (bytes) => { this.#log.put(bytes); },
