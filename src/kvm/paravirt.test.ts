@@ -145,6 +145,14 @@ test.each(vendors)("a second NMI on %s waits for the IRET of the first, and come
   expect(vcpu.enter()).toBe(KvmExit.INTR);
 });
 
+test.each(vendors)("a single step over HLT traps at once on %s", async (vendor) => {
+  const { vcpu, put } = await guest(vendor, "pushf\npop ax\nor ax, 0x100\npush ax\npopf\nhlt\nin al, 0x61");
+  put(4, 0x00, 0x15, 0, 0);
+  put(0x1500, 0xe4, 0x60); // in al,60h
+  expect([vcpu.enter(), vcpu.run.io.port, vcpu.getRegs().rip]).toEqual([KvmExit.IO, 0x60, 0x1500n]);
+  expect(vcpu.getMpState()).toBe("runnable");
+});
+
 test("x2APIC mode is refused where CPUID does not have it", async () => {
   const without = await guest("intel", "hlt"), with_ = await guest("intel", "hlt", "qemu64,+x2apic");
   expect([without.vcpu.setMsr(0x1b, 0xfee00d00n), with_.vcpu.setMsr(0x1b, 0xfee00d00n)]).toEqual([false, true]);

@@ -15,7 +15,7 @@ Standard options:
 -m SIZE                  memory in MiB, or with K, M or G
 -device DRIVER[,property=value...]              -device help lists them
 -global kvm-pit.lost_tick_policy=discard
--overcommit mem-lock=on|off,cpu-pm=off
+-overcommit mem-lock=on|off,cpu-pm=on|off
 -nodefaults              accepted: there is nothing by default that could be left out
 -boot menu=on|off
 -rtc base=utc|localtime|YYYY-MM-DD[THH:MM:SS]

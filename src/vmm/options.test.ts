@@ -145,7 +145,7 @@ test.each<[string[], string]>([
   [["-machine", "nvdimm=on"], '-machine: "nvdimm=on"; known are accel, kernel-irqchip, pit, hpet'],
   [["-global", "kvm-pit.lost_tick_policy=delay"], '"delay"; lost ticks are not delivered later: give discard'],
   [["-global", "mc146818rtc.lost_tick_policy=slew"], '-global: "mc146818rtc.lost_tick_policy=slew"; known is kvm-pit.lost_tick_policy=discard'],
-  [["-overcommit", "cpu-pm=on"], '-overcommit cpu-pm: "on"; a guest that halts gives its processor back: give off'],
+  [["-overcommit", "cpu-pm=maybe"], '-overcommit cpu-pm: "maybe"; choose on or off'],
   [["-vnc", ":0"], '-vnc: ":0"; choose none'],
   [["-cpu", "qemu64,+avx"], '-cpu: "+avx"; the silicon does not have it: leave it out'],
   [["-cpu", "host,hv_passthrough"], '-cpu: "hv_passthrough"; no such feature or setting'],

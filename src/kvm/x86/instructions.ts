@@ -66,8 +66,9 @@ export class Instructions {
   halt(): void {
     this.#o.stats.haltExits++;
     this.#v.arch.skip();
-    // A single step ends HLT at once.
-    if ((this.#v.arch.pending().debug & 0x4000) === 0) this.#v.halt();
+    // A single step ends HLT at once; SVM has its trap as an event already.
+    const { arch } = this.#v;
+    if (!arch.eventPending && (arch.pending().debug & 0x4000) === 0) this.#v.halt();
   }
 
   readMsr(): void {
