@@ -3,12 +3,13 @@
 import {
   REGS, RAX, CR0, CR4, CPL, EFER, EFLAGS, FEATURE_CONTROL, MODE, MODE_L, PMODE, VM86, REAL, LONG, fault, exception,
 } from "../cpu/state";
+import { cr4Mask } from "../cpu/control";
 import { setArithmeticFlags, VM } from "../cpu/flags";
 import { clockNow, movSsUntil, next, raise } from "../cpu/flow";
 import { A, B, ea } from "../cpu/record";
 import { rd, wr, wrSlow } from "../mmu/access";
 import { canonical } from "../mmu/access";
-import { CR0_FIXED0, CR4_FIXED0, CR0_FIXED1, cr4Fixed1 } from "./capability";
+import { CR0_FIXED0, CR4_FIXED0, CR0_FIXED1 } from "./capability";
 import { displacement, memoryInfo } from "./information";
 import { enter, entryPc, ENTERED, EXITED, NO_VMCS } from "./entry";
 import { vmExit, setInstruction } from "./exit";
@@ -126,7 +127,7 @@ function vmxon(rec: usize): usize {
   if (operation == S.NON_ROOT) return leave(VMXON, rec, true);
   if (load<u32>(CPL)) return gp(rec);
   if (operation == S.OUTSIDE) {
-    if ((cr0 & CR0_FIXED0) != CR0_FIXED0 || cr0 & ~CR0_FIXED1 || (cr4 & CR4_FIXED0) != CR4_FIXED0 || cr4 & ~cr4Fixed1()
+    if ((cr0 & CR0_FIXED0) != CR0_FIXED0 || cr0 & ~CR0_FIXED1 || (cr4 & CR4_FIXED0) != CR4_FIXED0 || cr4 & ~(cr4Mask() | CR4_FIXED0)
       || (load<u64>(FEATURE_CONTROL) & 5) != 5) return gp(rec);
   }
   const la = ea(rec);
