@@ -3,5 +3,6 @@ export { type ComputerOptions, type DeviceOpen, HostComputer, type Task } from "
 export { FrameAllocator, HUGE, PAGE } from "./frames.ts";
 export { type PreemptNotifier, Scheduler, Thread } from "./sched.ts";
 export { HostMemory } from "./memory.ts";
+export { SwapFile } from "./swap.ts";
 export { AddressSpace, type HostPage, type Mapping, type MmuNotifier } from "./mm.ts";
 export { endTakingMarks, processorCounters, takeFrameMarks, undefinedInstructions } from "./marks.ts";

@@ -1,18 +1,21 @@
 import { VitrineError } from "../base/index.ts";
 import { type FrameAllocator, HUGE, PAGE } from "./frames.ts";
 import type { HostMemory } from "./memory.ts";
+import { SwapFile } from "./swap.ts";
 
 /*
  * Process memory with real page tables ("4-Level Paging" in the SDM), built in host memory and filled on demand.
  *
- *   entry   51..12 frame   7 PS (2 MiB leaf in a page directory)   6 D  5 A   2 U  1 W  0 P
+ *   entry      51..12 frame   7 PS (2 MiB leaf in a page directory)   6 D  5 A   2 U  1 W  0 P
+ *   swapped    31..12 slot of the swap file                           8 swapped          0 P = 0
  */
 const P = 1,
   W = 2,
   U = 4,
   A = 0x20,
   D = 0x40,
-  PS = 0x80;
+  PS = 0x80,
+  SWAPPED = 0x100;
 const TABLE = P | W | U;
 const LEAF = P | W | U | A | D;
 const MMAP_BASE = 0x7f0000000000;
@@ -22,6 +25,12 @@ export interface MmuNotifier {
   /** Pages of [start, end) are about to be unmapped or moved. */
   invalidateRangeStart(start: number, end: number): void;
   invalidateRangeEnd(start: number, end: number): void;
+  /** Has any page of [start, end) been used since the last such call? A processor may go on from what it has cached. */
+  clearYoung?(start: number, end: number): boolean;
+  /** The same, and what processors have cached goes. */
+  clearFlushYoung?(start: number, end: number): boolean;
+  /** The same, and nothing is cleared. */
+  testYoung?(start: number, end: number): boolean;
 }
 
 export interface Mapping {
@@ -44,12 +53,19 @@ export class AddressSpace {
   readonly #frames: FrameAllocator;
   readonly #mappings: Mapping[] = [];
   readonly #notifiers = new Set<MmuNotifier>();
+  readonly #swap: SwapFile;
   #next = MMAP_BASE;
   #tables = 1;
+  /**
+   * What other threads of the host do between the look-up of a page by a fault and its mapping by the one that faults:
+   * they may unmap and move pages.
+   */
+  meanwhile: ((va: number) => void) | undefined;
 
-  constructor(memory: HostMemory, frames: FrameAllocator) {
+  constructor(memory: HostMemory, frames: FrameAllocator, swap: SwapFile = new SwapFile()) {
     this.#memory = memory;
     this.#frames = frames;
+    this.#swap = swap;
     this.root = frames.frame();
   }
 
@@ -84,7 +100,7 @@ export class AddressSpace {
     const end = start + length;
     if (start % PAGE !== 0 || length % PAGE !== 0)
       throw new VitrineError("EINVAL", "munmap", `${start.toString(16)}+${length}`, "align to 4096");
-    this.discard(start, length);
+    if (length > 0) this.discard(start, length);
     for (const m of [...this.#mappings]) {
       if (m.end <= start || m.start >= end) continue;
       this.#mappings.splice(this.#mappings.indexOf(m), 1);
@@ -95,35 +111,105 @@ export class AddressSpace {
 
   /** madvise(MADV_DONTNEED): the frames go, the mapping stays; the next touch finds zeros. */
   discard(start: number, length: number): void {
+    this.#invalidate(start, length, () => {
+      for (let at = start; at < start + length; ) {
+        const slot = this.#directorySlot(at),
+          entry = slot < 0 ? 0 : this.#memory.read32(slot),
+          whole = at % HUGE === 0 && start + length >= at + HUGE;
+        if ((entry & PS) !== 0 && whole) {
+          this.#memory.write64(slot, 0n);
+          this.#frames.freeHuge(frameOf(entry));
+          at += HUGE;
+          continue;
+        }
+        const next = Math.min(start + length, (Math.floor(at / HUGE) + 1) * HUGE);
+        this.#leaves(at, next, (leaf, small) => {
+          this.#memory.write64(leaf, 0n);
+          if ((small & P) !== 0) this.#frames.free(frameOf(small));
+          else this.#swap.drop(small >>> 12);
+        });
+        at = next;
+      }
+    });
+  }
+
+  /** madvise(MADV_PAGEOUT): pages go to the swap file, and come back when they are touched. Answers how many went. */
+  pageOut(start: number, length: number): number {
+    let count = 0;
+    this.#invalidate(start, length, () => {
+      this.#leaves(start, start + length, (leaf, entry) => {
+        if ((entry & P) === 0) return;
+        const pa = frameOf(entry),
+          slot = this.#swap.write(this.#memory.bytes(pa, PAGE));
+        this.#memory.write64(leaf, BigInt(((slot << 12) | SWAPPED) >>> 0));
+        this.#frames.free(pa);
+        count++;
+      });
+    });
+    return count;
+  }
+
+  /** Page migration: every page that is there moves to another frame, as compaction and balancing between nodes do. Answers how many moved. */
+  migrate(start: number, length: number): number {
+    let count = 0;
+    this.#invalidate(start, length, () => {
+      this.#leaves(start, start + length, (leaf, entry) => {
+        if ((entry & P) === 0) return;
+        const from = frameOf(entry),
+          to = this.#frames.frame();
+        this.#memory.write(to, this.#memory.bytes(from, PAGE));
+        this.#memory.write64(leaf, BigInt((to | LEAF) >>> 0));
+        this.#frames.free(from);
+        count++;
+      });
+    });
+    return count;
+  }
+
+  /** Page ageing: have secondary MMUs used any page of the range since it was asked last? `flush`: processors forget what they have cached. */
+  age(start: number, length: number, flush = true): boolean {
+    let young = false;
+    for (const n of this.#notifiers) {
+      const used = flush ? n.clearFlushYoung?.(start, start + length) : n.clearYoung?.(start, start + length);
+      young = used === true || young;
+    }
+    return young;
+  }
+  /** The same, without starting a new period. */
+  isYoung(start: number, length: number): boolean {
+    return [...this.#notifiers].some((n) => n.testYoung?.(start, start + length) === true);
+  }
+
+  /** Secondary MMUs are told before the pages change, and after. */
+  #invalidate(start: number, length: number, change: () => void): void {
     const end = start + length;
+    if (start % PAGE !== 0 || !(length > 0) || length % PAGE !== 0)
+      throw new VitrineError("EINVAL", "madvise", `0x${start.toString(16)}+${length}`, "align to 4096");
     for (const n of this.#notifiers) n.invalidateRangeStart(start, end);
+    try {
+      change();
+    } finally {
+      for (const n of this.#notifiers) n.invalidateRangeEnd(start, end);
+    }
+  }
+  /** Small pages of [start, end) that are in memory or swapped; huge ones are split. */
+  #leaves(start: number, end: number, visit: (at: number, entry: number) => void): void {
     for (let at = start; at < end; ) {
-      const directory = this.#table(at, 2, false);
-      const slot = directory + (Math.floor(at / HUGE) % 512) * 8;
-      const entry = directory < 0 ? 0 : this.#memory.read32(slot);
-      const next = (Math.floor(at / HUGE) + 1) * HUGE;
+      const slot = this.#directorySlot(at),
+        entry = slot < 0 ? 0 : this.#memory.read32(slot),
+        next = Math.min(end, (Math.floor(at / HUGE) + 1) * HUGE);
       if ((entry & P) === 0) {
         at = next;
         continue;
       }
-      if ((entry & PS) !== 0) {
-        if (at % HUGE === 0 && end >= next) {
-          this.#memory.write64(slot, 0n);
-          this.#frames.freeHuge(frameOf(entry));
-          at = next;
-          continue;
-        }
-        this.#split(slot, frameOf(entry));
+      if ((entry & PS) !== 0) this.#split(slot, frameOf(entry));
+      const table = frameOf(this.#memory.read32(slot));
+      for (; at < next; at += PAGE) {
+        const leaf = table + (Math.floor(at / PAGE) % 512) * 8,
+          small = this.#memory.read32(leaf);
+        if ((small & (P | SWAPPED)) !== 0) visit(leaf, small);
       }
-      const leaf = frameOf(this.#memory.read32(slot)) + (Math.floor(at / PAGE) % 512) * 8,
-        small = this.#memory.read32(leaf);
-      if ((small & P) !== 0) {
-        this.#memory.write64(leaf, 0n);
-        this.#frames.free(frameOf(small));
-      }
-      at += PAGE;
     }
-    for (const n of this.#notifiers) n.invalidateRangeEnd(start, end);
   }
 
   /** The page at `va`, allocated on first touch; undefined outside every mapping (what a signal SIGSEGV would say). */
@@ -151,13 +237,39 @@ export class AddressSpace {
     return { pa, size: PAGE };
   }
 
-  /** The page at `va` when it is there, by a walk of the tables. */
+  /**
+   * get_user_pages: the page for a secondary MMU that is going to map it. Other threads run before it does: what the
+   * notifiers have heard since is to be looked at.
+   */
+  getUserPage(va: number): HostPage | undefined {
+    const page = this.touch(va);
+    this.meanwhile?.(va);
+    return page;
+  }
+
+  /** The page at `va` when it is there, by a walk of the tables; one that is in the swap file is read back. */
   lookup(va: number): HostPage | undefined {
     const entry = this.#directoryEntry(va);
     if ((entry & P) === 0) return undefined;
     if ((entry & PS) !== 0) return { pa: frameOf(entry), size: HUGE };
-    const leaf = this.#memory.read32(frameOf(entry) + (Math.floor(va / PAGE) % 512) * 8);
+    const leaf = this.#present(frameOf(entry) + (Math.floor(va / PAGE) % 512) * 8);
     return (leaf & P) === 0 ? undefined : { pa: frameOf(leaf), size: PAGE };
+  }
+
+  /** A leaf entry, with its page in memory when there is one. */
+  #present(at: number): number {
+    const entry = this.#memory.read32(at);
+    if ((entry & (P | SWAPPED)) !== SWAPPED) return entry;
+    const pa = this.#frames.frame(),
+      page = this.#swap.take(entry >>> 12);
+    if (page) this.#memory.write(pa, page);
+    this.#memory.write64(at, BigInt((pa | LEAF) >>> 0));
+    return (pa | LEAF) >>> 0;
+  }
+
+  /** Reads back what of [va, va + length) is in the swap file. */
+  swapIn(va: number, length: number): void {
+    if (this.#swap.used > 0) this.runs(va, length, () => {});
   }
 
   /** Every stretch of [va, va + length) in order: where it lies in physical memory, or -1 while nothing is there. */
@@ -178,7 +290,7 @@ export class AddressSpace {
     let start = -1,
       count = 0;
     for (let i = first; i < first + pages; i++) {
-      const leaf = this.#memory.read32(table + i * 8),
+      const leaf = this.#present(table + i * 8),
         pa = (leaf & P) === 0 ? -1 : frameOf(leaf);
       if (count > 0 && pa === (start < 0 ? -1 : start + count * PAGE)) {
         count++;
@@ -198,8 +310,13 @@ export class AddressSpace {
   }
 
   #directoryEntry(va: number): number {
+    const slot = this.#directorySlot(va);
+    return slot < 0 ? 0 : this.#memory.read32(slot);
+  }
+  /** Physical address of the directory's entry for `va`; -1 when there is no directory. */
+  #directorySlot(va: number): number {
     const directory = this.#table(va, 2, false);
-    return directory < 0 ? 0 : this.#memory.read32(directory + (Math.floor(va / HUGE) % 512) * 8);
+    return directory < 0 ? -1 : directory + (Math.floor(va / HUGE) % 512) * 8;
   }
 
   /** Physical address of the table of `level` (1 page table, 2 directory) for `va`; -1 when absent and not to be made. */

@@ -281,3 +281,15 @@ test("an entry that is refused names the check, and tells the state where dump_i
     expect(/^GUEST_CR0 0x800000[0-9a-f]{2}$/m.test(vcpu.run.failEntry.dump)).toBe(told);
   }
 });
+
+test("a vCPU that runs without memory asks user space for every access, and no call of it hangs", async () => {
+  const { vm } = await openVm(),
+    vcpu = vm.createVcpu(0);
+  vcpu.run.until = 1_000_000;
+  for (let i = 0; i < 20; i++) {
+    expect(vcpu.enter()).toBe(KvmExit.MMIO);
+    // What cannot be fetched is #UD: its vector and its frame are in the memory that is not there.
+    expect(vcpu.run.mmio.physAddr).toBeLessThan(0x20000);
+  }
+  expect(vm.clock.now()).toBeLessThan(1000);
+});

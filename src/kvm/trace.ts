@@ -35,6 +35,8 @@ export const events = [
   "kvm_dirty_ring_push",
   "kvm_dirty_ring_reset",
   "kvm_dirty_ring_exit",
+  "kvm_age_hva",
+  "kvm_test_age_hva",
 ] as const;
 export type EventName = (typeof events)[number];
 
@@ -67,6 +69,8 @@ const FIELDS: Readonly<Record<EventName, readonly string[]>> = {
   kvm_dirty_ring_push: ["slot", "offset"],
   kvm_dirty_ring_reset: ["count"],
   kvm_dirty_ring_exit: ["vcpu"],
+  kvm_age_hva: ["start:", "end:"],
+  kvm_test_age_hva: ["start:", "end:"],
 };
 const STRIDE = 8;
 /** A BigInt is cut in two through memory: no other one is made for it. */

@@ -284,8 +284,11 @@ export class KvmAccel implements AccelVm {
     return this.host.digests.freshen(limit);
   }
   pageDigests(): Uint8Array {
+    const slots = this.vm.space.slots.list;
+    // A page that is read back lies on a frame whose digest is not known yet.
+    for (const { hva, size } of slots) this.task.mm.swapIn(hva, size);
     this.host.digests.freshen(Infinity);
-    const slots = this.vm.space.slots.list,
+    const
       list = new Uint8Array(slots.reduce((sum, slot) => sum + (slot.size / 4096) * 32, 0));
     let at = 0;
     for (const { hva, size } of slots) {

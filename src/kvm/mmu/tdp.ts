@@ -8,7 +8,7 @@ import type { Trace } from "../trace.ts";
  * built when the guest touches a page ("The Extended Page Table Mechanism" in the SDM).
  *
  *   entry   57 KVM: writable as far as the host goes   51..12 frame   11 KVM: present   9 D  8 A   7 leaf   5..3 type (6 WB)   2 X 1 W 0 R
- *   nested paging has 6 D, and the accessed flag where the type has a bit that is always 1
+ *   nested paging has 6 D  5 A, and no type
  */
 const R = 1n,
   W = 2n,
@@ -17,14 +17,22 @@ const R = 1n,
   LEAF = 0x80n,
   PRESENT = 1n << 11n,
   MMU_WRITABLE = 1n << 57n,
+  EPT_ACCESSED = 1n << 8n,
+  NPT_ACCESSED = 1n << 5n,
   EPT_DIRTY = 1n << 9n,
   NPT_DIRTY = 1n << 6n;
 const ADDRESS = 0xffffffffff000n;
 const shiftOf = (level: number): number => 12 + 9 * (level - 1);
 const sizeOf = (level: number): number => 2 ** shiftOf(level);
 
-/** What a second-stage fault came to ("RET_PF_" in the kernel); "logged": it was there for the dirty log alone. */
-export type FaultResult = "fixed" | "logged" | "spurious" | "mmio" | "nomem";
+/** What a second-stage fault came to ("RET_PF_" in the kernel); "logged": it was there for the dirty log alone; "retry": the host took pages away meanwhile. */
+export type FaultResult = "fixed" | "logged" | "spurious" | "retry" | "mmio" | "nomem";
+
+/** What the process's pages have been through while one was looked up. */
+export interface Invalidations {
+  readonly sequence: number;
+  stale(sequence: number, hva: number): boolean;
+}
 
 export interface TdpCounts {
   pages4k: number;
@@ -56,6 +64,9 @@ export class TdpMmu implements LoggedTables {
   readonly #eagerSplit: boolean;
   /** The processor's dirty flag, 0 where there is none. */
   readonly #dirty: bigint;
+  readonly #accessed: bigint;
+  /** Memory type of a leaf: write-back has a code in the EPT; nested paging takes it from the PAT's first entry. */
+  readonly #type: bigint;
   /** What a logged page loses until it is written: its dirty flag, or the right to write as well. */
   readonly #lost: bigint;
 
@@ -66,6 +77,8 @@ export class TdpMmu implements LoggedTables {
     this.method = options.method;
     this.#eagerSplit = options.eagerSplit;
     this.#dirty = !options.flags ? 0n : host.silicon === "amd" ? NPT_DIRTY : EPT_DIRTY;
+    this.#accessed = !options.flags ? 0n : host.silicon === "amd" ? NPT_ACCESSED : EPT_ACCESSED;
+    this.#type = host.silicon === "amd" ? 0n : WB;
     // The dirty flag goes with the right, or the processor would not look at the entry again.
     this.#lost = this.#dirty | (options.method === "protect" ? W : 0n);
     this.root = host.frames.frame();
@@ -83,7 +96,7 @@ export class TdpMmu implements LoggedTables {
   }
 
   /** direct_page_fault: give the guest what it asked for, if the slot has it. */
-  fault(slot: MemSlot | undefined, gpa: number, write: boolean): FaultResult {
+  fault(slot: MemSlot | undefined, gpa: number, write: boolean, host: Invalidations): FaultResult {
     if (!slot || (write && slot.readonly)) return "mmio";
     const found = this.lookup(gpa);
     if ((found.entry & PRESENT) !== 0n) {
@@ -97,12 +110,14 @@ export class TdpMmu implements LoggedTables {
       return "logged";
     }
     const hva = slot.hva + (gpa - slot.gpa),
-      page = this.#mm.touch(hva);
+      sequence = host.sequence,
+      page = this.#mm.getUserPage(hva);
     if (!page) return "nomem";
+    if (host.stale(sequence, hva)) return "retry";
     const level = this.#level(slot, gpa, hva, page.size, page.pa);
     const size = sizeOf(level),
       base = level === 2 ? page.pa : page.pa + ((hva % page.size) - (hva % PAGE));
-    let entry = BigInt(base) | R | X | WB | LEAF | PRESENT;
+    let entry = BigInt(base) | R | X | this.#type | LEAF | PRESENT;
     if (level === 1) entry &= ~LEAF;
     if (!slot.readonly) entry |= this.#writable(slot, gpa, write);
     this.#set(this.#slotFor(gpa, level), entry, gpa - (gpa % size), level);
@@ -124,6 +139,18 @@ export class TdpMmu implements LoggedTables {
   /** Zap what maps [gpa, gpa+size): the slot went, or the host takes pages back. */
   zap(gpa: number, size: number): void {
     this.#zap(this.root, 4, 0, gpa, gpa + size);
+  }
+
+  /** Has an entry of [gpa, gpa+size) been used since its accessed flag was cleared? Without such flags: is there one; it goes. */
+  age(gpa: number, size: number, clear: boolean): boolean {
+    let young = false;
+    this.#leaves(gpa, gpa + size, (at, entry) => {
+      if (this.#accessed !== 0n && (entry & this.#accessed) === 0n) return;
+      young = true;
+      if (clear && this.#accessed !== 0n) this.#host.memory.write64(at, entry & ~this.#accessed);
+    });
+    if (young && clear && this.#accessed === 0n) this.zap(gpa, size);
+    return young;
   }
 
   startLog(slot: MemSlot): void {
@@ -175,7 +202,7 @@ export class TdpMmu implements LoggedTables {
       table = Number(this.#host.memory.read64(at) & ADDRESS);
     let present = 0;
     for (let i = 0; i < 512; i++) if ((this.#host.memory.read64(table + i * 8) & PRESENT) !== 0n) present++;
-    this.#set(at, BigInt(page.pa) | R | W | X | WB | LEAF | PRESENT | MMU_WRITABLE | (this.method === "pml" ? this.#dirty : 0n), start, 2);
+    this.#set(at, BigInt(page.pa) | R | W | X | this.#type | LEAF | PRESENT | MMU_WRITABLE | (this.method === "pml" ? this.#dirty : 0n), start, 2);
     this.#host.frames.free(table);
     this.counts.tables--;
     this.counts.pages4k -= present;

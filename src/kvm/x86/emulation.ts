@@ -97,7 +97,7 @@ export class Emulation {
       { arch } = this.#v;
     if (trace.on) trace.write("kvm_page_fault", arch.rip(), gpa, code);
     const result = space.fault(gpa, write);
-    if (result === "fixed" || result === "logged" || result === "spurious") {
+    if (result === "fixed" || result === "logged" || result === "spurious" || result === "retry") {
       if (result === "fixed") stats.pagesFixed++;
       else if (result === "logged") stats.dirtyLogExits++;
       return "again";

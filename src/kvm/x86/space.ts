@@ -19,6 +19,11 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
   shadow: ShadowMmu | undefined;
   readonly dirty: DirtyLog;
   readonly mm: AddressSpace;
+  /** Invalidations that have ended, that are under way, and the range of the latter. */
+  #sequence = 0;
+  #inProgress = 0;
+  #invalidStart = 0;
+  #invalidEnd = 0;
   readonly #host: HostComputer;
   readonly #trace: Trace;
   readonly #ports = new Map<number, PortDevice>();
@@ -82,21 +87,64 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
   }
 
   fault(gpa: number, write: boolean): FaultResult {
-    return this.tdp.fault(this.slots.find(gpa), gpa, write);
+    return this.tdp.fault(this.slots.find(gpa), gpa, write, this);
   }
 
   invalidateRangeStart(start: number, end: number): void {
     this.#forget();
+    this.#inProgress++;
+    this.#invalidStart = this.#inProgress === 1 ? start : Math.min(this.#invalidStart, start);
+    this.#invalidEnd = this.#inProgress === 1 ? end : Math.max(this.#invalidEnd, end);
     if (this.#trace.on) this.#trace.write("kvm_unmap_hva_range", start, end);
+    this.#over(start, end, (gpa, size) => {
+      this.tdp.zap(gpa, size);
+      this.shadow?.zap(gpa, size);
+    });
+    // The pages go as soon as this returns: a guest in guest mode must not reach them any more.
+    this.tdp.flushNeeded = true;
+  }
+  invalidateRangeEnd(): void {
+    this.#sequence++;
+    this.#inProgress--;
+  }
+  clearYoung(start: number, end: number): boolean {
+    return this.#age(start, end, true);
+  }
+  clearFlushYoung(start: number, end: number): boolean {
+    const young = this.#age(start, end, true);
+    if (young) this.tdp.flushNeeded = true;
+    return young;
+  }
+  testYoung(start: number, end: number): boolean {
+    return this.#age(start, end, false);
+  }
+  #age(start: number, end: number, clear: boolean): boolean {
+    let young = false;
+    this.#over(start, end, (gpa, size) => {
+      if (this.tdp.age(gpa, size, clear)) young = true;
+      // Shadow entries are not asked: what they map counts as used.
+      if (this.shadow) young = true;
+    });
+    if (this.#trace.on) this.#trace.write(clear ? "kvm_age_hva" : "kvm_test_age_hva", start, end);
+    return young;
+  }
+  /** Guest-physical ranges that show process memory of [start, end). */
+  #over(start: number, end: number, use: (gpa: number, size: number) => void): void {
     for (const s of this.slots.overHva(start, end)) {
       const from = Math.max(start, s.hva),
         to = Math.min(end, s.hva + s.size);
-      this.tdp.zap(s.gpa + (from - s.hva), to - from);
-      this.shadow?.zap(s.gpa + (from - s.hva), to - from);
+      use(s.gpa + (from - s.hva), to - from);
     }
   }
-  invalidateRangeEnd(): void {
-    // One thread: no fault can be in flight between start and end.
+
+  /** Taken before a page of the process is looked up ("mmu_invalidate_seq"). */
+  get sequence(): number {
+    return this.#sequence;
+  }
+  /** mmu_invalidate_retry_hva: since `sequence` was taken, pages have gone, or this one is going: what was looked up is not to be mapped. */
+  stale(sequence: number, hva: number): boolean {
+    const going = this.#inProgress > 0 && hva >= this.#invalidStart && hva < this.#invalidEnd;
+    return going || this.#sequence !== sequence;
   }
 
   /** Host-physical address of a guest page's byte, by memslot and host page table; -1 outside the slots. */
@@ -117,8 +165,10 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
     const slot = this.slots.find(gpa);
     if (!slot || (write && slot.readonly)) return -1;
     const hva = slot.hva + (gpa - slot.gpa),
-      page = this.mm.touch(hva);
+      sequence = this.#sequence,
+      page = this.mm.getUserPage(hva);
     if (!page) return -1;
+    if (this.stale(sequence, hva)) return this.#find(gpa, write);
     if (write) markDirty(slot, gpa);
     return page.pa + (hva % page.size);
   }

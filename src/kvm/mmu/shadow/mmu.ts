@@ -22,6 +22,9 @@ export type ShadowFault =
 export interface ShadowSpace extends GuestTables {
   readonly mm: AddressSpace;
   slot(gpa: number): MemSlot | undefined;
+  /** Whether what was looked up in the process's tables since `sequence` was read may still be mapped. */
+  readonly sequence: number;
+  stale(sequence: number, hva: number): boolean;
   /** Pages of all slots. */
   readonly pages: number;
 }

@@ -81,8 +81,11 @@ export class Resolver {
     const slot = this.#space.slot(gpa);
     if (!slot || (write && slot.readonly)) return "device";
     const hva = slot.hva + (gpa - slot.gpa),
-      page = this.#space.mm.touch(hva);
+      sequence = this.#space.sequence,
+      page = this.#space.mm.getUserPage(hva);
     if (!page) return "nomem";
+    // The host has taken pages away meanwhile: the instruction runs again.
+    if (this.#space.stale(sequence, hva)) return "fixed";
     const inside = hva % page.size;
     this.frame = page.pa + inside - (inside % PAGE);
     if (slot.readonly || !this.dirty || (slot.log && !write)) this.rights &= ~W;

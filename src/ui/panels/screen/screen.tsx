@@ -121,7 +121,7 @@ function Screen() {
       <div className={style.frame}>
         <canvas ref={picture} tabIndex={0} role="img" aria-label="Screen of the guest; what it shows follows as text" data-testid="screen-canvas"
           aria-describedby="screen-way-out" className={style.screen} {...input.handlers} />
-        <canvas ref={marks} className={style.marks} role="presentation" />
+        <canvas ref={marks} className={style.marks} />
       </div>
       <div className={style.tools}>
         <p id="screen-way-out" className={style.hint} data-testid="screen-hint">
