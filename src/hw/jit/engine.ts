@@ -18,6 +18,8 @@ const CASE_COUNT = 6, CASE_REGION = 7;
 const THRESHOLD = 4000;
 /** So many hot blocks are translated together. */
 const BATCH = 16;
+/** Fewer wait so many instructions for company: each module has a price of its own. */
+const PATIENCE = 1_000_000;
 /** Jobs under way at most: what is hot waits in the queue, and grows better regions there. */
 const MAX_JOBS = 4;
 /** Regions kept at most: the oldest fall first. */
@@ -93,6 +95,8 @@ export class Jit {
   readonly #plannedBlocks = new Set<number>();
   #nextId = 1;
   #nextJob = 1;
+  /** Clock at the latest job. */
+  #lastJob = 0;
   #flushes = 0;
 
   constructor(core: Core, file: Uint8Array, options: JitOptions = {}) {
@@ -127,6 +131,9 @@ export class Jit {
   translate(): void {
     const { u32 } = this.#m, view = this.#core.view, queued = u32[layout.JIT_QUEUED >> 2]!;
     if (queued === 0 || this.#jobs.size >= MAX_JOBS || this.failure !== undefined) return;
+    const now = this.#core.exports.clock();
+    if (this.#port && queued < u32[layout.JIT_BATCH >> 2]! && now >= this.#lastJob && now < this.#lastJob + PATIENCE) return;
+    this.#lastJob = now;
     this.#reclaim();
     const planned: Planned[] = [];
     for (let i = 0; i < queued; i++) {

@@ -1,9 +1,10 @@
 // Translated code cannot be told from the interpreter: registers, lazy flags, clock and memory, whatever the budget.
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Core, Jit, layout } from "../index.ts";
+import { type Core, Jit, layout, serve } from "../index.ts";
 import { CODE, createCore, DATA, load, snapshot, translated } from "./fixture.ts";
 import { type Form, forms } from "./forms.ts";
+import type { Product } from "./workshop.ts";
 
 const PLENTY = 100_000;
 const registers = { rax: 0x123456789abcdef0n, rdx: 0xfedcba9876543210n, rbx: 0x55aa55aa12345678n, rbp: 0x9000n, rsi: BigInt(DATA + 0xe00) };
@@ -83,4 +84,51 @@ test("the code cache is bounded: regions that were dropped give their table slot
   const size = table.length;
   for (let i = 0; i < 50; i++) run(core, form, 2000, false);
   expect(table.length).toBeLessThanOrEqual(size + 4);
+});
+test("stencils that belong to another core are not used", async () => {
+  const other = await createCore(new WebAssembly.Module(file("core.wasm"))), form = forms[0] as Form;
+  other.digest = "of another";
+  const refusing = new Jit(other, file("stencils.bin"), { threshold: 4, batch: 1 });
+  expect(run(other, form, PLENTY, true).state).toBe(run(plain, form, PLENTY, true).state);
+  expect(refusing.failure).toBe("stencils.bin belongs to another core");
+  expect(translated(other)).toBe(0);
+});
+describe("with a workshop elsewhere", () => {
+  async function started() {
+    const beside = await createCore(new WebAssembly.Module(file("core.wasm"))), answer = serve(), products: Product[] = [];
+    let arrived: (product: Product) => void = () => {};
+    const made = new Jit(beside, file("stencils.bin"), {
+      threshold: 4, batch: 1,
+      workshop: {
+        post: (message) => { const product = answer(structuredClone(message)); if (product) products.push(product); },
+        listen: (take) => { arrived = take; },
+      },
+    });
+    return { beside, made, products, arrive: () => { for (const product of products.splice(0)) arrived(product); } };
+  }
+  // mov ecx, 300; start: add eax, 1; add rsi, 4; dec ecx; jnz start; hlt
+  const code = [0xb9, 0x2c, 1, 0, 0, 0x83, 0xc0, 1, 0x48, 0x83, 0xc6, 4, 0xff, 0xc9, 0x75, 0xf5, 0xf4];
+  test("the interpreter goes on until the product arrives, then its regions run", async () => {
+    const { beside, made, products, arrive } = await started();
+    load(beside, code, { rax: 0n });
+    beside.exports.run(401);
+    expect(products.length).toBeGreaterThan(0);
+    expect([made.statistics.regions, translated(beside)]).toEqual([0, 0]);
+    arrive();
+    beside.exports.run(400);
+    expect(made.statistics.regions).toBeGreaterThan(0);
+    expect(translated(beside)).toBeGreaterThan(300);
+    expect(beside.u64[layout.REGS / 8]).toBe(200n);
+  });
+  test("a product whose block has died is thrown away", async () => {
+    const { beside, made, arrive } = await started();
+    load(beside, code, { rax: 0n });
+    beside.exports.run(401);
+    beside.exports.written(layout.RAM + CODE + 7, 1);
+    beside.u8[layout.RAM + CODE + 7] = 3; // add eax, 3
+    arrive();
+    beside.exports.run(400);
+    expect([made.statistics.regions, made.statistics.late > 0]).toEqual([0, true]);
+    expect(beside.u64[layout.REGS / 8]).toBe(400n);
+  });
 });
