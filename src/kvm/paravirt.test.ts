@@ -134,6 +134,16 @@ test.each(vendors)("the test prefix has an instruction completed in software on 
   expect([off.vcpu.enter(), off.vcpu.run.io.port]).toEqual([KvmExit.IO, 0x66]);
 });
 
+test("a forced WRMSR is checked as the processor would", async () => {
+  const prefixed = (index: number, high: number) => `mov ecx, ${index}\nmov edx, ${high}\nxor eax, eax\n${PREFIX}wrmsr\nin al, 0x60`;
+  for (const [index, high, port] of [[0xc0000100, 0x800000, 0x66], [0xc0000100, 0xffff8000, 0x60], [0x277, 0x2000000, 0x66], [0x1d9, 1, 0x66]] as const) {
+    const { vcpu, put } = await guest("intel", prefixed(index, high), "qemu64", { "kvm.force_emulation_prefix": "1" });
+    put(0x34, 0x00, 0x15, 0, 0);
+    put(0x1500, 0xe4, 0x66);
+    expect([vcpu.enter(), vcpu.run.io.port], index.toString(16)).toEqual([KvmExit.IO, port]);
+  }
+});
+
 test.each(vendors)("a second NMI on %s waits for the IRET of the first, and comes", async (vendor) => {
   const { vcpu, bytes, put } = await guest(vendor, "jmp $");
   put(8, 0x00, 0x15, 0, 0);

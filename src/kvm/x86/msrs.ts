@@ -13,6 +13,24 @@ const TSC = 0x10,
   TSC_ADJUST = 0x3b,
   TSC_DEADLINE = 0x6e0;
 
+const EFER = 0xc0000080,
+  PAT = 0x277,
+  DEBUGCTL = 0x1d9;
+const isCanonical = (value: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, value)) === value;
+
+/** What a VMCS or a VMCB would take without a word, and an entry refuse: these the guest writes itself, unless it is emulated. */
+function acceptable(index: number, value: bigint, user: boolean): boolean {
+  if (index >= 0xc0000100 && index <= 0xc0000102) return isCanonical(value);
+  if (user) return true;
+  if (index === EFER) return (value & ~0xd01n) === 0n;
+  if (index === DEBUGCTL) return (value & ~3n) === 0n;
+  if (index !== PAT) return true;
+  return [0n, 8n, 16n, 24n, 32n, 40n, 48n, 56n].every((at) => [0n, 1n, 4n, 5n, 6n, 7n].includes((value >> at) & 0xffn));
+}
+/** IA32_SYSENTER_ESP and EIP hold 48 bits and their sign, so that a guest of either vendor goes on on the other's processor. */
+const canonicalized = (index: number, value: bigint): bigint =>
+  index === 0x175 || index === 0x176 ? BigInt.asUintN(64, BigInt.asIntN(48, value)) : value;
+
 export interface MsrOptions {
   readonly id: number;
   readonly host: HostComputer;
@@ -106,7 +124,8 @@ export class Msrs {
         break;
     }
     if (index >= 0x800 && index <= 0x8ff) return lapic?.msrWrite(index, value) ?? false;
-    if (this.#arch.setMsr(index, value) || this.#paravirt.write(index, value, user)) return true;
+    if (!acceptable(index, value, user)) return false;
+    if (this.#arch.setMsr(index, canonicalized(index, value)) || this.#paravirt.write(index, value, user)) return true;
     x.writeMsr(index, value, user ? 1 : 0);
     return !x.msrFault() || (this.#o.params.ignoreMsrs && !user);
   }

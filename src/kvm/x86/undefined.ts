@@ -10,6 +10,7 @@ const [RAX, RCX, RDX] = [0, 1, 2];
 const PREFIX = [0x0f, 0x0b, 0x6b, 0x76, 0x6d] as const;
 const VMCALL = [0x0f, 0x01, 0xc1] as const,
   VMMCALL = [0x0f, 0x01, 0xd9] as const;
+const LEGACY: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);
 const CR4_TSD = 4n,
   RF = 0x10000n;
 const starts = (bytes: Uint8Array, with_: readonly number[]): boolean => with_.every((b, i) => bytes[i] === b);
@@ -94,7 +95,8 @@ export class UndefinedOpcode {
     const special = this.#special(code, rex === 1 && ((bytes[0] ?? 0) & 4) !== 0);
     if (!special) {
       // Whatever is no access to CR0 may be an x87 or MMX instruction.
-      const control = code[0] === 0x0f && [0x01, 0x06, 0x20, 0x22].includes(code[1] ?? 0),
+      const at = bytes.findIndex((b) => !LEGACY.has(b) && !(rex === 1 && (b & 0xf0) === 0x40)),
+        control = bytes[at] === 0x0f && [0x01, 0x06, 0x20, 0x22].includes(bytes[at + 1] ?? 0),
         done = this.#emulation().forced(!control);
       // It may have been one that the processor's caches must follow.
       arch.flushTlb();
