@@ -158,7 +158,7 @@ const valued: { readonly [name: string]: Apply } = {
     o.bios = nonEmpty("-bios", v, "name a firmware file");
   },
   serial: (o, v) => {
-    o.serial = oneOf("-serial", v.replace(/^mon:/, ""), ["stdio", "none"]);
+    o.serial = v === "null" ? "none" : oneOf("-serial", v.replace(/^mon:/, ""), ["stdio", "none"]);
   },
   debugcon: (o, v) => {
     o.debugcon = oneOf("-debugcon", v, ["stdio", "none"]);

@@ -1,7 +1,7 @@
 // Debug exceptions: when they come, what they report, and what holds them off ("Debug Registers", "Debug Exceptions").
 import { expect, test } from "vitest";
 import { layout } from "../index.ts";
-import { Program, selector, USER_STACK } from "./program.ts";
+import { type CpuidRows, Program, selector, USER_STACK } from "./program.ts";
 
 /** A handler that notes RIP and DR6 of every #DB, clears DR6 and goes on with RF set. */
 const handler = `
@@ -38,8 +38,8 @@ const untrap = `
   popfq
 `;
 /** What was noted: label (or hexadecimal address) and the bits of DR6 that are set. */
-async function noted(source: string, slice?: number): Promise<string[]> {
-  const p = (await Program.open(source + handler)).run(slice);
+async function noted(source: string, slice?: number, cpuid?: CpuidRows): Promise<string[]> {
+  const p = (await Program.open(source + handler, cpuid)).run(slice);
   const names = new Map([...p.symbols].map(([name, v]) => [v, name]));
   return Array.from({ length: p.u32("count") / 16 }, (_, i) => {
     const rip = p.u64(p.label("log") + 16 * i), dr6 = p.u32(p.label("log") + 16 * i + 8);
@@ -87,6 +87,10 @@ test("MOV SS holds off the trap, which is then the next instruction's alone", as
 test("MOV SS holds off an instruction breakpoint for good", async () => {
   expect(await noted(`mov cx, ss\n${breakAt("a")}\nmov ss, cx\na: nop\nb: nop\nhlt`)).toEqual([]);
   expect(await noted(`mov cx, ss\n${breakAt("b")}\nmov ss, cx\na: nop\nb: nop\nhlt`)).toEqual(["b 4"]);
+});
+test("on an AMD an instruction breakpoint behind MOV SS hits", async () => {
+  const amd: CpuidRows = [[0, 0, 13, 0x68747541, 0x444d4163, 0x69746e65], [1, 0, 0x800f12, 0, 0, 0x078bfbff], [0x80000000, 0, 0x80000008, 0, 0, 0], [0x80000001, 0, 0, 0, 1, 0x28100800]];
+  expect(await noted(`mov cx, ss\n${breakAt("a")}\nmov ss, cx\na: nop\nb: nop\nhlt`, undefined, amd)).toEqual(["a 4"]);
 });
 test("INT1 behind MOV SS reports no single step; the trap of its own is taken by the event", async () => {
   const all = await noted(`mov ax, ss\n${trap}mov ss, ax\nint1\na: int1\nb: nop\nc: ${untrap}hlt`);

@@ -1,5 +1,6 @@
 // System behaviour that the silicon fixtures, which run at CPL 3, cannot show.
 import { expect, test } from "vitest";
+import { layout } from "../index.ts";
 import { type CpuidRows, Program, selector, STACK, USER_STACK } from "./program.ts";
 
 const AMD: CpuidRows = [[0, 0, 13, 0x68747541, 0x444d4163, 0x69746e65], [1, 0, 0x60fb1, 0, 0, 0x078bfbff], [0x80000000, 0, 0x80000008, 0, 0, 0], [0x80000001, 0, 0, 0, 1, 0x28100800]];
@@ -98,4 +99,9 @@ test.each([
 ])("WRMSR of IA32_PRED_CMD %s", async (_name, value, edx, vector) => {
   const p = await Program.open(prediction(value), [[0, 0, 13, 0x756e6547, 0x6c65746e, 0x49656e69], [7, 0, 0, 0, 0, edx]]);
   expect(p.run().u32("out")).toBe(vector);
+});
+
+test("F3 before RDSEED makes it RDPID, which the processor does not know", async () => {
+  const p = (await Program.open("mov ebx, 0\na: db 0xf3, 0x0f, 0xc7, 0xf8\nhlt\nvector6: pop rax\nmov ebx, 1\nhlt")).run();
+  expect([p.core.u64[layout.REGS / 8], p.core.u64[layout.REGS / 8 + 3]]).toEqual([BigInt(p.label("a")), 1n]);
 });

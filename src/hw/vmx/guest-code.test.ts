@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { vmEntryChecks } from "../../isa/vm-entry-checks.ts";
 import { layout, Stop } from "../index.ts";
+import { type CpuidRows, Program } from "../cpu/program.ts";
 import { GUEST, openCore, openGuest, poke, poke64 } from "./fixture.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
@@ -54,4 +55,25 @@ test("a guest that is stopped in non-root operation goes on in another core from
     expect([core.exports.vmRead(0x4402), core.u64[layout.REGS / 8]]).toEqual([12n, 0x3000n]);
   }
   expect(b.exports.clock()).toBe(a.exports.clock());
+});
+
+test("VMXON takes every bit of CR4 that CPUID offers, UMIP too, and no other", async () => {
+  const rows = (umip: number): CpuidRows => [[0, 0, 13, 0x756e6547, 0x6c65746e, 0x49656e69], [1, 0, 0x306c3, 0, 0x20, 0x078bfbff], [7, 0, 0, 0, umip, 0], [0x80000000, 0, 0x80000008, 0, 0, 0], [0x80000001, 0, 0, 0, 1, 0x28100800]];
+  const source = (bits: number) => `
+    mov ecx, 0x3a
+    mov eax, 5
+    xor edx, edx
+    wrmsr
+    mov rax, cr4
+    or rax, ${bits}
+    mov cr4, rax
+    mov dword [0x20000], 0x17
+    push 0x20000
+    vmxon [rsp]
+    setbe bl
+    hlt
+    vector13: mov bl, 13
+    hlt`;
+  const result = async (umip: number, bits: number) => Number(((await Program.open(source(bits), rows(umip))).run().core.u64[layout.REGS / 8 + 3] ?? 0n) & 0xffn);
+  expect([await result(4, 0x2800), await result(0, 0x2000), await result(0, 0x2800)]).toEqual([0, 0, 13]);
 });
