@@ -68,9 +68,10 @@ function paintPicture(context: CanvasRenderingContext2D, { width, bands }: Pictu
   for (const { y, lines, pixels } of bands) context.putImageData(new ImageData(pixels, width, lines), 0, y);
 }
 /** Marks what was reported dirty until the next mark, or until it has faded. */
-function flash(context: CanvasRenderingContext2D, update: ScreenUpdate): void {
-  const { width, height } = context.canvas;
-  context.clearRect(0, 0, width, height);
+function flash(context: CanvasRenderingContext2D, update: ScreenUpdate, { width, height }: HTMLCanvasElement): void {
+  // Setting its size clears it.
+  context.canvas.width = width;
+  context.canvas.height = height;
   if (update.kind === "text" || update.whole) return;
   context.strokeStyle = "#ffb000";
   context.lineWidth = 2;
@@ -84,18 +85,16 @@ function Screen() {
   const marks = useRef<HTMLCanvasElement>(null);
   const [shown, setShown] = useState(blank);
   const [flashing, setFlashing] = useState(false);
-  const flashes = useRef(flashing);
   const input = useInput(picture);
-  useEffect(() => { flashes.current = flashing; }, [flashing]);
   useEffect(() => {
     let told = 0;
     return onScreen((update) => {
-      const canvas = picture.current, over = marks.current;
-      const context = canvas?.getContext("2d"), overContext = over?.getContext("2d");
-      if (!canvas || !over || !context || !overContext) return;
+      const canvas = picture.current;
+      const context = canvas?.getContext("2d"), over = marks.current?.getContext("2d");
+      if (!canvas || !context) return;
       const { width, height } = update === "clear" ? blank : sizeOf(update);
       if (canvas.width !== width || canvas.height !== height) {
-        [canvas.width, canvas.height, over.width, over.height] = [width, height, width, height];
+        [canvas.width, canvas.height] = [width, height];
         told = 0;
       }
       if (update === "clear") {
@@ -105,23 +104,19 @@ function Screen() {
       }
       if (update.kind === "text") paint(context, update);
       else paintPicture(context, update);
-      if (flashes.current) flash(overContext, update);
+      if (over) flash(over, update, canvas);
       // Text is told whenever it changes; a picture that moves, now and then.
       if (update.kind === "picture" && !update.whole && performance.now() - told < TELL_MS) return;
       told = performance.now();
       setShown({ width, height, text: tell(update) });
     });
   }, []);
-  useEffect(() => {
-    const over = marks.current;
-    if (!flashing) over?.getContext("2d")?.clearRect(0, 0, over.width, over.height);
-  }, [flashing]);
   return (
     <>
       <div className={style.frame}>
         <canvas ref={picture} tabIndex={0} role="img" aria-label="Screen of the guest; what it shows follows as text" data-testid="screen-canvas"
           aria-describedby="screen-way-out" className={style.screen} {...input.handlers} />
-        <canvas ref={marks} className={style.marks} />
+        {flashing && <canvas ref={marks} className={style.marks} />}
       </div>
       <div className={style.tools}>
         <p id="screen-way-out" className={style.hint} data-testid="screen-hint">
