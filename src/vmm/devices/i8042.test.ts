@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { I8042 } from "./i8042.ts";
 import { expectRoundTrip, Probe } from "./testing.ts";
 
@@ -155,4 +155,67 @@ test("state survives a round trip with bytes in flight", () => {
   expectRoundTrip(a.kbc, b.kbc);
   expect(b.keyboardIrq.level).toBe(true);
   expect(b.drain()).toEqual([0xe0, 0x75, 0xfa, 0]);
+});
+
+describe("scan code set 1 and the wheel", () => {
+  const made = () => {
+    const { kbc: device, command, data, drain: answers } = make();
+    const toMouse = (...bytes: number[]): number[] =>
+      bytes.flatMap((byte) => {
+        command(0xd4);
+        data(byte);
+        return answers();
+      });
+    return { device, answers, toMouse };
+  };
+
+  test("a keyboard that was told to speaks set 1 itself; the controller translates set 2 for who does not", () => {
+    const { device, answers } = made();
+    device.portWrite(0x64, 1, 0x60);
+    device.portWrite(0x60, 1, 0x01); // no translation
+    device.key("KeyA", true);
+    device.key("KeyA", false);
+    device.key("ArrowUp", false);
+    expect(answers()).toEqual([0x1c, 0xf0, 0x1c, 0xe0, 0xf0, 0x75]);
+    device.portWrite(0x60, 1, 0xf0);
+    device.portWrite(0x60, 1, 1);
+    expect(answers()).toEqual([0xfa, 0xfa]);
+    device.key("KeyA", true);
+    device.key("KeyA", false);
+    device.key("ArrowUp", false);
+    expect(answers()).toEqual([0x1e, 0x9e, 0xe0, 0xc8]);
+  });
+
+  test("the rates 200, 100 and 80 one after the other give packets a fourth byte, other rates do not", () => {
+    const { device, answers, toMouse } = made();
+    toMouse(0xf4, 0xf3, 200, 0xf3, 200, 0xf3, 80);
+    expect(toMouse(0xf2)).toEqual([0xfa, 0]);
+    device.mouse.move(1, 2, 4, 1);
+    expect(answers()).toEqual([0x0c, 1, 2]);
+    toMouse(0xf3, 200, 0xf3, 100, 0xf3, 80);
+    expect(toMouse(0xf2)).toEqual([0xfa, 3]);
+    device.mouse.move(-1, 0, 0, -2);
+    expect(answers()).toEqual([0x18, 0xff, 0, 0xfe]);
+    expect(toMouse(0xeb)).toEqual([0xfa, 0x08, 0, 0, 0]);
+    expect(toMouse(0xff, 0xf2)).toEqual([0xfa, 0xaa, 0, 0xfa, 0]);
+  });
+
+  test("a long move comes in as many packets as it takes", () => {
+    const { device, answers, toMouse } = made();
+    toMouse(0xf4);
+    device.mouse.move(600, -300, 0);
+    const bytes = answers();
+    expect(bytes).toHaveLength(9);
+    const signed = (flags: number, byte: number, bit: number): number => (flags & bit ? byte - 256 : byte);
+    const sum = (at: number, bit: number): number => [0, 3, 6].reduce((n, i) => n + signed(bytes[i] ?? 0, bytes[i + at] ?? 0, bit), 0);
+    expect([sum(1, 0x10), sum(2, 0x20)]).toEqual([600, -300]);
+  });
+
+  test("a mouse with its wheel on survives saving, and one without saves what it always did", () => {
+    const { device, toMouse } = made(), other = made();
+    expect(Object.keys(device.mouse.save() as object)).not.toContain("wheel");
+    toMouse(0xf3, 200, 0xf3, 100, 0xf3, 80);
+    expectRoundTrip(device, other.device);
+    expect(other.toMouse(0xf2)).toEqual([0xfa, 3]);
+  });
 });
