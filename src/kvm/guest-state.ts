@@ -70,6 +70,8 @@ export abstract class GuestState {
   }
   /** KVM_REQ_TLB_FLUSH, before an entry; a guest that is in guest mode has to leave it for that. */
   protected flushIfDue(): void {
+    // Another vCPU has taken something out of the shadow tables: they are read anew at an entry.
+    if (this.shadow?.flushNeeded && this.inGuest) this.kick();
     if (!this.#flush) return;
     this.#flush = false;
     if (this.inGuest) this.kick();

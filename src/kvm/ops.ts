@@ -47,6 +47,8 @@ export interface ArchVcpu {
   readonly name: "vmx" | "svm";
   /** Is the guest in guest mode (a slice ended there)? */
   readonly inGuest: boolean;
+  /** The guest is in a state that the processor cannot enter: its instructions are to be emulated. */
+  readonly emulationRequired: boolean;
   enter(budget: number): Entered;
   handleExit(): Handled;
   /** Make the guest leave guest mode at its next boundary, as an interprocessor interrupt to its CPU would. */

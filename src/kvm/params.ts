@@ -22,6 +22,8 @@ export interface ModuleParams {
   readonly eagerPageSplit: boolean;
   /** Ours: "dbits" reads the dirty log from the dirty flags, without an exit; "auto" does what the kernel does. */
   readonly dirtyLog: "auto" | "dbits";
+  /** Shadow tables are compared with the guest's: what each exit has made, and every 1,000 exits everything. */
+  readonly mmuCheck: boolean;
 }
 /** Shadow tables as a TLB that is filled in software, or kept as long as the guest's tables stay the same. */
 export type MmuKind = "vtlb" | "cached";
@@ -39,6 +41,7 @@ const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeo
   kvm: {
     ignore_msrs: { sets: "ignoreMsrs" },
     mmu: { word: "mmu", of: ["vtlb", "cached"] },
+    mmu_check: { sets: "mmuCheck" },
     eager_page_split: { sets: "eagerPageSplit" },
     dirty_log: { word: "dirtyLog", of: ["auto", "dbits"] },
     tdp_mmu: fixed(true, "the second stage is mapped by the TDP MMU alone"),
@@ -84,6 +87,7 @@ export const defaultParams: ModuleParams = {
   pml: true,
   eagerPageSplit: true,
   dirtyLog: "auto",
+  mmuCheck: false,
 };
 
 /**

@@ -7,8 +7,12 @@ import { AccessLog, type DeviceAccess } from "./log.ts";
 /** What one operation came to. */
 export type Emulated =
   | { readonly kind: "done" }
+  /** Every instruction has been counted. */
+  | { readonly kind: "stopped" }
   /** A device in user space must answer `asked` first; the same operation is called again then. */
   | { readonly kind: "user"; readonly asked: DeviceAccess }
+  /** HLT. */
+  | { readonly kind: "halt" }
   | { readonly kind: "fault"; readonly vector: number; readonly code: number; readonly address: bigint }
   /** A triple fault on the way. */
   | { readonly kind: "shutdown" };
@@ -25,7 +29,14 @@ export interface EmulatorMemory extends GuestTables {
   readonly physBits: number;
 }
 
+const HALT: Emulated = { kind: "halt" };
 const DONE: Emulated = { kind: "done" };
+/** A stretch has ended between two instructions. */
+const STOPPED: Emulated = { kind: "stopped" };
+/** Activity state. */
+const HALTED = 1;
+const TF = 0x100,
+  IF = 0x200;
 const MAX_LENGTH = 15;
 const CS = 1;
 const NE = 0x20;
@@ -158,16 +169,64 @@ export class Emulator {
       cr0 = this.#cpu.u32[layout.CR0 / 4] ?? 0;
     this.#numericErrors = hostFpu ? cr0 & NE : NE;
     if (hostFpu) this.#cpu.u32[layout.CR0 / 4] = cr0 | NE;
+    const stop = this.#step(again);
+    return stop < 0 ? this.#fetchFault(stop) : this.#end(stop, false);
+  }
+  /** @returns why the processor has stopped, or -1 - error code of a fetch */
+  #step(again: boolean): number {
     if (!again) this.#available = this.#fetch(0);
-    if (this.#available < 0) return this.#fetchFault(this.#available);
-    let stop = this.#cpu.exports.step(this.#available);
-    if (stop === 0) {
-      const more = this.#fetch(this.#available);
-      if (more < 0) return this.#fetchFault(more);
-      this.#available = MAX_LENGTH;
-      stop = this.#cpu.exports.step(MAX_LENGTH);
+    if (this.#available < 0) return this.#available;
+    const stop = this.#cpu.exports.step(this.#available);
+    if (stop !== 0) return stop;
+    const more = this.#fetch(this.#available);
+    if (more < 0) return more;
+    this.#available = MAX_LENGTH;
+    return this.#cpu.exports.step(MAX_LENGTH);
+  }
+
+  /**
+   * Instructions of a guest whose state the processor cannot enter, one after another: up to the first that meets a
+   * device, opens interrupts, halts or enters protected mode, which is left for the caller to count.
+   * @param now the clock, for RDTSC
+   * @param retired counts an instruction; false to stop behind it
+   */
+  stretch(now: () => number, retired: () => boolean): Emulated {
+    const { u32 } = this.#cpu;
+    let again = this.#begin(),
+      taken = true;
+    this.#numericErrors = NE;
+    for (;;) {
+      const before = u32[layout.EFLAGS / 4] ?? 0;
+      this.#setTime(now());
+      const stop = this.#step(again);
+      if (stop !== Stop.Budget || this.#log.touched || this.#opens(before)) {
+        if (!taken) this.#arch.setImage(false);
+        return stop < 0 ? this.#fetchFault(stop) : this.#end(stop, false);
+      }
+      this.#log.commit();
+      this.#image?.set(this.#block);
+      taken = again = false;
+      if (!retired()) {
+        this.#arch.setImage(false);
+        return STOPPED;
+      }
+      this.#log.begin();
     }
-    return this.#end(stop, false);
+  }
+  /** Has the instruction opened interrupts, set TF, halted, or changed to protected mode? Or was TF set? */
+  #opens(before: number): boolean {
+    const { u32 } = this.#cpu,
+      flags = u32[layout.EFLAGS / 4] ?? 0;
+    return (
+      (flags & ~before & IF) !== 0 ||
+      ((flags | before) & TF) !== 0 ||
+      (u32[layout.SHADOW / 4] ?? 0) !== 0 ||
+      u32[layout.ACTIVITY / 4] === HALTED ||
+      ((u32[layout.CR0 / 4] ?? 0) & 1) !== 0
+    );
+  }
+  #setTime(now: number): void {
+    this.#cpu.u64[layout.T_END / 8] = BigInt(now);
   }
 
   /**
@@ -219,7 +278,7 @@ export class Emulator {
     if (this.#numericErrors === 0) this.#cpu.u32[layout.CR0 / 4] = (this.#cpu.u32[layout.CR0 / 4] ?? 0) & ~NE;
     this.#image?.set(this.#block);
     this.#arch.setImage(event);
-    return DONE;
+    return this.#cpu.u32[layout.ACTIVITY / 4] === HALTED ? HALT : DONE;
   }
 
   #fetchFault(code: number): Emulated {

@@ -29,17 +29,23 @@ export class AccessLog {
   #readAt = 0;
   #written = 0;
   #writeAt = 0;
+  #touched = false;
   #queue: DeviceAccess[] = [];
 
   constructor(target: AccessTarget) {
     this.#target = target;
   }
 
+  /** Has this run met a device? */
+  get touched(): boolean {
+    return this.#touched;
+  }
   /** A run starts; true when it starts again. */
   begin(): boolean {
     const again = this.asked !== undefined;
     this.#readAt = 0;
     this.#writeAt = 0;
+    this.#touched = false;
     this.asked = undefined;
     return again;
   }
@@ -66,7 +72,11 @@ export class AccessLog {
     const known = this.#values[this.#readAt++];
     if (known !== undefined) return known;
     const { at, size, port } = access;
-    const value = (port ? undefined : this.#target.load(at, size)) ?? this.#target.deviceLoad(access);
+    let value = port ? undefined : this.#target.load(at, size);
+    if (value === undefined) {
+      this.#touched = true;
+      value = this.#target.deviceLoad(access);
+    }
     if (value === undefined) this.asked = access;
     else this.#values.push(value);
     return value ?? 0n;
@@ -77,6 +87,7 @@ export class AccessLog {
     this.#written++;
     const { at, size, value, port } = access;
     if (!port && this.#target.store(at, size, value)) return;
+    this.#touched = true;
     if (!this.#target.deviceStore(access)) this.#queue.push(access);
   }
 }

@@ -121,6 +121,9 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
   /** No processor keeps anything of a VMCB between a #VMEXIT and the next VMRUN. */
   clear(): void {}
 
+  /** VMRUN takes any guest, in real mode too, paged or not. */
+  readonly emulationRequired = false;
+
   enter(budget: number): Entered {
     const { trace } = this.#o,
       v = this.vmcb;

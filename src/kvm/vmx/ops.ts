@@ -279,7 +279,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
   }
   injectException(vector: number, code: number): void {
     // In real mode no error code is pushed.
-    const protectedMode = (this.vmcs.read(F.GUEST_CR0) & 1n) !== 0n,
+    const protectedMode = (this.control(0) & 1n) !== 0n,
       withCode = code >= 0 && protectedMode;
     this.#event = {
       info: VALID | 0x300 | vector | (withCode ? HAS_CODE : 0),

@@ -6,6 +6,7 @@ import { GuestState } from "../guest-state.ts";
 import type { ShadowContext } from "../mmu/shadow/mmu.ts";
 import type { PendingState } from "../ops.ts";
 import { ENTRY, F } from "./fields.ts";
+import { segmentsValid } from "./valid.ts";
 import { Vmcs } from "./vmcs.ts";
 
 const RSP = 4,
@@ -40,6 +41,8 @@ export abstract class VmxGuestState extends GuestState {
   readonly vmcs: Vmcs;
   #steps = false;
   #block = 0;
+  /** Can the processor enter the guest? Unknown after its state has been set; the guest itself cannot leave a valid state. */
+  #valid: boolean | undefined;
 
   constructor(host: HostComputer, read64: (gpa: number) => bigint, shadow: ShadowContext | undefined) {
     super(host, read64, shadow);
@@ -142,6 +145,13 @@ export abstract class VmxGuestState extends GuestState {
     if (this.shadow) return BigInt(this.shadow.guest.efer);
     return this.inGuest ? (this.core.u64[layout.EFER / 8] ?? 0n) : this.vmcs.read(F.GUEST_EFER);
   }
+  /** Without EPT the guest is not unrestricted: it has to be in protected mode, with segments to match. */
+  get emulationRequired(): boolean {
+    const guest = this.shadow?.guest;
+    if (!guest || this.inGuest) return false;
+    this.#valid ??= guest.protectedMode && segmentsValid(this.vmcs, guest.long);
+    return !this.#valid;
+  }
   get in64Bit(): boolean {
     return (this.efer() & 0x400n) !== 0n && (this.vmcs.low(F.GUEST_ES_AR + 2) & 0x2000) !== 0;
   }
@@ -172,6 +182,7 @@ export abstract class VmxGuestState extends GuestState {
   }
   setSregs(s: Omit<Sregs, "apicBase" | "cr8">): void {
     this.leave();
+    this.#valid = undefined;
     const v = this.vmcs,
       c = this.core;
     this.setSegments(s);
@@ -297,6 +308,7 @@ export abstract class VmxGuestState extends GuestState {
   setImage(event: boolean): void {
     const cr3 = this.vmcs.number(F.GUEST_CR3);
     this.core.exports.vmxSetGuestImage();
+    this.#valid = undefined;
     if (this.shadow) this.takePaging(this.#block);
     if (this.#steps && !event) this.vmcs.put(F.PENDING_DEBUG, this.vmcs.number(F.PENDING_DEBUG) | 0x4000);
     // A task switch: what was cached under the old directory must not be found again.

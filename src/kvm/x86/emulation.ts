@@ -1,4 +1,4 @@
-import type { MmioSize, PortSize } from "../../base/index.ts";
+import type { MmioSize, PortSize, VirtualClock } from "../../base/index.ts";
 import type { HostComputer } from "../../host/index.ts";
 import { Emulator, type Emulated } from "../emulate/emulator.ts";
 import type { DeviceAccess } from "../emulate/log.ts";
@@ -29,6 +29,7 @@ export interface EmulationOptions {
   readonly chips: VcpuChips;
   readonly trace: Trace;
   readonly stats: KvmStats;
+  readonly clock: VirtualClock;
   readonly physBits: number;
 }
 
@@ -41,6 +42,7 @@ export interface EmulationVcpu {
   toUser(reason: KvmExitReason, complete?: () => Handled): Handled;
   internal(message: string): Handled;
   shutdown(): Handled;
+  halt(): void;
   /** The instruction in hand counts. */
   tick(): void;
   exception(vector: number, code: number, address?: bigint): void;
@@ -154,6 +156,38 @@ export class Emulation {
   /** An instruction that exits in place of being executed, and whose effect the emulator knows. */
   emulate(): Handled {
     return this.#instruction(true);
+  }
+
+  /**
+   * handle_invalid_guest_state: real mode, and protected mode before its segments are loaded, where the processor cannot
+   * enter such a guest. An event that waits is delivered; otherwise instructions up to `limit` of the clock.
+   * @param single one instruction: an interrupt waits for its window
+   */
+  invalidState(limit: () => number, single: boolean): Handled {
+    const { stats, clock } = this.#o,
+      { arch } = this.#v,
+      event = arch.takeEvent();
+    if (event) return this.#deliver(event);
+    const result = this.#emulator.stretch(
+      () => clock.now(),
+      () => {
+        stats.emulations++;
+        this.#v.tick();
+        return !single && clock.now() < limit();
+      },
+    );
+    if (result.kind === "user") return this.#ask(result.asked, () => this.invalidState(limit, single));
+    if (result.kind === "stopped") return "again";
+    stats.emulations++;
+    if (result.kind === "fault") this.#fault(result, false);
+    else if (result.kind === "shutdown") return this.#v.shutdown();
+    else {
+      return this.#tell(() => {
+        if (result.kind === "halt" && (arch.pending().debug & 0x4000) === 0) this.#v.halt();
+        return this.#done(false);
+      });
+    }
+    return "again";
   }
 
   /** handle_task_switch: the switch is part of an instruction, or of the delivery of an event through a task gate. */

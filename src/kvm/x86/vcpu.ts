@@ -9,6 +9,8 @@ import type { ArchVcpu, Handled } from "../ops.ts";
 import type { ModuleParams } from "../params.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
+import { MmuChecker } from "../mmu/shadow/check.ts";
+import type { ShadowContext } from "../mmu/shadow/mmu.ts";
 import { PagingRegisters } from "../mmu/shadow/registers.ts";
 import { SvmVcpu } from "../svm/index.ts";
 import { VmxVcpu } from "../vmx/index.ts";
@@ -62,7 +64,10 @@ export class X86Vcpu extends VcpuState {
   tprLowered = false;
   readonly #o: VcpuOptions;
   readonly #residence: Residence;
+  readonly #shadow: ShadowContext | undefined;
+  readonly #checker: MmuChecker | undefined;
   #emulation: Emulation | undefined;
+  readonly #emulated: () => Emulation;
   /** What KVM_RUN does first: finish what user space has answered. */
   #complete: (() => Handled) | undefined;
 
@@ -76,10 +81,10 @@ export class X86Vcpu extends VcpuState {
     if (options.id > 0) core.u64[layout.SEED / 8] = host.seed(options.id);
     // The handlers run when there is a guest; the chapters they lie in need the processor first.
     const instructions = new Instructions({ core, chips, trace, stats, id: options.id }, this);
-    const emulated = (): Emulation => {
+    this.#emulated = (): Emulation => {
       const physBits = (this.cpuid.find(0x80000008, 0)?.eax ?? 36) & 0xff;
       guest.physBits = physBits;
-      this.#emulation ??= new Emulation({ host, space, chips, trace, stats, physBits, id: options.id }, this);
+      this.#emulation ??= new Emulation({ host, space, chips, trace, stats, clock: options.clock, physBits, id: options.id }, this);
       return this.#emulation;
     };
     const guest = new PagingRegisters(),
@@ -102,12 +107,12 @@ export class X86Vcpu extends VcpuState {
           stats.dirtyLogExits++;
           if (trace.on) trace.write("kvm_pml_full", 0);
         },
-        portIo: (a) => emulated().portIo(a),
-        pageFault: (fault) => emulated().pageFault(fault),
+        portIo: (a) => this.#emulated().portIo(a),
+        pageFault: (fault) => this.#emulated().pageFault(fault),
         shadowFault: (low, high, code) =>
-          shadow ? emulated().shadowFault(shadow, low, high, code) : this.internal("page fault without shadow paging"),
-        emulate: () => emulated().emulate(),
-        taskSwitch: () => emulated().taskSwitch(),
+          shadow ? this.#emulated().shadowFault(shadow, low, high, code) : this.internal("page fault without shadow paging"),
+        emulate: () => this.#emulated().emulate(),
+        taskSwitch: () => this.#emulated().taskSwitch(),
         faultInstead: (vector, code) => this.faultInstead(vector, code),
         undefinedOpcode: () => undefinedOpcode?.handle() ?? "again",
         hypercall: () => this.hypercall(),
@@ -122,8 +127,10 @@ export class X86Vcpu extends VcpuState {
       },
     });
     const force = options.params.forceEmulation;
-    undefinedOpcode = new UndefinedOpcode(core, this, emulated, instructions, force);
+    undefinedOpcode = new UndefinedOpcode(core, this, this.#emulated, instructions, force);
     this.paravirt = new Paravirt(options, this);
+    this.#shadow = shadow;
+    if (shadow && options.params.mmuCheck) this.#checker = new MmuChecker(host.memory, space);
     residence.attach(this.arch);
     this.msrs = new Msrs(options, this, this.paravirt);
     const { ringEntries, method } = space.dirty;
@@ -203,6 +210,16 @@ export class X86Vcpu extends VcpuState {
       if (space.tdp.flushNeeded) {
         space.tdp.flushNeeded = false;
         this.#o.flushAll();
+      }
+      if (arch.emulationRequired) {
+        const limit = (): number => Math.min(until, clock.next());
+        const single = this.nmiPending !== 0 || chips.pendingInterrupt(id);
+        if (this.#emulated().invalidState(limit, single) === "user") return run.exitReason;
+        continue;
+      }
+      if (this.#checker && this.#shadow && !arch.inGuest) {
+        const wrong = this.#checker.check(this.#shadow);
+        if (wrong && this.internal(wrong) === "user") return run.exitReason;
       }
       const entered = arch.enter(Math.max(1, Math.ceil(budget)));
       arch.requestExit(false);

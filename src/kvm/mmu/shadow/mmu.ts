@@ -4,6 +4,7 @@ import type { MemSlot } from "../../memslots.ts";
 import type { KvmStats } from "../../stats.ts";
 import type { Trace } from "../../trace.ts";
 import type { GuestTables } from "../walk.ts";
+import type { LeafVisit } from "./check.ts";
 import type { PagingRegisters } from "./registers.ts";
 
 /** What a page fault of the processor came to. */
@@ -56,8 +57,12 @@ export interface ShadowContext {
   switchSpace(): void;
   /** Every translation of the guest is to be forgotten, or another register than CR3 has changed how its tables are read. */
   flush(): void;
-  /** The processor's cached translations must go before the next entry; reading it clears it. */
+  /** The processor's cached translations must go before the next entry; taking it clears it. */
+  readonly flushNeeded: boolean;
   takeFlush(): boolean;
+  /** For the checker: every leaf in sync, and those made since the last call. */
+  leaves(visit: LeafVisit): void;
+  touched(visit: LeafVisit): void;
 }
 
 /** Shadow paging of one VM: what its vCPUs' contexts have in common. */

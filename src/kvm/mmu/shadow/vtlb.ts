@@ -1,5 +1,7 @@
 import { HUGE } from "../../../host/index.ts";
 import type { MemSlot } from "../../memslots.ts";
+import { Access, walk, walked } from "../walk.ts";
+import type { LeafVisit } from "./check.ts";
 import { A, D, NX, P, PAE_TOP, PRESENT, PS, TABLE, U, W, frameOf, index, writeEntry } from "./entry.ts";
 import { TableFrames, tableLimit } from "./frames.ts";
 import type { ShadowContext, ShadowFault, ShadowMmu, ShadowOptions } from "./mmu.ts";
@@ -55,6 +57,7 @@ export class VirtualTlb implements ShadowMmu {
   }
 }
 
+const MOST_MADE = 8;
 const region = (low: number, high: number): number => high * 2048 + (low >>> 21);
 
 class VirtualTlbContext implements ShadowContext {
@@ -66,7 +69,9 @@ class VirtualTlbContext implements ShadowContext {
   #tables: number[] = [];
   /** Regions of 2 MiB in which entries are parts of a larger page of the guest's: INVLPG of one of them is of them all. */
   readonly #parts = new Set<number>();
-  #flush = true;
+  flushNeeded = true;
+  /** Entries made of late, for the checker: where they lie, their level, their linear address. */
+  #made: (readonly [at: number, level: number, low: number, high: number])[] = [];
 
   constructor(mmu: VirtualTlb, guest: PagingRegisters) {
     this.#mmu = mmu;
@@ -88,8 +93,8 @@ class VirtualTlbContext implements ShadowContext {
     return this.#root;
   }
   takeFlush(): boolean {
-    const flush = this.#flush;
-    this.#flush = false;
+    const flush = this.flushNeeded;
+    this.flushNeeded = false;
     return flush;
   }
 
@@ -108,8 +113,34 @@ class VirtualTlbContext implements ShadowContext {
     if (this.guest.paging && (r.level > level || (r.level === 2 && this.guest.format === 2)))
       this.#parts.add(region(low, high));
     this.#set(at, (pa | entry) >>> 0, r.executable ? 0 : NX);
+    this.#made.push([at, level, low, high]);
+    if (this.#made.length > MOST_MADE) this.#made.shift();
     if (trace.on) trace.write("kvm_mmu_set_spte", Math.floor(r.gpa / 4096), pa + entry, level);
     return "fixed";
+  }
+
+  /** A TLB may be behind its tables: only what has just been entered must agree with them. */
+  leaves(visit: LeafVisit): void {
+    this.touched(visit);
+  }
+  touched(visit: LeafVisit): void {
+    const { guest } = this;
+    for (const [at, level, low, high] of this.#made) {
+      const gpa = walk(this.#mmu.options.space, guest, low, high, Access.Read, false, false);
+      if (gpa < 0) continue;
+      const gfn = Math.floor(gpa / 4096),
+        flat = !guest.paging;
+      visit({
+        at,
+        level,
+        gfn: level > 1 ? gfn - (gfn % 512) : gfn,
+        rights: flat ? W | U : walked.rights,
+        executable: flat || walked.executable,
+        dirty: flat || walked.dirty,
+        writeProtect: guest.writeProtect,
+      });
+    }
+    this.#made = [];
   }
 
   invalidatePage(low: number, high: number): void {
@@ -118,7 +149,7 @@ class VirtualTlbContext implements ShadowContext {
       this.flush();
       return;
     }
-    this.#flush = true;
+    this.flushNeeded = true;
     let table = this.#root;
     for (let level = this.guest.long ? 4 : 3; ; level--) {
       const at = table + index(low, high, level) * 8,
@@ -139,9 +170,10 @@ class VirtualTlbContext implements ShadowContext {
     const { frames, options } = this.#mmu;
     for (const table of this.#tables) frames.give(table);
     this.#tables = [];
+    this.#made = [];
     this.#parts.clear();
     options.host.memory.clear(this.#root, 4096);
-    this.#flush = true;
+    this.flushNeeded = true;
     options.stats.mmu.flushes++;
   }
 
@@ -159,7 +191,7 @@ class VirtualTlbContext implements ShadowContext {
         continue;
       }
       // A large page has become small ones: what was cached of it goes.
-      if ((entry & P) !== 0) this.#flush = true;
+      if ((entry & P) !== 0) this.flushNeeded = true;
       table = this.#mmu.frames.take();
       this.#tables.push(table);
       const kind = top === 3 && l === 3 ? PAE_TOP : TABLE;
@@ -175,7 +207,7 @@ class VirtualTlbContext implements ShadowContext {
       old = memory.read32(at);
     // Rights that go, or another page: what the processor has cached is wrong.
     if ((old & P) !== 0 && (frameOf(old) !== frameOf(low) || (old & ~low & (W | U)) !== 0 || (~memory.read32(at + 4) & high) !== 0))
-      this.#flush = true;
+      this.flushNeeded = true;
     writeEntry(memory, at, low, high);
   }
 }

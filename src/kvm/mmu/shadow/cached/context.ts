@@ -1,12 +1,16 @@
 import { HUGE } from "../../../../host/index.ts";
 import { walked } from "../../walk.ts";
 import { A, D, NX, P, PAE_TOP, PRESENT, PS, TABLE, U, W, frameOf, index, writeEntry } from "../entry.ts";
+import type { LeafVisit } from "../check.ts";
 import type { ShadowContext, ShadowFault } from "../mmu.ts";
 import type { PagingRegisters } from "../registers.ts";
 import { Resolver } from "../resolve.ts";
 import { ACCESS_ALL, accessOf, DIRECT, NARROW, quadrant, rulesOf, type ShadowPage } from "./page.ts";
+import { eachLeaf, visitLeaf } from "./leaves.ts";
 import type { ShadowPages } from "./pages.ts";
 import { makeUnsync, refresh, syncAll } from "./sync.ts";
+
+const MOST_MADE = 8;
 
 /** The roots of one vCPU: one table of four levels, or four directories under a top table of PAE paging that is the vCPU's own. */
 export class CachedContext implements ShadowContext {
@@ -17,6 +21,8 @@ export class CachedContext implements ShadowContext {
   readonly #top: number;
   readonly #roots: (ShadowPage | undefined)[] = [];
   #rules = 0;
+  /** Leaves made of late, for the checker. */
+  #made: (readonly [page: ShadowPage, i: number])[] = [];
 
   constructor(pages: ShadowPages, guest: PagingRegisters) {
     this.#pages = pages;
@@ -188,6 +194,8 @@ export class CachedContext implements ShadowContext {
       writeEntry(memory, at, low, high);
       pages.rmap.add(page, i, gfn);
     }
+    this.#made.push([page, i]);
+    if (this.#made.length > MOST_MADE) this.#made.shift();
     if (trace.on) trace.write("kvm_mmu_set_spte", gfn, low + high * 0x100000000, level);
   }
 
@@ -206,6 +214,16 @@ export class CachedContext implements ShadowContext {
       page = pages.child(entry);
     }
   }
+  leaves(visit: LeafVisit): void {
+    this.#made = [];
+    for (const page of this.#pages.all) if (!page.unsync) eachLeaf(this.#pages, page, visit);
+  }
+  touched(visit: LeafVisit): void {
+    for (const [page, i] of this.#made)
+      if (this.#pages.find(page.gfn, page.role) === page && !page.unsync) visitLeaf(this.#pages, page, i, visit);
+    this.#made = [];
+  }
+
   switchSpace(): void {
     syncAll(this.#pages);
     this.dropRoots();

@@ -78,6 +78,9 @@ export class ShadowPage {
   get quadrant(): number {
     return (this.role >> QUADRANT) & 3;
   }
+  get writeProtect(): boolean {
+    return (this.role & WP) !== 0;
+  }
   get nx(): boolean {
     return (this.role & NXE) !== 0;
   }
