@@ -11,17 +11,17 @@ FD                   STD                -             -     1:d
 9B                   WAIT               -             -     body:fwait
 9E                   SAHF               -             -     lahf_lm w:szapc
 9F                   LAHF               -             -     lahf_lm r:szapc
-0F 00 /0             SLDT               RvMw          w     noreal umip exit:LDTR_TR
-0F 00 /1             STR                RvMw          w     noreal umip exit:LDTR_TR
+0F 00 /0             SLDT               RvMw          w     noreal umip end exit:LDTR_TR
+0F 00 /1             STR                RvMw          w     noreal umip end exit:LDTR_TR
 0F 00 /2             LLDT               Ew            r     noreal cpl0 end exit:LDTR_TR
 0F 00 /3             LTR                Ew            r     noreal cpl0 end exit:LDTR_TR
 0F 00 /4             VERR               Ew            r     noreal w:z
 0F 00 /5             VERW               Ew            r     noreal w:z
-0F 01 /0 mod=m       SGDT               Ms            w     umip exit:GDTR_IDTR
-0F 01 /1 mod=m       SIDT               Ms            w     umip exit:GDTR_IDTR
+0F 01 /0 mod=m       SGDT               Ms            w     umip end exit:GDTR_IDTR
+0F 01 /1 mod=m       SIDT               Ms            w     umip end exit:GDTR_IDTR
 0F 01 /2 mod=m       LGDT               Ms            r     cpl0 end exit:GDTR_IDTR
 0F 01 /3 mod=m       LIDT               Ms            r     cpl0 end exit:GDTR_IDTR
-0F 01 /4             SMSW               RvMw          w     umip
+0F 01 /4             SMSW               RvMw          w     umip end
 0F 01 /6             LMSW               Ew            r     cpl0 end exit:CR_ACCESS
 0F 01 /7 mod=m       INVLPG             M             -     cpl0 end exit:INVLPG
 0F 01 /1 rm=0        MONITOR            -             -     monitor cpl0 end exit:MONITOR_INSTRUCTION
