@@ -160,6 +160,7 @@ export abstract class SvmGuestState extends GuestState {
     v.put(V.IDTR + 4, s.idt.limit);
     v.write(V.IDTR + 8, s.idt.base);
     if (this.shadow) {
+      this.shadow.reset();
       this.setPaging(s.cr0, s.cr3, s.cr4, s.efer, undefined);
       this.takePdptes(s.cr3, s.pdptrs);
     } else {

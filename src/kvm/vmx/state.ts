@@ -192,8 +192,8 @@ export abstract class VmxGuestState extends GuestState {
     v.put(F.GUEST_IDTR_LIMIT, s.idt.limit);
     c.u64[layout.CR2 / 8] = s.cr2;
     if (this.shadow) {
+      this.shadow.reset();
       this.setPaging(s.cr0, s.cr3, s.cr4, s.efer, undefined);
-      this.shadow.flush();
       this.takePdptes(s.cr3, s.pdptrs);
       return;
     }

@@ -57,6 +57,8 @@ export interface ShadowContext {
   switchSpace(): void;
   /** Every translation of the guest is to be forgotten, or another register than CR3 has changed how its tables are read. */
   flush(): void;
+  /** User space has set the guest's registers, and may have written any of its memory: nothing known about it holds. */
+  reset(): void;
   /** The processor's cached translations must go before the next entry; taking it clears it. */
   readonly flushNeeded: boolean;
   takeFlush(): boolean;

@@ -166,6 +166,9 @@ class VirtualTlbContext implements ShadowContext {
   switchSpace(): void {
     this.flush();
   }
+  reset(): void {
+    this.flush();
+  }
   flush(): void {
     const { frames, options } = this.#mmu;
     for (const table of this.#tables) frames.give(table);

@@ -228,6 +228,10 @@ export class CachedContext implements ShadowContext {
     syncAll(this.#pages);
     this.dropRoots();
   }
+  reset(): void {
+    this.#pages.zapAll();
+    this.dropRoots();
+  }
   flush(): void {
     this.#pages.options.stats.mmu.flushes++;
     this.switchSpace();
