@@ -61,6 +61,8 @@ const vm: readonly Row[] = [
     "An 8254 with port 61h, whose channel 0 is GSI 0."],
   ["KVM_SET_IRQCHIP", "restoreChips", "KVM_CAP_IRQCHIP", "x86", "what chips.save() gave", "nothing", [],
     "PIC, IOAPIC, local APICs and PIT in one piece: KVM_SET_LAPIC and KVM_SET_PIT2 are part of it. The state is checked whole before any of it is used."],
+  ["KVM_GET_CLOCK", "getClock", "KVM_CAP_ADJUST_CLOCK", "x86", "none", "t in nanoseconds", [],
+    "The VM's clock. Every clock of the guest comes from it."],
   ["KVM_SET_CLOCK", "setClock", "KVM_CAP_ADJUST_CLOCK", "x86", "t in nanoseconds", "nothing", [],
     "The VM's clock, which is also its TSC at one tick a nanosecond."],
   ["KVM_ENABLE_CAP", "enableCap", "KVM_CAP_ENABLE_CAP_VM", "all", "name of the capability, one number", "nothing",
@@ -101,9 +103,9 @@ export const apiCalls: readonly ApiCall[] = [...rows("system", system), ...rows(
 /** Public methods that are no calls of the API: what the kernel does inside, or user space through a mapping or a signal. */
 export const notCalls: Readonly<Record<ApiCall["type"], readonly string[]>> = {
   system: [],
-  vm: ["setMaxVcpus", "chips", "called"],
+  vm: ["setMaxVcpus", "chips", "called", "syncDirtyLog"],
   vcpu: [
     "thread", "load", "syncDirtyLog", "shadowed", "toUser", "internal", "shutdown", "tick", "faultInstead", "exception", "halt", "reset",
-    "abandon", "pendingSignals", "signalNmi", "signalInit", "signalStartUp", "apicRestored",
+    "abandon", "hypercall", "kick", "kicked", "lapic", "tsc", "pendingSignals", "signalNmi", "signalInit", "signalStartUp", "apicRestored",
   ],
 };

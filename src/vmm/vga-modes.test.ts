@@ -108,7 +108,10 @@ test("what a guest asks for that cannot be shown becomes what can", async () => 
   expect(m.monitor.look(true)).toMatchObject({ kind: "picture", width: 2560 });
   // All that a mode could be at random: the picture lies in video memory.
   let x = 1;
-  const roll = (below: number): number => (x = (x * 1103515245 + 12345) % 2 ** 31) % below;
+  const roll = (below: number): number => {
+    x = (x * 1103515245 + 12345) % 2 ** 31;
+    return x % below;
+  };
   for (let i = 0; i < 500; i++) {
     m.dispi(roll(11), roll(2) ? roll(65536) : roll(64));
     const g = m.machine.stdVga?.vbe.geometry();
