@@ -121,7 +121,10 @@ export class Splicer {
    *  @param key what is the same for all records that share templates: case, decode mode, segment byte */
   splice(stencil: FunctionBody, record: number, key: number): boolean {
     let templates = this.#templates.get(key);
-    if (!templates) this.#templates.set(key, templates = []);
+    if (!templates) {
+      templates = [];
+      this.#templates.set(key, templates);
+    }
     for (const template of templates)
       if (template.fits(this.#view, record)) {
         template.emit(this.#out, this.#frame);
