@@ -157,9 +157,10 @@ export class X86Vcpu extends VcpuState {
 
   /** kvm_arch_sync_dirty_log: what the processor has logged so far is in the log of the VM. */
   syncDirtyLog(): void {
-    if (!this.arch.inGuest || this.#o.space.dirty.method !== "pml") return;
+    if (this.#o.space.dirty.method !== "pml") return;
+    // Only on its own CPU can be seen whether it is in guest mode.
     this.load();
-    this.arch.kick();
+    if (this.arch.inGuest) this.arch.kick();
   }
 
   /** KVM_RUN. */
