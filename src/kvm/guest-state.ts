@@ -34,6 +34,8 @@ export abstract class GuestState {
   protected readonly read64: (gpa: number) => bigint;
   /** With shadow paging: the guest's paging registers and the tables that stand in for its own. */
   readonly shadow: ShadowContext | undefined;
+  /** It is on its way out of guest mode. */
+  #kicked = false;
   /** CR0 as the register block had it first. */
   #before = 0n;
 
@@ -71,7 +73,7 @@ export abstract class GuestState {
   /** KVM_REQ_TLB_FLUSH, before an entry; a guest that is in guest mode has to leave it for that. */
   protected flushIfDue(): void {
     // Another vCPU has taken something out of the shadow tables: they are read anew at an entry.
-    if (this.shadow?.flushNeeded && this.inGuest) this.kick();
+    if (this.shadow?.flushNeeded && this.inGuest && !this.#kicked) this.kick();
     if (!this.#flush) return;
     this.#flush = false;
     if (this.inGuest) this.kick();
@@ -79,9 +81,11 @@ export abstract class GuestState {
   }
   /** Out of guest mode; an exit with another cause on the way ends it as well, and its instruction runs again. */
   kick(): void {
+    this.#kicked = true;
     this.requestExit(true);
     for (let i = 0; i < 16 && this.inGuest; i++) if (this.enter(4) === "exit" && !this.interrupted()) break;
     this.requestExit(false);
+    this.#kicked = false;
   }
   /** Setting state is for a guest that is out. */
   protected leave(): void {

@@ -81,3 +81,28 @@ test.each(engines)("$name: a state that comes back finds no shadow of the memory
   machine.run(2_000_000);
   expect(machine.stateHash()).toBe(hash);
 });
+
+/** It locks, sends interprocessor interrupts, and changes a page that the others have cached: they print what they then see. */
+test.each(engines)("$name: four vCPUs share the shadow tables, on one and on four processors of the host", async ({ silicon, modprobe }) => {
+  for (const hostCpus of [1, 4]) {
+    const ramSize = 16 * MIB,
+      params = parseParams(new Map(Object.entries(modprobe)), silicon);
+    const vm = await KvmAccel.create({
+      ...{ module: core, ramSize, userMemory: userMemorySize(ramSize, 0), cpu: parseCpu("qemu64") },
+      ...{ silicon, params, cpus: 4, hostCpus },
+    });
+    let serial = "";
+    const machine = new Machine(vm, {
+      ramSize,
+      cpus: 4,
+      kernel: { name: "four-cpus", bytes: guestImages()["four-cpus"] },
+      noReboot: true,
+      onSerial: (bytes) => {
+        serial += new TextDecoder("latin1").decode(bytes);
+      },
+    });
+    expect(machine.run(1e9)).toMatchObject({ kind: "exit", status: 1 });
+    expect(serial).toContain("locked counter: 40000\r\n");
+    expect(serial).toContain("page after: BBBB\r\nthe end\r\n");
+  }
+});
