@@ -120,11 +120,8 @@ export class Splicer {
   /** Copy the stencil of the record at `record`. Returns whether control reaches the next one; emits nothing when it throws.
    *  @param key what is the same for all records that share templates: case, decode mode, segment byte */
   splice(stencil: FunctionBody, record: number, key: number): boolean {
-    let templates = this.#templates.get(key);
-    if (!templates) {
-      templates = [];
-      this.#templates.set(key, templates);
-    }
+    const templates = this.#templates.get(key) ?? [];
+    if (templates.length === 0) this.#templates.set(key, templates);
     for (const template of templates)
       if (template.fits(this.#view, record)) {
         template.emit(this.#out, this.#frame);
