@@ -15,7 +15,7 @@ import { type Job, pack, type Product, Workshop, type WorkshopPort } from "./wor
 
 const CASE_COUNT = 6, CASE_REGION = 7;
 /** Runs after which a block is hot. */
-const THRESHOLD = 4000;
+const THRESHOLD = 8000;
 /** So many hot blocks are translated together. */
 const BATCH = 16;
 /** Fewer wait so many instructions for company: each module has a price of its own. */
