@@ -6,7 +6,7 @@ import { offeredLeaves } from "./index.ts";
 const rows: readonly (readonly [string, boolean, boolean])[] = [
   ["qemu64", false, false],
   ["qemu64,+svm", true, false],
-  ["qemu64,+svm,+npt,+lbrv", true, true],
+  ["qemu64,+svm,+npt", true, true],
   ["vitrine-amd", false, false],
   ["vitrine-amd,+svm", true, true],
   ["vitrine-amd,+svm,-npt", true, false],

@@ -80,7 +80,9 @@ const vcpu: readonly Row[] = [
     [], "Runs the guest until user space is needed. What an exit asked for is completed by the next call, so that registers are the guest's own only after it; a call with immediate_exit completes and returns. Problems come as KVM_EXIT_FAIL_ENTRY and KVM_EXIT_INTERNAL_ERROR with a text. A vCPU that has no memory asks for every access by KVM_EXIT_MMIO; what it cannot fetch is #UD to it. KVM_EXIT_DIRTY_RING_FULL comes until the ring has been reset."],
   ["KVM_GET_REGS", "getRegs setRegs", "basic", "x86", "struct kvm_regs", "the general registers, RIP and RFLAGS", [], "KVM_SET_REGS is the way back. Setting takes a guest that stands between two slices out of guest mode."],
   ["KVM_GET_SREGS", "getSregs setSregs", "basic", "x86", "struct kvm_sregs", "segments, tables, control registers, EFER, APIC base", [], "KVM_SET_SREGS is the way back; PDPTE registers travel along while PAE paging is on, as with KVM_GET_SREGS2."],
-  ["KVM_INTERRUPT", "interrupt", "basic", "x86", "vector", "never", [["ENXIO", "the interrupt chips are in the kernel"]], "Belongs to a VM whose interrupt chips are user space's."],
+  ["KVM_INTERRUPT", "interrupt", "basic", "x86", "vector", "nothing",
+    [["ENXIO", "the interrupt chips are in the kernel"], ["EINVAL", "not a vector"], ["EEXIST", "another vector waits to be taken"]],
+    "The interrupt that the chips of user space give, where they are not in the kernel: called when KVM_RUN has come back with KVM_EXIT_IRQ_WINDOW_OPEN, or when the guest can take it at once."],
   ["KVM_GET_MSRS", "getMsr", "basic", "x86", "index", "the value, or undefined for an MSR that is not there", [], "One MSR at a time."],
   ["KVM_SET_MSRS", "setMsr", "basic", "x86", "index, value", "false where WRMSR of the host would fault", [], "One MSR at a time, as the host writes it: read-only ones that the host may set can be set."],
   ["KVM_SET_CPUID2", "setCpuid2", "KVM_CAP_EXT_CPUID", "x86", "leaves", "nothing", [["E2BIG", "more leaves than a processor has"]], "What CPUID answers the guest. Before the first KVM_RUN."],
@@ -105,7 +107,7 @@ export const notCalls: Readonly<Record<ApiCall["type"], readonly string[]>> = {
   system: [],
   vm: ["setMaxVcpus", "chips", "called", "syncDirtyLog"],
   vcpu: [
-    "thread", "load", "syncDirtyLog", "shadowed", "toUser", "internal", "shutdown", "tick", "faultInstead", "exception", "halt", "reset",
+    "thread", "load", "syncDirtyLog", "shadowed", "readyForInterrupt", "inGuest", "eventPending", "setCr8", "toUser", "internal", "shutdown", "tick", "faultInstead", "exception", "halt", "reset",
     "abandon", "hypercall", "kick", "kicked", "lapic", "tsc", "pendingSignals", "signalNmi", "signalInit", "signalStartUp", "apicRestored",
   ],
 };

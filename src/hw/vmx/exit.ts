@@ -171,34 +171,25 @@ function toHost(): usize {
   clearUnblockedByIret();
   setImplicit(false);
   clearFault();
-  loadControl(exit, long);
-  if (!load<u32>(STOP_ON_EXIT)) loadHost(long, vpid);
+  loadHost(exit, long, vpid);
   S.touchRegion();
   if (!long && load<u64>(CR4) & 0x20 && !loadHostPdptes()) return abort(2);
   if (loadMsrs(F.EXIT_MSR_LOAD, F.EXIT_MSR_LOAD_COUNT)) return abort(4);
   return load<u32>(STOP_ON_EXIT) ? stop(STOP_VMEXIT) : resume();
 }
-/** What the next entry looks at. To an embedder that is the host this is all: it has no code at HOST_RIP. */
-function loadControl(exit: u32, long: bool): void {
-  const cr4 = (S.r64(F.HOST_CR4) & (long ? ~0 : ~0x20000)) | (long ? 0x20 : 0);
+function loadHost(exit: u32, long: bool, vpid: bool): void {
+  const cr3 = S.r64(F.HOST_CR3), cr4 = (S.r64(F.HOST_CR4) & (long ? ~0 : ~0x20000)) | (long ? 0x20 : 0);
   store<u64>(CR0, (S.r64(F.HOST_CR0) & 0x8005002f) | (load<u64>(CR0) & 0x60000000) | 0x10);
-  store<u64>(CR3, S.r64(F.HOST_CR3));
+  store<u64>(CR3, cr3);
   store<u64>(CR4, cr4);
   store<u64>(DR7, 0x400);
   store<u64>(DEBUGCTL, 0);
-  store<u32>(SHADOW, 0);
-  store<u32>(ACTIVITY, 0);
-  store<u32>(DB_PENDING, 0);
-  store<u32>(BREAK_ON, load<u32>(BREAK_ON) & ~0x100);
-  if (exit & S.X_LOAD_EFER) store<u64>(EFER, S.r64(F.HOST_EFER));
-  else store<u64>(EFER, (load<u64>(EFER) & ~0x500) | (long ? 0x500 : 0));
-  if (exit & S.X_LOAD_PAT) store<u64>(PAT, S.r64(F.HOST_PAT));
-}
-function loadHost(long: bool, vpid: bool): void {
-  const cr3 = load<u64>(CR3), cr4 = load<u64>(CR4);
   store<u64>(SYSENTER_CS, <u64>S.r32(F.HOST_SYSENTER_CS));
   store<u64>(SYSENTER_ESP, S.r64(F.HOST_SYSENTER_ESP));
   store<u64>(SYSENTER_EIP, S.r64(F.HOST_SYSENTER_EIP));
+  if (exit & S.X_LOAD_EFER) store<u64>(EFER, S.r64(F.HOST_EFER));
+  else store<u64>(EFER, (load<u64>(EFER) & ~0x500) | (long ? 0x500 : 0));
+  if (exit & S.X_LOAD_PAT) store<u64>(PAT, S.r64(F.HOST_PAT));
   setArithmeticFlags(0);
   store<u32>(EFLAGS, 2);
   store<u32>(CPL, 0);
@@ -215,6 +206,10 @@ function loadHost(long: bool, vpid: bool): void {
   store<u32>(IDT_LIMIT, 0xffff);
   store<u64>(REGS + RSP, S.r64(F.HOST_RSP));
   store<u64>(RIP, S.r64(F.HOST_RIP));
+  store<u32>(SHADOW, 0);
+  store<u32>(ACTIVITY, 0);
+  store<u32>(DB_PENDING, 0);
+  store<u32>(BREAK_ON, load<u32>(BREAK_ON) & ~0x100);
   setSpaceTag(0);
   switchSpace(cr4 & 0x20000 ? cr3 & 0xfff : 0, globalTag(), !vpid);
   updateMode();
