@@ -1,7 +1,7 @@
 // What users bring: kernels and initrds by drag and drop, text by paste; and how a machine ends.
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "@playwright/test";
-import { bootTo, drop, image, open } from "./support.ts";
+import { bootTo, drop, image, machines, open } from "./support.ts";
 
 const cache = new URL("../guests/cache/", import.meta.url);
 const cached = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(name, cache)));
@@ -83,7 +83,7 @@ test("an internal error offers a report with registers and exits", async ({ page
   await open(page);
   await bootTo(page, "hello64", "kvm", 1_000_000);
   // No guest is known to bring the machine to one: the worker is made to say so.
-  await page.workers()[0]?.evaluate(() => {
+  await machines(page)[0]?.evaluate(() => {
     const post = self.postMessage.bind(self) as (message: unknown, options: unknown) => void;
     const ending = { kind: "error", text: "Internal error: a test. Memory is kept." };
     Object.assign(self, { postMessage: (m: { frame?: object }, options: unknown) => { post(m.frame ? { frame: { ...m.frame, state: "stopped", ending } } : m, options); } });

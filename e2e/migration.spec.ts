@@ -1,6 +1,7 @@
 // Guests move between two workers: one that the page carries, and Linux where the cache has it.
 import { existsSync } from "node:fs";
 import { expect, type Page, test } from "@playwright/test";
+import { machines } from "./support.ts";
 
 async function start(page: Page, accel: "tcg" | "kvm"): Promise<string[]> {
   const complaints: string[] = [];
@@ -29,7 +30,7 @@ for (const accel of ["tcg", "kvm"] as const) {
     await page.evaluate(() => window.vitrine?.waitForSerial("space B: CR3 00201000", 20_000));
     await expect(page.getByTestId("hashes")).toContainText("equal");
     await expect(page.getByTestId("passes").locator("tbody tr")).toHaveCount(moved?.rows.length ?? 0);
-    expect(page.workers()).toHaveLength(1);
+    expect(machines(page)).toHaveLength(1);
     expect(complaints).toEqual([]);
   });
 }
@@ -59,7 +60,7 @@ test("Linux moves while its shell prints: hashes equal, no line lost or said twi
   expect(seen).toEqual(Array.from({ length: lines }, (_, i) => i));
   await page.evaluate(() => window.vitrine?.send("echo answer-$((6*7))\n"));
   await page.evaluate(() => window.vitrine?.waitForSerial("answer-42", 20_000));
-  expect(page.workers()).toHaveLength(1);
+  expect(machines(page)).toHaveLength(1);
   expect(complaints).toEqual([]);
 });
 
@@ -72,6 +73,6 @@ test("a migration that is cancelled leaves the guest where it is, running", asyn
   });
   expect(outcome).toEqual({ cancelled: true, kind: "cancelled" });
   await page.evaluate(() => window.vitrine?.waitForSerial("tick 300", 30_000));
-  expect(page.workers()).toHaveLength(1);
+  expect(machines(page)).toHaveLength(1);
   expect(complaints).toEqual([]);
 });

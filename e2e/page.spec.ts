@@ -1,6 +1,7 @@
 // Drives the page through window.vitrine alone.
 import { existsSync } from "node:fs";
 import { expect, type Page, test } from "@playwright/test";
+import { machines } from "./support.ts";
 import type { VitrineTestApi } from "../src/ui/testapi.ts";
 
 declare global {
@@ -70,7 +71,7 @@ test("panels under KVM show what memory says, a busy guest leaves frames smooth,
 test("the machine runs in a worker of its own, and a missing guest is one clear line", async ({ page }) => {
   await open(page);
   await page.evaluate(() => window.vitrine?.boot("hello64", { accel: "tcg" }));
-  expect(page.workers()).toHaveLength(1);
+  expect(machines(page)).toHaveLength(1);
   const refusal = await page.evaluate(() => window.vitrine?.boot("none").catch((e: Error) => e.message));
   expect(refusal).toContain("guest: none; choose one of");
 });

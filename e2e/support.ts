@@ -1,4 +1,4 @@
-import type { Page } from "@playwright/test";
+import type { Page, Worker } from "@playwright/test";
 import { assemble } from "../src/isa/index.ts";
 import type { VitrineTestApi } from "../src/ui/testapi.ts";
 
@@ -17,6 +17,9 @@ export async function open(page: Page, address = "/?test=1"): Promise<string[]> 
   await page.evaluate(() => window.vitrine?.ready());
   return complaints;
 }
+
+/** The workers in which a machine runs; each has a translator beside it once hot code is translated. */
+export const machines = (page: Page): Worker[] => page.workers().filter((worker) => worker.url().includes("machine.worker"));
 
 /** Boots a guest that the page carries and stops it at t. */
 export async function bootTo(page: Page, name: string, accel: "kvm" | "tcg", t: number): Promise<void> {
