@@ -7,7 +7,7 @@ export { installCpuid, offeredLeaves } from "./model.ts";
 export * from "./registers.ts";
 export { readUndefined } from "./undefined.ts";
 export { FrameDigests, sha256, takeFrames, FrameMark, zeroPageDigest } from "./digests.ts";
-export { Jit, type JitOptions, type JitStatistics, serve, type Translation, type WorkshopPort } from "./jit/index.ts";
+export { Jit, type JitOptions, type JitStatistics, serve, type Translation, Workshop, type WorkshopPort } from "./jit/index.ts";
 
 /** What the processor is wired to. Values are unsigned; 64-bit device values pass through `mailbox`. */
 export interface Environment {

@@ -60,7 +60,7 @@ function program(random, { CODE, DATA }) {
 await runTool(async () => {
   const [wanted = 10_000_000, seed = 1] = process.argv.slice(2).map(Number);
   const s = await sources(), random = generator(seed), plain = await s.createCore(s.module), core = await s.createCore(s.module);
-  core.jit = new s.Jit(core, s.stencils, { threshold: 6, batch: 1 });
+  core.jit = new s.Jit(core, s.stencils, { threshold: 6, batch: 1, maker: (memory, stencils) => new s.Workshop(memory, stencils) });
   let done = 0, programs = 0;
   while (done < wanted) {
     const code = program(random, s);

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, expect, test } from "vitest";
 import { type GuestName, guestImages } from "../../guests/build.ts";
-import { type Core, Jit, layout } from "../../src/hw/index.ts";
+import { type Core, Jit, layout, Workshop } from "../../src/hw/index.ts";
 import { parseCpu } from "../../src/isa/index.ts";
 import { TcgVm } from "../../src/tcg/index.ts";
 import { KvmAccel, Machine, userMemorySize } from "../../src/vmm/public.ts";
@@ -28,7 +28,7 @@ async function hashes(name: GuestName, accel: "tcg" | "kvm", jit: boolean): Prom
     vm = made;
     core = made.core;
   }
-  if (jit) core.jit = new Jit(core, stencils, { threshold: 20, batch: 1 });
+  if (jit) core.jit = new Jit(core, stencils, { threshold: 20, batch: 1, maker: (memory, stencils) => new Workshop(memory, stencils) });
   const machine = new Machine(vm, { ramSize: MEMORY, kernel: { name, bytes: guestImages()[name] }, noReboot: true, rtcBase: 1e9, onSerial: () => {} });
   const list: string[] = [];
   for (const t of [200_000, 2_000_000, 20_000_000]) {

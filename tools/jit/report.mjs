@@ -15,7 +15,7 @@ await runTool(async () => {
   const s = await sources(), { layout } = s, image = (name) => ({ name, bytes: s.read(`guests/cache/linux-${guest}/${name}`) });
   const vm = await s.TcgVm.create({ module: s.module, ramSize: 256 * MEGABYTE, userMemory: s.userMemorySize(256 * MEGABYTE, 0), cpu: s.parseCpu(guest === "i386" ? "pentium3" : "qemu64") });
   const places = [];
-  vm.core.jit = new s.Jit(vm.core, s.stencils, { note: (place) => (places.length < COUNTERS ? places.push(place) - 1 : -1) });
+  vm.core.jit = new s.Jit(vm.core, s.stencils, { maker: (memory, stencils) => new s.Workshop(memory, stencils, (place) => (places.length < COUNTERS ? places.push(place) - 1 : -1)) });
   const machine = new s.Machine(vm, {
     ramSize: 256 * MEGABYTE, kernel: image("bzImage"), initrd: image("initrd.cpio.gz"), append: "console=ttyS0 panic=-1 tsc=reliable bench",
     nographic: true, noReboot: true, rtcBase: 1e9, onSerial: () => {},

@@ -10,8 +10,7 @@ import { layout } from "../layout.ts";
 import { GLOBALS } from "./splice.ts";
 import { type Memory, type Region, RegionFinder, type Room } from "./region.ts";
 import { Stencils } from "./stencils.ts";
-import type { Note } from "./translate.ts";
-import { type Job, pack, type Product, Workshop, type WorkshopPort } from "./workshop.ts";
+import { type Job, type Maker, pack, type Product, type WorkshopPort } from "./workshop.ts";
 
 const CASE_COUNT = 6, CASE_REGION = 7;
 /** Runs after which a block is hot. */
@@ -62,15 +61,16 @@ export interface JitStatistics {
 export interface JitOptions {
   readonly threshold?: number;
   readonly batch?: number;
-  readonly note?: Note;
-  /** Translate there, while the interpreter goes on; without it, at once. */
+  /** Translate there, while the interpreter goes on. */
   readonly workshop?: WorkshopPort | undefined;
+  /** Without a workshop elsewhere: translate here, at once. Given from outside, so that a page that has a worker for it need not load it. */
+  readonly maker?: (memory: Memory, stencils: Stencils) => Maker;
 }
 /** What it takes to translate hot code. */
 export interface Translation {
   /** Contents of build/stencils.bin. */
   readonly stencils: Uint8Array;
-  readonly workshop?: WorkshopPort | undefined;
+  readonly workshop: WorkshopPort;
 }
 
 export class Jit {
@@ -80,7 +80,7 @@ export class Jit {
   readonly #core: Core;
   readonly #m: Memory;
   readonly #finder: RegionFinder;
-  readonly #workshop: Workshop | undefined;
+  readonly #maker: Maker | undefined;
   readonly #port: WorkshopPort | undefined;
   readonly #table: WebAssembly.Table;
   readonly #imports: WebAssembly.Imports;
@@ -108,7 +108,7 @@ export class Jit {
     if (this.#port) {
       this.#port.post({ stencils: file }, []);
       this.#port.listen((product) => this.#arrived(product));
-    } else this.#workshop = new Workshop(this.#m, stencils, options.note);
+    } else this.#maker = options.maker?.(this.#m, stencils);
     this.#table = exports.table;
     this.#imports = { env: { memory: core.memory, callCase: exports.callCase, ...Object.fromEntries(GLOBALS.map(({ name }) => [name, exports[name]])) } };
     this.#threshold = options.threshold ?? THRESHOLD;
@@ -145,7 +145,7 @@ export class Jit {
     if (planned.length === 0) return;
     const job: Job = { number: this.#nextJob++, regions: planned.map(({ id, region }) => ({ id, region })) };
     this.#jobs.set(job.number, { planned, flushes: this.#flushes });
-    if (this.#workshop) { this.#arrived(this.#workshop.make(job)); return; }
+    if (this.#maker) { this.#arrived(this.#maker.make(job)); return; }
     const message = pack(job, this.#m);
     this.#port?.post(message, [message.numbers.buffer, message.records.buffer]);
   }

@@ -3,7 +3,7 @@
 // The records are written, not decoded: a block of two instructions is decoded once, and its first record replaced.
 import { readFileSync } from "node:fs";
 import { beforeAll, expect, test } from "vitest";
-import { type Core, Jit, layout } from "../index.ts";
+import { type Core, Jit, layout, Workshop } from "../index.ts";
 import { blockAt, CODE, createCore, DATA, load, translated } from "./fixture.ts";
 import type { Place } from "./translate.ts";
 
@@ -36,7 +36,7 @@ let core: Core, jit: Jit, image: Uint8Array, state: Uint8Array, record: number, 
 beforeAll(async () => {
   core = await createCore(new WebAssembly.Module(file("build/core.wasm")));
   places = [];
-  jit = new Jit(core, file("build/stencils.bin"), { threshold: 1000, batch: 1000, note: (p) => { places.push(p); return -1; } });
+  jit = new Jit(core, file("build/stencils.bin"), { threshold: 1000, batch: 1000, maker: (memory, stencils) => new Workshop(memory, stencils, (p) => { places.push(p); return -1; }) });
   load(core, WARM_UP, { rsi: BigInt(DATA + 0x800) });
   core.exports.run(6);
   block = blockAt(core, ONE);

@@ -1,7 +1,7 @@
 // Translated code cannot be told from the interpreter: registers, lazy flags, clock and memory, whatever the budget.
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Core, Jit, layout, serve } from "../index.ts";
+import { type Core, Jit, layout, serve, Workshop } from "../index.ts";
 import { CODE, createCore, DATA, load, snapshot, translated } from "./fixture.ts";
 import { type Form, forms } from "./forms.ts";
 import type { Product } from "./workshop.ts";
@@ -15,7 +15,7 @@ beforeAll(async () => {
   const module = new WebAssembly.Module(file("core.wasm"));
   plain = await createCore(module);
   core = await createCore(module);
-  jit = new Jit(core, file("stencils.bin"), { threshold: 4, batch: 1 });
+  jit = new Jit(core, file("stencils.bin"), { threshold: 4, batch: 1, maker: (memory, stencils) => new Workshop(memory, stencils) });
   core.jit = jit;
 });
 
@@ -68,7 +68,7 @@ test("code that changes under a region is not run any more", () => {
 });
 test("where nothing can be compiled the interpreter has it all", async () => {
   const alone = await createCore(new WebAssembly.Module(file("core.wasm"))), { Module } = WebAssembly, form = forms[0] as Form;
-  const refusing = new Jit(alone, file("stencils.bin"), { threshold: 4, batch: 1 });
+  const refusing = new Jit(alone, file("stencils.bin"), { threshold: 4, batch: 1, maker: (memory, stencils) => new Workshop(memory, stencils) });
   try {
     WebAssembly.Module = class { constructor() { throw new RangeError("too large to compile here"); } } as unknown as typeof Module;
     expect(run(alone, form, PLENTY, true).state).toBe(run(plain, form, PLENTY, true).state);
@@ -88,7 +88,7 @@ test("the code cache is bounded: regions that were dropped give their table slot
 test("stencils that belong to another core are not used", async () => {
   const other = await createCore(new WebAssembly.Module(file("core.wasm"))), form = forms[0] as Form;
   other.digest = "of another";
-  const refusing = new Jit(other, file("stencils.bin"), { threshold: 4, batch: 1 });
+  const refusing = new Jit(other, file("stencils.bin"), { threshold: 4, batch: 1, maker: (memory, stencils) => new Workshop(memory, stencils) });
   expect(run(other, form, PLENTY, true).state).toBe(run(plain, form, PLENTY, true).state);
   expect(refusing.failure).toBe("stencils.bin belongs to another core");
   expect(translated(other)).toBe(0);

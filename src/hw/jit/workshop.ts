@@ -36,7 +36,10 @@ export interface WorkshopPort {
   listen(arrived: (product: Product) => void): void;
 }
 
-export class Workshop {
+/** Makes modules of jobs. */
+export interface Maker { make(job: Job): Product }
+
+export class Workshop implements Maker {
   readonly #translator: Translator;
   constructor(memory: Memory, stencils: Stencils, note?: Note) { this.#translator = new Translator(memory, stencils, note); }
 
