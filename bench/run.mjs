@@ -8,8 +8,10 @@ import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { buildCore } from "../tools/build-core.mjs";
 import { buildNode } from "../tools/build-node.mjs";
+import { buildPage } from "../tools/build-page.mjs";
+import { buildStencils } from "../tools/jit/stencils.mjs";
 import { at } from "../tools/lib/fingerprint.mjs";
-import { run, runTool, say, ToolError } from "../tools/lib/say.mjs";
+import { runTool, say, ToolError } from "../tools/lib/say.mjs";
 import { ENGINES, guestFiles } from "./engines.mjs";
 import { againstBaseline, keepAsBaseline } from "./baseline.mjs";
 import { timeMarks } from "./marks.mjs";
@@ -121,11 +123,11 @@ await runTool(async () => {
   if (engines.length === 0) throw new ToolError("bench: none of the chosen engines is installed");
   if (engines.some(({ name }) => name.startsWith("vitrine"))) {
     await buildCore();
+    await buildStencils();
     await buildNode();
   }
   if (engines.some(({ name }) => /^vitrine-.*-chromium$/.test(name))) {
-    const { code, stderr } = await run(process.execPath, [at("node_modules/vite/bin/vite.js"), "build", "--logLevel", "error"], { cwd: at() });
-    if (code !== 0) throw new ToolError(`bench: the page cannot be built: ${stderr.trim().split("\n").at(-1)}`);
+    await buildPage();
   }
   const machine = describeMachine();
   const rows = await measure({ ...chosen, engines });

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
+import { buildPage } from "../build-page.mjs";
 import { at } from "../lib/fingerprint.mjs";
 import { openBrowser } from "../lib/page.mjs";
 import { runTool, say, step, ToolError } from "../lib/say.mjs";
@@ -46,6 +47,7 @@ await runTool(async () => {
   const linux = existsSync(at("guests/cache/linux-amd64/bzImage"));
   if (!linux) say("figures: no Linux in guests/cache; run `npm run guests` for the rest");
   const chapters = chosen.chapters.filter((name) => linux || EMBEDDED_ALONE.includes(name));
+  await buildPage();
   const browser = await openBrowser();
   const machine = { date: new Date().toISOString(), cpu: cpus()[0].model, cores: cpus().length, load: loadavg()[0], chromium: browser.browser.version() };
   const rows = [];
