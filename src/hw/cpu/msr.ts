@@ -105,6 +105,8 @@ export function readMsr(n: u32): u64 {
     case 0xe7: case 0xe8: // MPERF, APERF
     case 0x19c: case 0x19b: case 0x1b0: case 0x1fc:
     case 0xc0010010: case 0xc0010015: // SYSCFG and HWCR, which AMD models are asked for
+    // INT_PENDING_MSG, NB_CFG, MMIO_CONF_BASE, DC_CFG and BU_CFG2 of AMD: read as 0 by KVM too (arch/x86/kvm/x86.c)
+    case 0xc0010055: case 0xc001001f: case 0xc0010058: case 0xc0011022: case 0xc001102a:
     case 0xc0010000: case 0xc0010001: case 0xc0010002: case 0xc0010003: // PERF_CTL and PERF_CTR of AMD: nothing is counted
     case 0xc0010004: case 0xc0010005: case 0xc0010006: case 0xc0010007:
     case 0x1db: case 0x1dc: case 0x1dd: case 0x1de: // last branch
