@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { expect, test, type Page } from "@playwright/test";
 import { open } from "./support.ts";
 
@@ -76,4 +77,22 @@ test("what is painted can be marked", async ({ page }) => {
   await expect.poll(marked).toBe(true);
   await page.getByTestId("screen-flash").click();
   await expect.poll(marked).toBe(false);
+});
+
+test("Linux draws its console into the framebuffer, and a shell there takes the keyboard", async ({ page }) => {
+  test.skip(!existsSync(new URL("../guests/cache/linux-i386/bzImage", import.meta.url)), "no linux-i386 in guests/cache: run `npm run guests`");
+  test.setTimeout(240_000);
+  await open(page);
+  await page.evaluate(() => window.vitrine?.boot("linux-i386-screen", { accel: "kvm" }));
+  const canvas = page.getByTestId("screen-canvas");
+  await canvas.scrollIntoViewIfNeeded();
+  // The boot's text, in the console's grey.
+  await expect.poll(async () => (await look(page, [170, 170, 170])).count, { timeout: 150_000 }).toBeGreaterThan(5000);
+  expect(await look(page, [0, 0, 0])).toMatchObject({ width: 640, height: 480 });
+  // There is no telling when the shell is there: it is asked again until the screen is red.
+  await expect(async () => {
+    await canvas.click();
+    await page.keyboard.type("printf '\\033[41m'; clear\n", { delay: 20 });
+    await expect.poll(async () => (await look(page, [170, 0, 0])).count, { timeout: 5000 }).toBeGreaterThan(600 * 440);
+  }).toPass({ timeout: 80_000 });
 });

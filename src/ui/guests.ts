@@ -39,6 +39,11 @@ export const cachedGuests: readonly GuestEntry[] = [
     files: { kernel: "linux-i386/bzImage", initrd: "linux-i386/initrd.cpio.gz" },
   },
   {
+    // The shell is where the last console is: on the screen, with the keyboard.
+    name: "linux-i386-screen", title: "Debian Linux, i386, screen", append: `${console} console=tty0 vga=0x311`, cpu: "pentium3", vga: "std",
+    files: { kernel: "linux-i386/bzImage", initrd: "linux-i386/initrd.cpio.gz" },
+  },
+  {
     name: "seabios", title: "SeaBIOS firmware", append: "", cpu: "qemu64", vga: "std",
     files: { bios: "seabios/bios-256k.bin", vgaBios: "seabios/vgabios-stdvga.bin" },
   },

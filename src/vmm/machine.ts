@@ -17,6 +17,7 @@ import { FwCfg, FwCfgKey, littleEndian, selectorPort } from "./fwcfg.ts";
 import { directE820, type Display, firmwareE820, hpetBase, mapMemory, mapPam, standardVideo, textRam, vgaWindow } from "./layout.ts";
 import type { NamedImage } from "./load/image.ts";
 import { checkFirmware, loadKernel } from "./load/kernel.ts";
+import { videoMode } from "./load/videomode.ts";
 import { I440fx } from "./pci/i440fx.ts";
 import { configAddressPort, PciBus } from "./pci/pcibus.ts";
 import { PciTestdev } from "./pci/pci-testdev.ts";
@@ -60,6 +61,9 @@ export interface MachineOptions {
 
 /** 2026-01-01 00:00:00 UTC. */
 const defaultRtcBase = 1_767_225_600;
+
+/** Where video memory lies when no firmware places it. */
+const directVideo = 0xfd000000;
 
 /** Where pci-testdev is plugged. */
 const testSlot = 3;
@@ -424,9 +428,10 @@ export class Machine implements Persist {
     test?.configWrite(0x14, 4, 0xc000);
     test?.configWrite(4, 2, 3);
     // Video memory and registers where SeaBIOS puts them.
-    this.stdVga?.configWrite(0x10, 4, 0xfd000000);
+    this.stdVga?.configWrite(0x10, 4, directVideo);
     this.stdVga?.configWrite(0x18, 4, 0xfebe0000);
     this.stdVga?.configWrite(4, 2, 3);
+    const mode = this.stdVga && videoMode(append);
     // Keyboard interrupt on, mouse off until its driver comes, translation to set 1.
     this.i8042.portWrite(0x64, 1, 0x60);
     this.i8042.portWrite(0x60, 1, 0x65);
@@ -440,6 +445,7 @@ export class Machine implements Persist {
       append,
       e820: directE820(ramSize),
       rsdp: where.get(rsdpFile) ?? 0,
+      picture: mode && this.stdVga && { ...mode, base: directVideo, ...this.stdVga.setMode(mode) },
     });
     accel.setSregs({ ...accel.sregs(), ...start.sregs });
     accel.setRegs(start.regs);

@@ -8,7 +8,7 @@ import { SavedRecord } from "../../base/index.ts";
  *   enable   7 keep memory  6 linear framebuffer  5 eight-bit palette  1 registers 1 to 3 read as their limits  0 on
  */
 const Index = { id: 0, width: 1, height: 2, depth: 3, enable: 4, bank: 5, virtualWidth: 6, virtualHeight: 7, x: 8, y: 9, memory: 10 } as const;
-const Enable = { on: 1, limits: 2, palette8: 0x20, keepMemory: 0x80 } as const;
+const Enable = { on: 1, limits: 2, palette8: 0x20, linear: 0x40, keepMemory: 0x80 } as const;
 const COUNT = 10;
 const ID = 0xb0c5;
 const LIMITS = [0, 2560, 1600, 32] as const;
@@ -96,6 +96,12 @@ export class Vbe implements PortDevice {
       r[index] = value;
       if (this.on) this.#fit();
     }
+  }
+
+  /** A linear framebuffer of this size, black. */
+  setMode(width: number, height: number, depth: number): void {
+    for (const [index, value] of [[Index.enable, 0], [Index.width, width], [Index.height, height], [Index.depth, depth], [Index.enable, Enable.on | Enable.linear]] as const)
+      this.write(index, value);
   }
 
   reset(): void {

@@ -9,6 +9,7 @@ import {
   type StartState,
   topOfRam,
 } from "./image.ts";
+import { writeScreenInfo } from "./videomode.ts";
 
 /*
  * Linux bzImage by the 32-bit boot protocol (Linux kernel documentation, "The Linux/x86 Boot Protocol").
@@ -118,12 +119,7 @@ function writeZeroPage(image: ImageReader, input: LoadInput): void {
   const view = new DataView(page.buffer);
   const headerEnd = Math.min(0x202 + image.u8(0x201, "header length"), 0x290, image.bytes.length);
   page.set(image.bytes.subarray(0x1f1, headerEnd), 0x1f1);
-  // screen_info: VGA text mode 3, 80 x 25, 16-line characters.
-  page[0x06] = 3;
-  page[0x07] = 80;
-  page[0x0e] = 25;
-  page[0x0f] = 1;
-  page[0x10] = 16;
+  writeScreenInfo(view, input.picture);
   const extended = Math.max(0, (topOfRam(input.e820) - 0x100000) / 1024);
   view.setUint16(0x02, Math.min(extended, 0xfc00), true);
   view.setUint32(0x1e0, extended, true);

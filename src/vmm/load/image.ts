@@ -1,6 +1,7 @@
 import { VitrineError } from "../../base/index.ts";
 import { flatSegment, type Regs, type Segment, type Sregs, zeroRegs } from "../accel.ts";
 import type { GuestMemory } from "../memory.ts";
+import type { Picture } from "./videomode.ts";
 
 /** A kernel, initrd or firmware image that cannot be started: names the file, what is wrong and where, the cure. */
 export class LoadError extends VitrineError {
@@ -33,6 +34,8 @@ export interface LoadInput {
   readonly modules?: readonly { image: NamedImage; commandLine: string }[] | undefined;
   readonly e820: readonly E820Entry[];
   readonly rsdp: number;
+  /** The picture that is set, for `vga=`; text without one. */
+  readonly picture?: Picture | undefined;
 }
 
 /** The state in which the first CPU starts. */

@@ -53,6 +53,12 @@ export class StdVga extends PciFunction implements MmioDevice {
     }
   }
 
+  /** Sets a picture as a boot loader does; returns bytes from one line to the next and in all of video memory. */
+  setMode({ width, height, depth }: { width: number; height: number; depth: number }): { pitch: number; memory: number } {
+    this.vbe.setMode(width, height, depth);
+    return { pitch: this.vbe.geometry()?.pitch ?? 0, memory: this.#memory.size };
+  }
+
   mmioRead(offset: number, size: number): number {
     let value = 0;
     for (let i = size - 1; i >= 0; i--) value = value * 256 + this.#byte(offset + i);
