@@ -23,12 +23,19 @@ function boot({ guest, suite, initrd }) {
   return ["-m", MEGABYTES, "-kernel", kernel, "-initrd", initrd, "-append", `${APPEND} suite=${suite}`, "-no-reboot"];
 }
 
-function ours(accel) {
+function ours(accel, more = []) {
   return (job) => ({
     command: process.execPath,
-    args: [here("../bin/vitrine.mjs"), "-accel", accel, "-cpu", CPU[job.guest], ...boot(job), "-nographic"],
+    args: [here("../bin/vitrine.mjs"), "-accel", accel, "-cpu", CPU[job.guest], ...boot(job), "-nographic", ...more],
   });
 }
+
+/** What KVM can be made to do instead of VT-x with EPT. */
+const KVM_WAYS = {
+  vtlb: ["-modprobe", "kvm_intel.ept=0,kvm.mmu=vtlb"],
+  cached: ["-modprobe", "kvm_intel.ept=0,kvm.mmu=cached"],
+  svm: ["-host", "amd"],
+};
 
 function v86Arguments({ guest, suite, initrd }, jit) {
   return [guestFiles(guest).kernel, initrd, `${APPEND} suite=${suite}`, MEGABYTES, here("../guests/cache/seabios"), jit];
@@ -56,6 +63,12 @@ export const ENGINES = [
     guests: ["i386", "amd64"],
     present: () => existsSync(here("../bin/vitrine.ts")),
     program: ours(accel),
+  })),
+  ...Object.entries(KVM_WAYS).map(([way, more]) => ({
+    name: `vitrine-kvm-${way}`,
+    guests: ["i386", "amd64"],
+    present: () => existsSync(here("../bin/vitrine.ts")),
+    program: ours("kvm", more),
   })),
   {
     name: "v86-nojit",

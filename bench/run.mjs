@@ -21,8 +21,8 @@ import { promises } from "./promises.mjs";
 import { SUITES } from "./suites.mjs";
 import { medians, table } from "./table.mjs";
 
-/** What a plain `npm run bench` leaves out: hours of interpreters, and browsers. */
-const ON_DEMAND = /nojit|chromium/;
+/** What a plain `npm run bench` leaves out: hours of interpreters, browsers, and KVM's other ways. */
+const ON_DEMAND = /nojit|chromium|vtlb|cached|svm/;
 
 const OPTIONS = {
   suite: { type: "string", default: "marks" },
