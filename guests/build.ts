@@ -5,6 +5,8 @@ import fourCpus from "./four-cpus.asm?raw";
 import picture from "./picture.asm?raw";
 import svm11 from "./svm11.asm?raw";
 import twoProcesses from "./two-processes.asm?raw";
+import libPrint from "./lib/print.asm?raw";
+import libStep from "./lib/step.asm?raw";
 import vmm11 from "./vmm11.asm?raw";
 
 const sources = {
@@ -15,6 +17,9 @@ const sources = {
   "four-cpus": fourCpus,
   picture,
 } as const;
+
+/** What several guests include. */
+const library: Readonly<Record<string, string>> = { "lib/print.asm": libPrint, "lib/step.asm": libStep };
 
 export type GuestName = keyof typeof sources;
 
@@ -27,7 +32,7 @@ export function guestSource(name: GuestName): string {
 
 /** One of our own guests, assembled: a multiboot 1 image with its symbols and source lines. */
 export function assembleGuest(name: GuestName): Assembled {
-  return assemble(sources[name]);
+  return assemble(sources[name], (file) => library[file]);
 }
 
 /** Every guest's image by name. */

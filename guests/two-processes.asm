@@ -222,47 +222,7 @@ system_call:
   hlt
   jmp .stop
 
-; Zero-terminated string at esi.
-print:
-  mov al, [esi]
-  inc esi
-  test al, al
-  jz .end
-  call print_character
-  jmp print
-.end:
-  ret
-
-print_character:
-  push edx
-  push eax
-  mov dx, COM1+5
-.wait:
-  in al, dx
-  test al, 0x20
-  jz .wait
-  pop eax
-  mov dx, COM1
-  out dx, al
-  pop edx
-  ret
-
-print_decimal:
-  mov ebx, 10
-  xor ecx, ecx
-.divide:
-  xor edx, edx
-  div ebx
-  push edx
-  inc ecx
-  test eax, eax
-  jnz .divide
-.digit:
-  pop eax
-  add al, '0'
-  call print_character
-  loop .digit
-  ret
+%include "lib/print.asm"
 
 print_hex:
   mov ebx, eax

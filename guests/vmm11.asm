@@ -396,72 +396,9 @@ vm2_code:
   hlt
   jmp vm2_code
 
-; The number of the step, in two columns.
-step:
-  inc dword [steps]
-  mov eax, [steps]
-  cmp eax, 10
-  jae .wide
-  push eax
-  mov al, ' '
-  call print_character
-  pop eax
-.wide:
-  call print_decimal
-  mov al, ' '
-  jmp print_character
+%include "lib/step.asm"
 
-print_line:
-  call print
-  jmp new_line
-
-print:
-  mov al, [esi]
-  inc esi
-  test al, al
-  jz .end
-  call print_character
-  jmp print
-.end:
-  ret
-
-new_line:
-  mov al, 13
-  call print_character
-  mov al, 10
-
-print_character:
-  push edx
-  push eax
-  mov dx, COM1+5
-.wait:
-  in al, dx
-  test al, 0x20
-  jz .wait
-  pop eax
-  mov dx, COM1
-  out dx, al
-  pop edx
-  ret
-
-print_decimal:
-  push ebx
-  mov ebx, 10
-  xor ecx, ecx
-.divide:
-  xor edx, edx
-  div ebx
-  push edx
-  inc ecx
-  test eax, eax
-  jnz .divide
-.digit:
-  pop eax
-  add al, '0'
-  call print_character
-  loop .digit
-  pop ebx
-  ret
+%include "lib/print.asm"
 
 banner: db "Vitrine vmm11: one day in VMM paradise", 13, 10, 0
 no_vmx_text: db "no VMX here: start the machine with -cpu vitrine,+vmx", 0

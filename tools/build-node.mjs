@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { at, fingerprint, stamp, upToDate } from "./lib/fingerprint.mjs";
 import { runTool, ToolError } from "./lib/say.mjs";
 
-const SOURCES = ["bin", "src", "labs", "guests/build.ts", "guests/hello64.asm", "guests/two-processes.asm", "guests/vmm11.asm", "guests/svm11.asm", "guests/four-cpus.asm", "tools/build-node.mjs"];
+const SOURCES = ["bin", "src", "labs", "guests/build.ts", "guests/lib", "guests/hello64.asm", "guests/two-processes.asm", "guests/vmm11.asm", "guests/svm11.asm", "guests/four-cpus.asm", "guests/picture.asm", "tools/build-node.mjs"];
 const ENTRY = at("bin/vitrine.ts");
 const THREAD = at("bin/translator.ts");
 

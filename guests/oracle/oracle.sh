@@ -4,7 +4,7 @@
 set -eu
 work=$(mktemp -d)
 for guest in hello64 two-processes vmm11 svm11 four-cpus picture; do
-  nasm -w-all -f bin -o "$work/$guest" "guests/$guest.asm"
+  nasm -w-all -Iguests/ -f bin -o "$work/$guest" "guests/$guest.asm"
   echo "$guest $(sha256sum "$work/$guest" | cut -d' ' -f1)"
 done | tee guests/nasm.txt
 for guest in hello64 two-processes svm11 four-cpus picture; do

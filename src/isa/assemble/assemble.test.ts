@@ -50,7 +50,8 @@ describe("assemble", () => {
     ["resb 0x7fffffffffff", 1, "an image holds at most 64 MiB"],
     ["bits 32\nmov al,300", 2, "value 300"],
     ["section .data", 1, "another section"],
-    ["%include 'x'", 1, "unknown directive %include"],
+    ["nop\n%include 'x'", 2, "no file x"],
+    ["%pragma x", 1, "unknown directive %pragma"],
     ["mov ax,5 5", 1, "something follows"],
   ])("refuses %j naming line %i", (source, line, value) => {
     let caught: unknown;
@@ -68,5 +69,26 @@ describe("assemble", () => {
     const out = assemble("bits 32\norg 0x1000\nstart: nop\n.loop: jmp .loop\nsize equ $-start");
     expect(Object.fromEntries(out.symbols)).toEqual({ start: 0x1000n, "start.loop": 0x1001n, size: 3n });
     expect(out.lines.find((l) => l.line === 4)?.offset).toBe(1);
+  });
+
+  test("included files stand where they are named, and their macros and constants hold from there", () => {
+    const files: Record<string, string> = { "a.asm": "%define A 1\n%include 'b.asm'\ndb A", "b.asm": "%macro twice 1\ndb %1,%1\n%endmacro\n" };
+    const out = assemble("org 5\ndb 0\n%include \"a.asm\" ; here\nend: twice A+1", (name) => files[name]);
+    expect([...out.bytes]).toEqual([0, 1, 2, 2]);
+    expect(out.symbols.get("end")).toBe(7n);
+    expect(out.lines).toEqual([{ line: 2, offset: 0 }, { line: 4, offset: 2 }, { line: 4, offset: 2 }]);
+  });
+
+  test.each([
+    [{ "a.asm": "nop\nfrob eax" }, "a.asm line 2: unknown instruction frob"],
+    [{ "a.asm": "nop\n%include 'b.asm'\nfrob ebx", "b.asm": "nop" }, "a.asm line 3: unknown instruction frob"],
+    [{ "a.asm": "nop", "b.asm": "" }, "line 4: unknown instruction frob"],
+    [{ "a.asm": "%include 'a.asm'" }, "a.asm line 1: files are included without end"],
+  ])("a line at fault is named with its file: %j", (files: Record<string, string>, message) => {
+    expect(() => assemble("bits 32\n%include 'a.asm'\nnop\nfrob eax", (name) => files[name])).toThrow(message);
+  });
+
+  test("so is a line whose fault shows only in the layout", () => {
+    expect(() => assemble("nop\n%include 'a.asm'\nnop", () => "nop\njmp nowhere")).toThrow("a.asm line 2: nowhere is not defined");
   });
 });

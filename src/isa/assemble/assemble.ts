@@ -16,14 +16,14 @@ import {
 } from "./expression.ts";
 import { findName } from "./names.ts";
 import { type Operand, parseOperand } from "./operand.ts";
-import { preprocess } from "./preprocess.ts";
+import { type Include, type IncludedFile, placeOf, preprocess, type SourceLine } from "./preprocess.ts";
 
 export interface Assembled {
   readonly bytes: Uint8Array;
   readonly origin: bigint;
   /** Address or value of every label and `equ`, local labels by their full name. */
   readonly symbols: ReadonlyMap<string, bigint>;
-  /** Offset in `bytes` where each source line begins, in order. */
+  /** Offset in `bytes` where each line of the source itself begins, in order; included files have none. */
   readonly lines: readonly { readonly line: number; readonly offset: number }[];
 }
 
@@ -71,8 +71,8 @@ class Parser {
   readonly #name = (text: string): string =>
     text.startsWith(".") && !text.startsWith("..") ? this.#label + text : text;
 
-  parse(source: string): void {
-    for (const { line, tokens } of preprocess(source)) this.#statement(new Reader(tokens, line), undefined);
+  parse(lines: readonly SourceLine[]): void {
+    for (const { line, tokens } of lines) this.#statement(new Reader(tokens, line), undefined);
   }
 
   #push(r: Reader, times: Expression | undefined, body: Body): void {
@@ -356,9 +356,21 @@ class Layout {
   }
 }
 
-/** Assembles a source to a flat image; throws AssembleError with the line at fault. */
-export function assemble(source: string): Assembled {
-  const parser = new Parser();
-  parser.parse(source);
-  return new Layout(parser).run();
+/**
+ * Assembles a source to a flat image; `include` gives the files that it includes. Throws AssembleError with the line at
+ * fault, and the file when it is an included one.
+ */
+export function assemble(source: string, include: Include = () => undefined): Assembled {
+  const files: IncludedFile[] = [],
+    parser = new Parser();
+  try {
+    parser.parse(preprocess(source, include, files));
+    const assembled = new Layout(parser).run(),
+      own = files[0]?.from ?? Number.POSITIVE_INFINITY;
+    return { ...assembled, lines: assembled.lines.filter(({ line }) => line < own) };
+  } catch (error) {
+    const place = error instanceof AssembleError ? placeOf(error.line, files) : undefined;
+    if (!(error instanceof AssembleError) || place === undefined) throw error;
+    throw new AssembleError(place.line, error.value, error.cure, place.name);
+  }
 }

@@ -4,8 +4,9 @@ import { VitrineError } from "../../base/index.ts";
 export class AssembleError extends VitrineError {
   readonly line: number;
 
-  constructor(line: number, value: string, cure = "see the NASM manual for the syntax") {
-    super("assemble", `line ${line}`, value, cure);
+  /** `file` names an included file, in which `line` is counted. */
+  constructor(line: number, value: string, cure = "see the NASM manual for the syntax", file?: string) {
+    super("assemble", file === undefined ? `line ${line}` : `${file} line ${line}`, value, cure);
     this.name = "AssembleError";
     this.line = line;
   }

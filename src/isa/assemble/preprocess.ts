@@ -1,6 +1,6 @@
 /**
- * The part of NASM's preprocessor the sources here use: `%define` of constants, `%assign`, and `%macro` with a fixed
- * number of parameters (`%1` to `%9`, and `%%name` for labels of one expansion).
+ * The part of NASM's preprocessor the sources here use: `%include`, `%define` of constants, `%assign`, and `%macro` with
+ * a fixed number of parameters (`%1` to `%9`, and `%%name` for labels of one expansion).
  */
 import { AssembleError } from "./error.ts";
 import { lex, type Token } from "./lex.ts";
@@ -11,6 +11,15 @@ export interface SourceLine {
   readonly tokens: readonly Token[];
 }
 
+/** Gives the text of an included file by the name that stands in the source; undefined where there is none. */
+export type Include = (name: string) => string | undefined;
+
+/** Where the lines of an included file have their numbers: line 1 is `from`. The source itself begins at 1. */
+export interface IncludedFile {
+  readonly name: string;
+  readonly from: number;
+}
+
 interface Macro {
   readonly parameters: number;
   readonly body: { readonly line: number; readonly text: string }[];
@@ -18,17 +27,33 @@ interface Macro {
 
 const DEEPEST = 32;
 const MOST_LINES = 200_000;
+const MOST_FILES = 100;
 
 class Preprocessor {
   readonly #defines = new Map<string, readonly Token[]>();
   readonly #macros = new Map<string, Macro>();
   readonly #out: SourceLine[] = [];
+  readonly #include: Include;
+  readonly files: IncludedFile[] = [];
+  /** The number of the line after all that are read. */
+  #next = 1;
   #expansions = 0;
 
-  run(source: string): SourceLine[] {
-    const lines = source.split(/\r?\n/).map((text, i) => ({ line: i + 1, text }));
+  constructor(include: Include) {
+    this.#include = include;
+  }
+
+  run(source: string, depth = 0): SourceLine[] {
+    const from = this.#next,
+      lines = source.split(/\r?\n/).map((text, i) => ({ line: from + i, text }));
+    this.#next += lines.length;
     for (let i = 0; i < lines.length; i++) {
       const { line, text } = lines[i] as (typeof lines)[number];
+      const name = /^\s*%include\s+(["'])(.+?)\1\s*(?:;.*)?$/i.exec(text)?.[2];
+      if (name !== undefined) {
+        this.#includeFile(name, line, depth);
+        continue;
+      }
       const macro = /^\s*%macro\s+(\S+)\s+(\d+)\s*(?:;.*)?$/i.exec(text);
       if (!macro) {
         this.#line(text, line, 0);
@@ -43,6 +68,15 @@ class Preprocessor {
       i = end;
     }
     return this.#out;
+  }
+
+  #includeFile(name: string, line: number, depth: number): void {
+    if (depth >= DEEPEST || this.files.length >= MOST_FILES)
+      throw new AssembleError(line, "files are included without end", "a file must not include itself");
+    const text = this.#include(name);
+    if (text === undefined) throw new AssembleError(line, `no file ${name}`, "include a file that is there");
+    this.files.push({ name, from: this.#next });
+    this.run(text, depth + 1);
   }
 
   #line(text: string, line: number, depth: number): void {
@@ -63,7 +97,7 @@ class Preprocessor {
       throw new AssembleError(
         line,
         `unknown directive ${unknown[1]}`,
-        "%define, %assign and %macro are known",
+        "%include, %define, %assign and %macro are known",
       );
     const call = /^\s*(?:([A-Za-z_.?][\w.?]*):\s*)?([A-Za-z_.?][\w.?]*)\s*(.*)$/.exec(text);
     const macro = this.#macros.get((call?.[2] ?? "").toLowerCase());
@@ -133,7 +167,18 @@ function splitArguments(text: string): string[] {
   return parts;
 }
 
-/** Lines of tokens with macros and constants put in. */
-export function preprocess(source: string): SourceLine[] {
-  return new Preprocessor().run(source);
+/** Lines of tokens with files, macros and constants put in; `files` says in which file a line stands. */
+export function preprocess(source: string, include: Include, files: IncludedFile[]): SourceLine[] {
+  const preprocessor = new Preprocessor(include);
+  try {
+    return preprocessor.run(source);
+  } finally {
+    files.push(...preprocessor.files);
+  }
+}
+
+/** The file in which line `line` stands, and its number there; undefined for the source itself. */
+export function placeOf(line: number, files: readonly IncludedFile[]): { name: string; line: number } | undefined {
+  const file = files.findLast(({ from }) => from <= line);
+  return file && { name: file.name, line: line - file.from + 1 };
 }
