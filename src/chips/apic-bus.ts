@@ -32,6 +32,8 @@ export class ApicBus {
   readonly lapics: Lapic[] = [];
   /** Where the EOI of a level-triggered vector goes. */
   onEoi: (vector: number) => void = () => {};
+  /** While an ICR sends: whoever hears a signal meanwhile knows that a processor waits for what it has asked of another. */
+  sending = false;
 
   /** Delivers to all that match, or for lowest priority to one of them; false when nobody accepts. */
   deliver(message: ApicMessage): boolean {

@@ -549,12 +549,11 @@ export class Lapic implements MmioDevice, Persist {
     }
     // INIT level de-assert: synchronised arbitration IDs once, nothing today.
     if (mode === DeliveryMode.init && (low & 0xc000) === 0x8000) return;
-    if (shorthand !== Shorthand.none) {
-      this.#bus.deliverShorthand(this, shorthand, mode, vector);
-      return;
-    }
     const dest = this.#x2 ? this.#icrHigh : this.#icrHigh >>> 24;
-    this.#bus.deliver({ dest, logical: (low & 0x800) !== 0, mode, vector, level: false, wide: this.#x2 });
+    this.#bus.sending = true;
+    if (shorthand !== Shorthand.none) this.#bus.deliverShorthand(this, shorthand, mode, vector);
+    else this.#bus.deliver({ dest, logical: (low & 0x800) !== 0, mode, vector, level: false, wide: this.#x2 });
+    this.#bus.sending = false;
   }
 
   #acceptFixed(vector: number, level: boolean): boolean {

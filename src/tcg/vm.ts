@@ -94,6 +94,8 @@ export class TcgVm implements AccelVm {
   #bus: IoBus | undefined;
   #running = false;
   #stopAsked = false;
+  /** The CPU in turn has interrupted another one: its turn is over. */
+  #turnOver = false;
 
   private constructor(core: Core, options: TcgOptions, wire: (vm: TcgVm) => void) {
     this.core = core;
@@ -215,6 +217,10 @@ export class TcgVm implements AccelVm {
       this.#running = true;
       const reason = core.exports.run(Math.min(Math.ceil(budget), MAX_SLICE));
       this.#running = false;
+      if (this.#turnOver) {
+        this.#turnOver = false;
+        turns.yield(clock.now());
+      }
       core.jit?.translate();
       switch (reason) {
         case hw.Stop.Budget:
@@ -391,8 +397,14 @@ export class TcgVm implements AccelVm {
   #called(cpu: number): void {
     this.#turns.wake(cpu);
     if (!this.#running) return;
-    if (cpu === this.#cpu) this.core.exports.attention();
-    else this.core.u32[layout.PAUSE_YIELDS / 4] = 1;
+    if (cpu === this.#cpu) {
+      this.core.exports.attention();
+      return;
+    }
+    this.core.u32[layout.PAUSE_YIELDS / 4] = 1;
+    if (!this.chips.bus.sending) return;
+    this.#turnOver = true;
+    this.core.exports.shorten(this.clock.now() + 1);
   }
   #acknowledge(): number {
     const cpu = this.#cpu;

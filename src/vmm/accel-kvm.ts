@@ -106,6 +106,8 @@ export class KvmAccel implements AccelVm {
   readonly #user: UserIrqchip | undefined;
   readonly #turns: Turns;
   #running = false;
+  /** The vCPU in turn has interrupted another one: its turn is over. */
+  #turnOver = false;
 
   private constructor(host: HostComputer, options: KvmOptions) {
     this.host = host;
@@ -363,6 +365,10 @@ export class KvmAccel implements AccelVm {
       this.#running = true;
       const stop = this.#enter(vcpu);
       this.#running = false;
+      if (this.#turnOver) {
+        this.#turnOver = false;
+        turns.yield(clock.now());
+      }
       if (stop) return stop;
     }
   }
@@ -439,7 +445,13 @@ export class KvmAccel implements AccelVm {
   /** Something has come for a vCPU: it does not sleep any more, and whoever spins may give way to it. */
   #called(cpu: number): void {
     this.#turns.wake(cpu);
-    if (this.#running && cpu !== this.#turns.current) this.host.setPauseYields(true);
+    const { current } = this.#turns;
+    if (!this.#running || cpu === current) return;
+    this.host.setPauseYields(true);
+    const run = this.vcpus[current]?.run;
+    if (!run || !this.#chips.bus.sending) return;
+    this.#turnOver = true;
+    run.until = this.clock.now();
   }
 
   #io({ io }: KvmRun): void {

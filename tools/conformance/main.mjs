@@ -1,6 +1,7 @@
 // kvm-unit-tests, every row of unittests.cfg, with `vitrine` in the place of QEMU:
-//   node tools/conformance/main.mjs --tests BUILD [--tests32 BUILD] [--columns bare,intel,amd] [--rows a,b] [--scale 4] [--jobs 1] [--logs FOLDER] [--write]
-// BUILD is a folder in which ./configure and make of kvm-unit-tests have run. --write renews docs/conformance.{json,md} in the rows and columns that ran.
+//   node tools/conformance/main.mjs --tests BUILD [--tests32 BUILD] [--columns bare,intel,amd] [--rows a,b] [--scale 4] [--jobs 1] [--logs FOLDER] [--run FILE] [--write]
+// BUILD is a folder in which ./configure and make of kvm-unit-tests have run. --write renews results.json and docs/conformance.md in the rows and columns
+// that ran. --run keeps what has run in FILE as it goes; started again with the same FILE, only the rest runs.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -17,25 +18,28 @@ const RESULTS = at("tools/conformance/results.json");
 async function main() {
   const { values } = parseArgs({ options: {
     tests: { type: "string" }, tests32: { type: "string" }, columns: { type: "string", default: "bare,intel,amd" }, rows: { type: "string" },
-    scale: { type: "string", default: "4" }, jobs: { type: "string", default: "1" }, logs: { type: "string" }, write: { type: "boolean", default: false },
+    scale: { type: "string", default: "4" }, jobs: { type: "string", default: "1" }, logs: { type: "string" }, run: { type: "string" }, write: { type: "boolean", default: false },
   } });
   if (!values.tests && !values.write) throw new ToolError("conformance: say where kvm-unit-tests is built: --tests FOLDER");
   await buildCore();
   await buildNode();
   const builds = [["x86_64", values.tests], ["i386", values.tests32]].filter(([, folder]) => folder);
-  const jobs = builds.flatMap(([arch, tests]) => jobsOf(arch, tests, values));
-  const results = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, "utf8")) : {};
+  const done = values.run && existsSync(values.run) ? JSON.parse(readFileSync(values.run, "utf8")) : {};
+  const jobs = builds.flatMap(([arch, tests]) => jobsOf(arch, tests, values)).filter(({ arch, row, name }) => !done[arch]?.[row.name]?.[name]);
   await Promise.all(Array.from({ length: Number(values.jobs) }, async () => {
     for (let job = jobs.shift(); job; job = jobs.shift()) {
-      const { row, arch, tests, name } = job, done = await runRow(row, columns[name], { tests, arch, scale: Number(values.scale) });
-      console.log(`${arch} ${name} ${row.name}: ${done.result} ${done.detail} (${done.seconds} s)`);
-      if (values.logs) writeLog(values.logs, `${arch}-${name}-${row.name}`, done.output);
-      results[arch] ??= {};
-      results[arch][row.name] ??= {};
-      results[arch][row.name][name] = { result: done.result, detail: done.detail.slice(0, 120) };
+      const { row, arch, tests, name } = job, { result, detail, seconds, output } = await runRow(row, columns[name], { tests, arch, scale: Number(values.scale) });
+      console.log(`${arch} ${name} ${row.name}: ${result} ${detail} (${seconds} s)`);
+      if (values.logs) writeLog(values.logs, `${arch}-${name}-${row.name}`, output);
+      ((done[arch] ??= {})[row.name] ??= {})[name] = { result, detail: detail.slice(0, 120), seconds };
+      if (values.run) writeFileSync(values.run, JSON.stringify(done));
     }
   }));
   if (!values.write) return;
+  const results = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, "utf8")) : {};
+  for (const [arch, rows] of Object.entries(done)) {
+    for (const [row, cells] of Object.entries(rows)) Object.assign((results[arch] ??= {})[row] ??= {}, cells);
+  }
   writeFileSync(RESULTS, `${JSON.stringify(results, null, 1)}\n`);
   writeFileSync(at("docs/conformance.md"), document(results));
 }

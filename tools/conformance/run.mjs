@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { at } from "../lib/fingerprint.mjs";
 import { judge, notRun, runLine } from "./rows.mjs";
 
-/** Columns of the table: an accelerator, whose silicon, and parameters of the modules. */
+/** Columns of the table: an accelerator, whose silicon, and parameters of the modules. QEMU stands there to compare with. */
 export const columns = {
+  qemu: { title: "QEMU TCG", accel: "tcg", command: "qemu-system-x86_64", options: [] },
   bare: { title: "bare", accel: "tcg", options: [] },
   intel: { title: "KVM, VT-x, EPT", accel: "kvm", options: ["-host", "intel", "-modprobe", "kvm.force_emulation_prefix=1"] },
   amd: { title: "KVM, SVM, NPT", accel: "kvm", options: ["-host", "amd", "-modprobe", "kvm.force_emulation_prefix=1"] },
@@ -18,7 +19,7 @@ export const columns = {
 /** A command that is `vitrine` with a column's options: the script takes one word for QEMU. */
 function wrapper(column) {
   const file = join(mkdtempSync(join(tmpdir(), "vitrine-kut-")), "vitrine");
-  const words = [process.execPath, at("build/vitrine.mjs"), ...column.options].map((word) => `'${word}'`).join(" ");
+  const words = [...(column.command ? [column.command] : [process.execPath, at("build/vitrine.mjs")]), ...column.options].map((word) => `'${word}'`).join(" ");
   writeFileSync(file, `#!/bin/sh\nexec ${words} "$@"\n`);
   chmodSync(file, 0o755);
   return file;
