@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { guestImages } from "../../guests/build.ts";
-import { parseCpu } from "../isa/index.ts";
+import { assemble, parseCpu } from "../isa/index.ts";
 import { parseParams } from "../kvm/uapi.ts";
 import { TcgVm } from "../tcg/index.ts";
 import { KvmAccel, Machine, type MachineOptions, userMemorySize } from "./public.ts";
@@ -61,6 +61,44 @@ test.skipIf(!cached).each([
   const bare = await hashes(options, times);
   for (const engine of engines) expect([engine.name, ...(await hashes(options, times, engine))]).toEqual([engine.name, ...bare]);
 }, 120_000);
+
+/**
+ * Two read-only 4 MiB pages show one memory; the tables lie there, so that both are shadowed in small pages. The supervisor,
+ * with CR0.WP 0, reads through the second, writes through the first, then through the second.
+ */
+const twoViews = assemble(`bits 32
+org 0x100000
+header:
+  dd 0x1badb002, 0x10000, -(0x1badb002+0x10000)
+  dd header, 0x100000, image_end, image_end, start
+DIRECTORY equ 0x200000
+start:
+  mov dword [DIRECTORY], 0x83
+  mov dword [DIRECTORY+4], 0x81
+  mov dword [DIRECTORY+8], 0x81
+  mov eax, 0x10
+  mov cr4, eax
+  mov eax, DIRECTORY
+  mov cr3, eax
+  mov eax, 0x80000011
+  mov cr0, eax
+  mov bl, [0xaf0000]
+  mov [0x6f0000], bl
+  mov eax, [DIRECTORY+8]
+  mov [0xaf0000], bl
+  mov edx, [DIRECTORY+8]
+  cli
+  hlt
+image_end:
+`).bytes;
+test("a write sets the dirty flag of the large page that it goes through, not of another one on the same memory", async () => {
+  for (const engine of [undefined, ...engines]) {
+    const machine = await open({ ramSize: 16 * MIB, kernel: { name: "two-views", bytes: twoViews } }, engine);
+    machine.run(1000);
+    const { rax, rdx } = machine.accel.regs();
+    expect([engine?.name, rax, rdx]).toEqual([engine?.name, 0xa1n, 0xe1n]);
+  }
+});
 
 test.each(engines)("$name: a state that comes back finds no shadow of the memory before it", async (engine) => {
   const machine = await open({ ramSize: 16 * MIB, kernel: { name: "hello64", bytes: guestImages().hello64 } }, engine),

@@ -20,9 +20,8 @@ export class Resolver {
   guestCode = 0;
   /** Host-physical address of the 4 KiB page. */
   frame = 0;
-  /** What the guest's entries give, before anything is taken away. */
-  guestRights = 0;
-  guestExecutable = true;
+  /** What shadow pages below a larger page of the guest's have in common: W only when its entry is dirty, as CR0.WP has it. */
+  directRights = 0;
   /** Rights of the entry to be: W and U. */
   rights = 0;
   executable = true;
@@ -53,16 +52,16 @@ export class Resolver {
     this.gpa = gpa;
     if (guest.paging) {
       ({ rights: this.rights, executable: this.executable, level: this.level, dirty: this.dirty } = walked);
-      ({ rights: this.guestRights, executable: this.guestExecutable } = walked);
       if (write && !user && (this.rights & W) === 0) {
         const done = this.#writeUnprotected(guest);
         if (done) return done;
       }
     } else {
-      this.rights = this.guestRights = W | U;
-      this.guestExecutable = this.executable = this.dirty = true;
+      this.rights = W | U;
+      this.executable = this.dirty = true;
       this.level = 3;
     }
+    this.directRights = this.dirty ? this.rights : this.rights & ~W;
     return this.#host(gpa, write);
   }
 

@@ -156,7 +156,7 @@ export class CachedContext implements ShadowContext {
       // The guest's leaf is here or above: the range of the child is mapped straight.
       const pages = 512 ** (l - 1),
         gfn = Math.floor(r.gpa / 4096);
-      return [gfn - (gfn % pages), (l - 1) | DIRECT | accessOf(r.guestRights, r.guestExecutable) | (this.#rules & ~NARROW)];
+      return [gfn - (gfn % pages), (l - 1) | DIRECT | accessOf(r.directRights, r.executable) | (this.#rules & ~NARROW)];
     }
     let rights = W | U,
       executable = true;
