@@ -28,7 +28,8 @@ export const ENTRY_ALLOWED: u32 = ENTRY_ONES | S.N_IA32E | S.N_LOAD_PAT | S.N_LO
 export const CR0_FIXED0: u64 = 0x80000021; // PG, NE, PE
 export const CR0_FIXED1: u64 = 0xffffffff;
 export const CR4_FIXED0: u64 = 0x2000; // VMXE
-export const TIMER_RATE: i64 = 5;
+/** The preemption timer counts changes of this bit of the TSC. Real ones have 5; a tick is an instruction here, and 32 of them are long. */
+export const TIMER_RATE: i64 = 0;
 export const MAX_MSR_COUNT: u32 = 512;
 let cr4Known: u64 = 0x3727ff;
 /** CR4_FIXED1: the bits that CPUID offers. */

@@ -23,6 +23,7 @@ import { checkGuest, checkRip } from "./check-guest";
 import { passedBefore, keepPassed } from "./checked";
 import { checkActivity, checkInterruptibility, checkPendingDebug, checkLink, checkPdptes, usesPae } from "./check-guest-other";
 import { spaceNumber, freshSpace } from "./ept";
+import { forgetMappings } from "./ept-cache";
 import { failEntry } from "./exit";
 import { applyIntercepts } from "./controls";
 import * as F from "./fields";
@@ -159,7 +160,7 @@ function startClocks(): void {
   store<u64>(S.TSC_ADDED, added);
   store<u64>(TSC_OFFSET, load<u64>(TSC_OFFSET) + added);
 }
-/** The preemption timer counts changes of bit 5 of the host's TSC, which is t plus this. */
+/** The preemption timer counts changes of a bit of the host's TSC, which is t plus this. */
 export function hostTscOffset(): i64 { return load<i64>(TSC_OFFSET) - load<i64>(S.TSC_ADDED); }
 function deadline(count: i64): i64 {
   const offset = hostTscOffset();
@@ -169,7 +170,11 @@ function deadline(count: i64): i64 {
 function enterSpace(eptp: u64, proc2: u32): void {
   const cr4 = load<u64>(CR4), cr3 = load<u64>(CR3), key = translationKey();
   let n: u32;
-  if (!(proc2 & S.S_VPID)) n = freshSpace();
+  if (!(proc2 & S.S_VPID)) {
+    n = freshSpace();
+    // Guest-physical mappings may go at any time: hypervisors without VPIDs clear flags of the EPT between two entries and count on it.
+    forgetMappings();
+  }
   else {
     n = spaceNumber(eptp, S.r16(F.VPID));
     // The hypervisor may have changed CR0.WP, CR4.PGE.. of a guest whose translations are cached under the old rules.

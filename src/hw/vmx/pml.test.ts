@@ -73,3 +73,15 @@ test("a log that is full while an event is delivered leaves the event in the IDT
   x.run(100);
   expect([x.vmRead(REASON), x.vmRead(0x4408), x.vmRead(RIP)]).toEqual([62n, 0x80000306n, 0x1000n]);
 });
+
+test("without VPIDs a dirty flag that the hypervisor clears between two entries is set and logged again, INVEPT or not", async () => {
+  const core = await openLogged(511, CODE), x = core.exports;
+  x.vmWrite(PROC2, BigInt((CONTROLS & ~0x20) | PML));
+  x.vmLaunch();
+  x.run(100);
+  core.view.setBigUint64(layout.RAM + EPT + 0x3000 + 4 * 8, core.view.getBigUint64(layout.RAM + EPT + 0x3000 + 4 * 8, true) & ~0x300n, true);
+  x.vmWrite(RIP, 0x1000n);
+  x.vmResume();
+  x.run(100);
+  expect([x.vmRead(REASON), x.vmRead(PML_INDEX), logged(core, 509), flags(core, 4)]).toEqual([12n, 508n, 0x4000n, 0x300n]);
+});
