@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { assembleGuest } from "../../guests/build.ts";
 import { encode } from "../base/index.ts";
+import { assemble } from "../isa/index.ts";
 import { testMachine } from "./fixtures/dirtier.ts";
 import { channelPair } from "./migrate/channel.ts";
 import { MigrationSource, MigrationTarget } from "./migrate/index.ts";
@@ -85,4 +86,72 @@ test("a state of four processors is refused by a machine with one", async () => 
   a.runTo(300_000);
   expect(encode(a.machine.save()).length).toBeGreaterThan(encode(one.machine.save()).length);
   expect(() => one.machine.restore(a.machine.save())).toThrow(/cpus/);
+});
+
+/** The boot processor sends 1,000 NMIs to one that halts, and spins for the effect of each without a PAUSE. */
+const pings = (enable: string, send: (low: number) => string) => assemble(`bits 32
+org 0x100000
+header:
+  dd 0x1badb002, 0x10000, -(0x1badb002+0x10000)
+  dd header, 0x100000, image_end, image_end, start
+start:
+  cld
+  mov esi, sleeper
+  mov edi, 0x8000
+  mov ecx, 32
+  rep movsb
+  mov dword [8], 0x08000008
+  ${enable}
+  ${send(0x4500)}
+  ${send(0x4608)}
+up:
+  cmp byte [0x9002], 1
+  jne up
+  mov esi, 1000
+next:
+  mov bx, [0x9000]
+  ${send(0x4400)}
+spin:
+  cmp bx, [0x9000]
+  je spin
+  dec esi
+  jnz next
+  mov al, 0
+  out 0xf4, al
+sleeper:
+bits 16
+  xor ax, ax
+  mov ds, ax
+  jmp short ready
+  nop
+  nop
+nmi:
+  inc word [0x9000]
+  iret
+ready:
+  mov byte [0x9002], 1
+sleep:
+  hlt
+  jmp short sleep
+image_end:
+`).bytes;
+const xapic = pings("mov dword [0xfee000f0], 0x1ff\nmov dword [0xfee00310], 0x1000000", (low) => `mov dword [0xfee00300], ${low}`);
+const x2apic = pings(
+  "mov ecx, 0x1b\nmov eax, 0xfee00d00\nxor edx, edx\nwrmsr\nmov ecx, 0x80f\nmov eax, 0x1ff\nwrmsr",
+  (low) => `mov ecx, 0x830\nmov eax, ${low}\nmov edx, 1\nwrmsr`,
+);
+
+test.each([
+  ["xAPIC", xapic],
+  ["x2APIC", x2apic],
+])("a processor that interrupts another one by its %s gives it the turn at once", async (_, bytes) => {
+  const ends: unknown[] = [];
+  for (const place of [{}, { accel: "kvm", hostCpus: 1 }, { accel: "kvm", hostCpus: 2 }, { accel: "kvm", silicon: "amd" }] as const) {
+    const { machine, vm } = await testMachine({ cpus: 2, features: ",+x2apic", kernel: { name: "pings", bytes }, ...place });
+    expect(machine.run(1e8)).toMatchObject({ kind: "exit" });
+    ends.push([vm.clock.now(), machine.stateHash()]);
+  }
+  expect(new Set(ends.map(String)).size).toBe(1);
+  // A turn of 100,000 instructions each, where the sender goes on: 100 million.
+  expect(Number(String(ends[0]).split(",")[0])).toBeLessThan(200_000);
 });
