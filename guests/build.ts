@@ -8,6 +8,7 @@ import twoProcesses from "./two-processes.asm?raw";
 import libPrint from "./lib/print.asm?raw";
 import libStep from "./lib/step.asm?raw";
 import vmm11 from "./vmm11.asm?raw";
+import whichMmu from "./which-mmu.asm?raw";
 
 const sources = {
   hello64,
@@ -16,6 +17,7 @@ const sources = {
   svm11,
   "four-cpus": fourCpus,
   picture,
+  "which-mmu": whichMmu,
 } as const;
 
 /** What several guests include. */

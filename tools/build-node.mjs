@@ -1,10 +1,11 @@
 // Bundles bin/vitrine.ts to build/vitrine.mjs, and bin/translator.ts beside it: Node 20 does not run TypeScript.
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { at, fingerprint, stamp, upToDate } from "./lib/fingerprint.mjs";
 import { runTool, ToolError } from "./lib/say.mjs";
 
-const SOURCES = ["bin", "src", "labs", "guests/build.ts", "guests/lib", "guests/hello64.asm", "guests/two-processes.asm", "guests/vmm11.asm", "guests/svm11.asm", "guests/four-cpus.asm", "guests/picture.asm", "tools/build-node.mjs"];
+const GUESTS = readdirSync(at("guests")).filter((name) => name.endsWith(".asm")).map((name) => `guests/${name}`);
+const SOURCES = ["bin", "src", "labs", "guests/build.ts", "guests/lib", ...GUESTS, "tools/build-node.mjs"];
 const ENTRY = at("bin/vitrine.ts");
 const THREAD = at("bin/translator.ts");
 

@@ -105,9 +105,9 @@ export const apiCalls: readonly ApiCall[] = [...rows("system", system), ...rows(
 /** Public methods that are no calls of the API: what the kernel does inside, or user space through a mapping or a signal. */
 export const notCalls: Readonly<Record<ApiCall["type"], readonly string[]>> = {
   system: [],
-  vm: ["setMaxVcpus", "chips", "called", "syncDirtyLog"],
+  vm: ["setMaxVcpus", "setPaging", "chips", "called", "syncDirtyLog"],
   vcpu: [
-    "thread", "load", "syncDirtyLog", "shadowed", "readyForInterrupt", "inGuest", "eventPending", "setCr8", "toUser", "internal", "shutdown", "tick", "faultInstead", "exception", "halt", "reset",
+    "thread", "load", "syncDirtyLog", "shadowed", "paged", "setShadow", "readyForInterrupt", "inGuest", "eventPending", "setCr8", "toUser", "internal", "shutdown", "tick", "faultInstead", "exception", "halt", "reset",
     "abandon", "hypercall", "kick", "kicked", "lapic", "tsc", "pendingSignals", "signalNmi", "signalInit", "signalStartUp", "apicRestored",
   ],
 };

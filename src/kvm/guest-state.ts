@@ -33,7 +33,7 @@ export abstract class GuestState {
   /** Guest-physical memory, for PDPTEs. */
   protected readonly read64: (gpa: number) => bigint;
   /** With shadow paging: the guest's paging registers and the tables that stand in for its own. */
-  readonly shadow: ShadowContext | undefined;
+  shadow: ShadowContext | undefined;
   /** It is on its way out of guest mode. */
   #kicked = false;
   /** CR0 as the register block had it first. */
@@ -141,15 +141,16 @@ export abstract class GuestState {
 
   /** With shadow paging, MOV to CR3. @returns false for #GP */
   writeCr3(value: bigint): boolean {
-    const guest = this.shadow?.guest;
-    if (!guest) return false;
+    const { shadow } = this;
+    if (!shadow) return false;
+    const { guest } = shadow;
     let cr3 = value & 0xffffffffn;
     if (guest.long) {
       cr3 = (guest.cr4 & 0x20000) !== 0 ? value & ~NO_FLUSH : value;
       if (cr3 >> BigInt(guest.physBits) !== 0n) return false;
     } else if (guest.format === 3 && !this.#loadPdptes(cr3)) return false;
     guest.cr3 = cr3;
-    this.shadow.switchSpace();
+    shadow.switchSpace();
     return true;
   }
   /** The four registers of PAE paging; false when an entry has reserved bits. */

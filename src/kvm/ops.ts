@@ -1,4 +1,5 @@
 import type { DebugRegs, Regs, Segment, Sregs } from "../base/index.ts";
+import type { ShadowContext } from "./mmu/shadow/mmu.ts";
 
 /** Register numbers follow the manual: RAX RCX RDX RBX RSP RBP RSI RDI R8..R15. */
 export type RegisterIndex = number;
@@ -50,6 +51,8 @@ export interface ArchVcpu {
   /** The guest is in a state that the processor cannot enter: its instructions are to be emulated. */
   readonly emulationRequired: boolean;
   enter(budget: number): Entered;
+  /** From now on the guest's tables are shadowed; undefined: the second stage maps it. Its own state stays the same. */
+  setShadow(shadow: ShadowContext | undefined): void;
   handleExit(): Handled;
   /** Make the guest leave guest mode at its next boundary, as an interprocessor interrupt to its CPU would. */
   kick(): void;

@@ -12,7 +12,7 @@ export interface ModuleParams {
   readonly dumpInvalidVmcs: boolean;
   /** A second stage of translation, EPT or nested paging; without it the guest's tables are shadowed. */
   readonly tdp: boolean;
-  /** How they are shadowed then. */
+  /** How they are shadowed then, or whether, while the guest runs. */
   readonly mmu: MmuKind;
   /** "ud2; kvm" before an instruction of the guest has it completed in software. */
   readonly forceEmulation: boolean;
@@ -25,8 +25,11 @@ export interface ModuleParams {
   /** Shadow tables are compared with the guest's: what each exit has made, and every 1,000 exits everything. */
   readonly mmuCheck: boolean;
 }
-/** Shadow tables as a TLB that is filled in software, or kept as long as the guest's tables stay the same. */
-export type MmuKind = "vtlb" | "cached";
+/**
+ * Shadow tables as a TLB that is filled in software, or kept as long as the guest's tables stay the same; "auto": the latter
+ * or the second stage, whatever costs less of what the guest does (mmu/auto).
+ */
+export type MmuKind = "vtlb" | "cached" | "auto";
 /** Names of the parameters that are true or false. */
 type Truth = { [K in keyof ModuleParams]: ModuleParams[K] extends boolean ? K : never }[keyof ModuleParams];
 
@@ -40,7 +43,7 @@ const EITHER = { either: true } as const;
 const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeof EITHER>>>> = {
   kvm: {
     ignore_msrs: { sets: "ignoreMsrs" },
-    mmu: { word: "mmu", of: ["vtlb", "cached"] },
+    mmu: { word: "mmu", of: ["vtlb", "cached", "auto"] },
     mmu_check: { sets: "mmuCheck" },
     eager_page_split: { sets: "eagerPageSplit" },
     dirty_log: { word: "dirtyLog", of: ["auto", "dbits"] },
@@ -117,6 +120,10 @@ export function parseParams(given: ReadonlyMap<string, string>, vendor: "intel" 
   }
   if (params.dirtyLog === "dbits" && !params.eptad && vendor === "intel")
     throw refusal("kvm.dirty_log=dbits", "the EPT has no dirty flags with kvm_intel.eptad=0", "leave one of them out");
+  if (params.mmu === "auto" && !params.tdp)
+    throw refusal("kvm.mmu=auto", `without ${vendor === "amd" ? "nested paging" : "EPT"} there is nothing to choose`, "give cached or vtlb");
+  if (params.mmu === "auto" && params.dirtyLog === "dbits")
+    throw refusal("kvm.mmu=auto", "shadow tables have no dirty flags to read", "leave kvm.dirty_log=dbits out");
   return params;
 }
 

@@ -6,6 +6,11 @@ export class MmuStats {
   faults = 0;
   /** Faults that were the guest's own. */
   guestFaults = 0;
+  /** Exits of CR0, CR3, CR4 and INVPCID, which a second stage leaves to the guest; and of INVLPG. */
+  registers = 0;
+  invlpg = 0;
+  /** kvm.mmu=auto has gone over to shadow tables, and back to the second stage. */
+  switches = 0;
   /** Times at which everything, or everything of a root, was thrown away. */
   flushes = 0;
   /** mmu_shadow_zapped, mmu_pte_write, mmu_pde_zapped, mmu_flooded, mmu_recycled, mmu_cache_miss, mmu_unsync. */

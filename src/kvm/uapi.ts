@@ -4,6 +4,8 @@ export { type DirtyPage, DirtyRing, ENTRY_BYTES as DIRTY_RING_ENTRY_BYTES } from
 export { Errno, KvmError } from "./errno.ts";
 export { KvmExit, type KvmExitReason, KvmRun } from "./exit.ts";
 export { MEM_LOG_DIRTY_PAGES, MEM_READONLY, type MemSlot, type UserMemoryRegion } from "./memslots.ts";
+export { exitCost, type PagingWork, PRICE, walkCost } from "./mmu/auto/account.ts";
+export { pagingWork } from "./mmu/auto/choice.ts";
 export { defaultParams, type ModuleParams, parseParams } from "./params.ts";
 export { KvmStats } from "./stats.ts";
 export { API_VERSION, KvmSystem, loadKvm, openKvm } from "./system.ts";

@@ -7,6 +7,8 @@ import { ENTRY_BYTES, MAX_ENTRIES, RESERVED_ENTRIES } from "./dirty/ring.ts";
 import { KvmError } from "./errno.ts";
 import { UserspaceChips } from "./irqchip.ts";
 import { MAX_SLOTS, type MemSlot, type UserMemoryRegion } from "./memslots.ts";
+import { PagingChoice } from "./mmu/auto/choice.ts";
+import type { ShadowMmu } from "./mmu/shadow/mmu.ts";
 import { CachingMmu } from "./mmu/shadow/cached/mmu.ts";
 import { VirtualTlb } from "./mmu/shadow/vtlb.ts";
 import type { ModuleParams } from "./params.ts";
@@ -29,6 +31,9 @@ export class KvmVm {
   readonly #host: HostComputer;
   readonly #leaves: readonly CpuidLeaf[];
   readonly #params: ModuleParams;
+  /** Shadow tables, in force or ready, and who decides which. */
+  readonly #shadowMmu: ShadowMmu | undefined;
+  readonly #choice: PagingChoice | undefined;
   #chips: Irqchip | undefined;
   readonly #userspace = new UserspaceChips();
   #pit = false;
@@ -46,10 +51,27 @@ export class KvmVm {
     this.clock = new VirtualClock(() => host.core.exports.clock() - this.#inflight);
     this.trace = new Trace(() => this.clock.now());
     this.space = new GuestSpace(host, task.mm, this.trace, params);
-    if (!params.tdp) {
-      const Mmu = params.mmu === "vtlb" ? VirtualTlb : CachingMmu;
-      this.space.shadow = new Mmu({ host, space: this.space, trace: this.trace, stats: this.stats });
+    if (params.tdp && params.mmu !== "auto") return;
+    const Mmu = params.mmu === "vtlb" ? VirtualTlb : CachingMmu;
+    this.#shadowMmu = new Mmu({ host, space: this.space, trace: this.trace, stats: this.stats });
+    if (!params.tdp) this.space.shadow = this.#shadowMmu;
+    else {
+      this.#choice = new PagingChoice({
+        stats: this.stats,
+        counters: () => host.counters(),
+        paged: () => this.#vcpus.every((v) => v.getMpState() === "uninitialized" || v.paged),
+        use: (shadow) => this.setPaging(shadow),
+      });
     }
+  }
+
+  /** With kvm.mmu=auto: every vCPU goes on under shadow tables, or under the second stage. */
+  setPaging(shadow: boolean): void {
+    const { running } = this.#host.scheduler;
+    this.space.setShadow(shadow ? this.#shadowMmu : undefined);
+    for (const vcpu of this.#vcpus) vcpu.setShadow(shadow);
+    if (running) this.#host.scheduler.run(running);
+    if (this.trace.on) this.trace.write("kvm_mmu_switch", shadow ? 1 : 0, this.#choice?.cost ?? 0, this.#choice?.otherCost ?? 0);
   }
 
   /** Of the vCPU that completes an instruction: one at a time. */
@@ -235,6 +257,8 @@ export class KvmVm {
       },
       host: this.#host,
       space: this.space,
+      shadowMmu: this.#shadowMmu,
+      choice: this.#choice,
       clock: this.clock,
       chips: this.#irqchip ? this.chips : this.#userspace,
       inKernel: this.#irqchip,
@@ -292,6 +316,8 @@ export class KvmVm {
   }
   /** KVM_SET_CLOCK */
   setClock(t: number): void {
+    // Time goes back when a saved state is restored: what has been measured belongs to another run.
+    if (t < this.clock.now()) this.#choice?.restart(t);
     this.#host.core.exports.setClock(t);
   }
 

@@ -166,7 +166,7 @@ export class KvmAccel implements AccelVm {
       );
     const host = await HostComputer.create({
       module: options.module,
-      memory: HostComputer.memoryFor(options.userMemory, options.params?.tdp === false),
+      memory: HostComputer.memoryFor(options.userMemory, options.params?.tdp === false || options.params?.mmu === "auto"),
       cpu: options.cpu,
       cpus: Math.min(options.cpus ?? 1, options.hostCpus ?? MAX_HOST_CPUS),
       ...(options.silicon === undefined ? {} : { silicon: options.silicon }),

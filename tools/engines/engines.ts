@@ -1,4 +1,4 @@
-// The seven engines, and the guests that they run to the same state.
+// The nine engines, and the guests that they run to the same state.
 import { existsSync, readFileSync } from "node:fs";
 import { guestImages, type GuestName } from "../../guests/build.ts";
 import { parseCpu } from "../../src/isa/index.ts";
@@ -18,9 +18,11 @@ export const engines: readonly Engine[] = [
   { name: "vmx-vtlb", kvm: intel({ "kvm_intel.ept": "0", "kvm.mmu": "vtlb" }) },
   { name: "vmx-cached", kvm: intel({ "kvm_intel.ept": "0", "kvm.mmu": "cached" }) },
   { name: "vmx-ept", kvm: intel({}) },
+  { name: "vmx-auto", kvm: intel({ "kvm.mmu": "auto" }) },
   { name: "svm-vtlb", kvm: amd({ "kvm_amd.npt": "0", "kvm.mmu": "vtlb" }) },
   { name: "svm-cached", kvm: amd({ "kvm_amd.npt": "0", "kvm.mmu": "cached" }) },
   { name: "svm-npt", kvm: amd({}) },
+  { name: "svm-auto", kvm: amd({ "kvm.mmu": "auto" }) },
 ];
 
 const MIB = 1 << 20;

@@ -17,7 +17,8 @@ export const MANUAL_PROTECT_INITIALLY_SET = 2;
 export type DirtyMethod = "protect" | "pml" | "flags";
 
 export function dirtyMethod(params: ModuleParams, silicon: "intel" | "amd"): DirtyMethod {
-  if (!params.tdp) return "protect";
+  // Shadow tables have no other way; what may be either has to have theirs.
+  if (!params.tdp || params.mmu === "auto") return "protect";
   if (params.dirtyLog === "dbits") return "flags";
   return silicon === "intel" && params.pml && params.eptad ? "pml" : "protect";
 }

@@ -19,6 +19,7 @@ const V_IRQ = 1 << 8,
   V_IGN_TPR = 1 << 20,
   V_INTR_MASKING = 1 << 24;
 const SVME = 0x1000n;
+const PAT = 0x277;
 const FLUSH_THIS_ASID = 3;
 /** #UD in the map of exceptions. */
 const UNDEFINED = 1 << 6;
@@ -97,22 +98,38 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
   }
   #setUp(): void {
     const v = this.vmcb;
-    const { shadow } = this;
-    v.write(V.INTERCEPT_CR_READ, BigInt(shadow ? SHADOW_CR : (1 << 8) | (1 << 24)));
-    v.put(V.INTERCEPT_EXCEPTIONS, UNDEFINED | (shadow ? 1 << 14 : 0));
-    this.#intercepts = bits(shadow ? [...INSTR1, INVLPG] : INSTR1);
-    v.put(V.INTERCEPT_INSTR1, this.#intercepts);
+    this.#intercepts = 0;
+    this.#setPagingControls();
     v.put(V.INTERCEPT_INSTR2, bits(INSTR2));
-    v.put(V.INTERCEPT_INSTR3, shadow ? 1 << 2 : 0); // INVPCID
     v.write(V.IOPM_BASE_PA, BigInt(this.#maps.io));
     v.write(V.MSRPM_BASE_PA, BigInt(this.#maps.msr));
     v.write(V.TSC_OFFSET, 0n);
     v.put(V.V_TPR_IRQ, V_INTR_MASKING);
     v.write(V.INTERRUPT_SHADOW, 0n);
-    v.write(V.NP_ENABLE, shadow ? 0n : 1n);
     v.write(V.N_CR3, BigInt(this.#o.tdp.root));
     v.write(V.EVENTINJ, 0n);
     v.write(V.G_PAT, 0x0007040600070406n);
+  }
+  /** Nested paging, or intercepts of everything that concerns the guest's tables. Windows stay open. */
+  #setPagingControls(): void {
+    const v = this.vmcb,
+      { shadow } = this;
+    v.write(V.INTERCEPT_CR_READ, BigInt(shadow ? SHADOW_CR : (1 << 8) | (1 << 24)));
+    v.put(V.INTERCEPT_EXCEPTIONS, UNDEFINED | (shadow ? 1 << 14 : 0));
+    this.#intercepts = bits(shadow ? [...INSTR1, INVLPG] : INSTR1) | (this.#intercepts & (VINTR | IRET));
+    v.put(V.INTERCEPT_INSTR1, this.#intercepts);
+    v.put(V.INTERCEPT_INSTR3, shadow ? 1 << 2 : 0); // INVPCID
+    v.write(V.NP_ENABLE, shadow ? 0n : 1n);
+  }
+  setShadow(shadow: ShadowContext | undefined): void {
+    this.leave();
+    const s = this.sregs(),
+      pat = this.msr(PAT) ?? 0n;
+    this.shadow = shadow;
+    this.#setPagingControls();
+    this.setSregs(s);
+    this.setMsr(PAT, pat);
+    this.#flush = true;
   }
 
   load(): void {

@@ -20,6 +20,14 @@ const UNDEFINED = 6,
   PAGE_FAULT = 14;
 /** Exit reason. */
 const TASK_SWITCH = 9;
+/** Exits whatever maps the guest. */
+const PROC_ALWAYS =
+  PROC.HLT | PROC.TSC_OFFSET | PROC.CR8_LOAD | PROC.CR8_STORE | PROC.IO | PROC.MSR_BITMAP | PROC.SECONDARY;
+/** MSRs that the guest reads and writes itself; EFER as well, unless its paging is shadowed. */
+const EFER = 0xc0000080;
+const PASSED = [
+  0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103, 0x174, 0x175, 0x176, 0x277, 0x1d9,
+];
 /** Types of INVVPID. */
 const SINGLE_CONTEXT = 1n;
 const NO_LINK = 0xffffffffffffffffn;
@@ -63,15 +71,6 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     this.#options = options;
     this.#msrBitmap = options.host.frames.frame();
     if (options.tdp.method === "pml") this.#pml = new ModificationLog(options.host, this.vmcs);
-    passThrough(
-      options.host,
-      this.#msrBitmap,
-      [
-        ...(options.shadow ? [] : [0xc0000080]),
-        0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102,
-        0xc0000103, 0x174, 0x175, 0x176, 0x277, 0x1d9,
-      ],
-    );
     this.reset();
   }
 
@@ -105,29 +104,12 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
 
   #setUp(): void {
     const v = this.vmcs,
-      x = this.core.exports,
-      { shadow } = this.#options,
-      vpid = this.#options.params.vpid ? PROC2.VPID : 0;
+      x = this.core.exports;
     x.vmxHostFields();
     v.put(F.HOST_CR3, this.#options.mm.root);
     v.put(F.PIN, controls(x, "PIN", PIN.INTR | PIN.NMI | PIN.VIRTUAL_NMI));
-    this.#proc = controls(
-      x,
-      "PROC",
-      PROC.HLT |
-        PROC.TSC_OFFSET |
-        PROC.CR8_LOAD |
-        PROC.CR8_STORE |
-        PROC.IO |
-        PROC.MSR_BITMAP |
-        PROC.SECONDARY |
-        (shadow ? PROC.CR3_LOAD | PROC.CR3_STORE | PROC.INVLPG : 0),
-    );
-    v.put(F.PROC, this.#proc);
-    v.put(
-      F.PROC2,
-      controls(x, "PROC2", (shadow ? 0 : PROC2.EPT | PROC2.UNRESTRICTED) | vpid | PROC2.RDTSCP | PROC2.INVPCID),
-    );
+    this.#proc = 0;
+    this.#setPagingControls();
     v.put(
       F.EXIT_CONTROLS,
       controls(
@@ -137,13 +119,9 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
       ),
     );
     v.put(F.ENTRY_CONTROLS, controls(x, "ENTRY", ENTRY.LOAD_DEBUG | ENTRY.LOAD_PAT | ENTRY.LOAD_EFER));
-    v.put(F.VPID, vpid ? this.#options.id + 1 : 0);
-    if (!shadow) v.write(F.EPT_POINTER, this.eptp);
+    v.put(F.VPID, this.#options.params.vpid ? this.#options.id + 1 : 0);
     v.put(F.MSR_BITMAP, this.#msrBitmap);
     v.write(F.LINK, NO_LINK);
-    v.write(F.CR0_MASK, CR0_OWNED);
-    v.write(F.CR4_MASK, CR4_OWNED);
-    v.put(F.EXCEPTION_BITMAP, (1 << UNDEFINED) | (shadow ? 1 << PAGE_FAULT : 0));
     v.put(F.PF_MASK, 0);
     v.put(F.PF_MATCH, 0);
     v.put(F.ACTIVITY, 0);
@@ -152,6 +130,37 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     v.write(F.TSC_OFFSET, 0n);
     v.put(F.ENTRY_INFO, 0);
     this.#pml?.setUp();
+  }
+
+  /** What the controls say about paging: EPT, or exits for everything that concerns the guest's tables. Windows stay open. */
+  #setPagingControls(): void {
+    const v = this.vmcs,
+      x = this.core.exports,
+      { shadow } = this,
+      { host, params } = this.#options,
+      vpid = params.vpid ? PROC2.VPID : 0;
+    this.#proc =
+      controls(x, "PROC", shadow ? PROC_ALWAYS | PROC.CR3_LOAD | PROC.CR3_STORE | PROC.INVLPG : PROC_ALWAYS) |
+      (this.#proc & (PROC.INTR_WINDOW | PROC.NMI_WINDOW));
+    v.put(F.PROC, this.#proc);
+    v.put(
+      F.PROC2,
+      controls(x, "PROC2", (shadow ? 0 : PROC2.EPT | PROC2.UNRESTRICTED) | vpid | PROC2.RDTSCP | PROC2.INVPCID),
+    );
+    if (!shadow) v.write(F.EPT_POINTER, this.eptp);
+    v.write(F.CR0_MASK, CR0_OWNED);
+    v.write(F.CR4_MASK, CR4_OWNED);
+    v.put(F.EXCEPTION_BITMAP, (1 << UNDEFINED) | (shadow ? 1 << PAGE_FAULT : 0));
+    passThrough(host, this.#msrBitmap, shadow ? PASSED : [EFER, ...PASSED]);
+  }
+  setShadow(shadow: ShadowContext | undefined): void {
+    this.leave();
+    const s = this.sregs();
+    this.shadow = shadow;
+    this.#setPagingControls();
+    this.setSregs(s);
+    // Both kinds of translations have this VPID: neither may be found when the other ones are in force.
+    if (this.#options.params.vpid) this.core.exports.invVpid(SINGLE_CONTEXT, this.#options.id + 1, 0n);
   }
 
   load(): void {

@@ -69,6 +69,19 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
     if (now?.log) this.dirty.start(now);
   }
 
+  /**
+   * Shadow tables map the guest from now on, or the second stage does again. What its entries allow is behind what has
+   * been logged meanwhile: pages of logged slots are to be noticed at their next write, the others no more.
+   */
+  setShadow(shadow: ShadowMmu | undefined): void {
+    this.shadow = shadow;
+    if (shadow) return;
+    for (const slot of this.slots.list)
+      if (slot.log) this.tdp.startLog(slot);
+      else this.tdp.stopLog(slot);
+    this.tdp.flushNeeded = true;
+  }
+
   /** What maps the guest, as the dirty log sees it. */
   get #tables(): LoggedTables {
     return this.shadow ?? this.tdp;

@@ -10,7 +10,8 @@ import type { ModuleParams } from "../params.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
 import { MmuChecker } from "../mmu/shadow/check.ts";
-import type { ShadowContext } from "../mmu/shadow/mmu.ts";
+import type { PagingChoice } from "../mmu/auto/choice.ts";
+import type { ShadowContext, ShadowMmu } from "../mmu/shadow/mmu.ts";
 import { PagingRegisters } from "../mmu/shadow/registers.ts";
 import { SvmVcpu } from "../svm/index.ts";
 import { VmxVcpu } from "../vmx/index.ts";
@@ -39,6 +40,10 @@ export interface VcpuOptions {
   readonly kick: (apicId: number) => void;
   readonly host: HostComputer;
   readonly space: GuestSpace;
+  /** Shadow paging of the VM, in force (then the space names it, too) or ready; none: the second stage alone. */
+  readonly shadowMmu: ShadowMmu | undefined;
+  /** Which of the two is in force is decided while the guest runs. */
+  readonly choice: PagingChoice | undefined;
   readonly clock: VirtualClock;
   readonly chips: VcpuChips;
   /** The interrupt chips are in the kernel. */
@@ -64,7 +69,9 @@ export class X86Vcpu extends VcpuState {
   tprLowered = false;
   readonly #o: VcpuOptions;
   readonly #residence: Residence;
-  readonly #shadow: ShadowContext | undefined;
+  /** Its shadow tables, and the same while they are in force. */
+  readonly #tables: ShadowContext | undefined;
+  #shadow: ShadowContext | undefined;
   readonly #checker: MmuChecker | undefined;
   #emulation: Emulation | undefined;
   readonly #emulated: () => Emulation;
@@ -88,7 +95,9 @@ export class X86Vcpu extends VcpuState {
       return this.#emulation;
     };
     const guest = new PagingRegisters(),
-      shadow = space.shadow?.context(guest);
+      tables = options.shadowMmu?.context(guest);
+    this.#tables = tables;
+    this.#shadow = space.shadow ? tables : undefined;
     let undefinedOpcode: UndefinedOpcode | undefined;
     const Vcpu = host.silicon === "amd" ? SvmVcpu : VmxVcpu;
     this.arch = new Vcpu({
@@ -96,7 +105,7 @@ export class X86Vcpu extends VcpuState {
       host,
       mm: space.mm,
       tdp: space.tdp,
-      shadow,
+      shadow: this.#shadow,
       trace,
       stats,
       params: options.params,
@@ -110,14 +119,18 @@ export class X86Vcpu extends VcpuState {
         portIo: (a) => this.#emulated().portIo(a),
         pageFault: (fault) => this.#emulated().pageFault(fault),
         shadowFault: (low, high, code) =>
-          shadow ? this.#emulated().shadowFault(shadow, low, high, code) : this.internal("page fault without shadow paging"),
-        emulate: () => this.#emulated().emulate(),
+          this.#shadow ? this.#emulated().shadowFault(this.#shadow, low, high, code) : this.internal("page fault without shadow paging"),
+        emulate: () => {
+          if (this.#shadow) stats.mmu.registers++;
+          return this.#emulated().emulate();
+        },
         taskSwitch: () => this.#emulated().taskSwitch(),
         faultInstead: (vector, code) => this.faultInstead(vector, code),
         undefinedOpcode: () => undefinedOpcode?.handle() ?? "again",
         hypercall: () => this.hypercall(),
         uncount: () => this.#count(-1),
         trace: (cr, write, value) => {
+          if (this.#shadow && cr !== 8) stats.mmu.registers++;
           if (trace.on) trace.write("kvm_cr", write ? 1 : 0, cr, value);
         },
         initSignal: () => this.signalInit(),
@@ -129,8 +142,7 @@ export class X86Vcpu extends VcpuState {
     const force = options.params.forceEmulation;
     undefinedOpcode = new UndefinedOpcode(core, this, this.#emulated, instructions, force);
     this.paravirt = new Paravirt(options, this);
-    this.#shadow = shadow;
-    if (shadow && options.params.mmuCheck) this.#checker = new MmuChecker(host.memory, space);
+    if (tables && options.params.mmuCheck) this.#checker = new MmuChecker(host.memory, space);
     residence.attach(this.arch);
     this.msrs = new Msrs(options, this, this.paravirt);
     const { ringEntries, method } = space.dirty;
@@ -150,6 +162,19 @@ export class X86Vcpu extends VcpuState {
     this.#residence.load();
   }
 
+  /** The guest goes on under shadow tables, or under the second stage: the same for all vCPUs of the VM. */
+  setShadow(on: boolean): void {
+    this.load();
+    this.#shadow = on ? this.#tables : undefined;
+    this.arch.setShadow(this.#shadow);
+  }
+  /** Does the guest use paging? In real mode, and before it has tables, shadow tables have nothing to save. */
+  get paged(): boolean {
+    if (this.#shadow) return this.#shadow.guest.paging;
+    this.load();
+    return this.arch.control(0) >> 31n !== 0n;
+  }
+
   /** Is it in the shadow of an STI or a MOV SS? */
   get shadowed(): boolean {
     return this.arch.pending().shadow !== 0;
@@ -166,7 +191,7 @@ export class X86Vcpu extends VcpuState {
   /** KVM_RUN. */
   enter(): KvmExitReason {
     const { run, arch } = this,
-      { id, several, clock, chips, space, stats, inKernel } = this.#o,
+      { id, several, clock, chips, space, stats, inKernel, choice } = this.#o,
       exports = this.core.exports;
     this.load();
     run.yielded = false;
@@ -203,10 +228,14 @@ export class X86Vcpu extends VcpuState {
       }
       if (this.dirtyRing?.full) return this.#ringFull();
       if (!inKernel && run.requestInterruptWindow && this.readyForInterrupt()) return this.#leave(KvmExit.IRQ_WINDOW_OPEN);
+      if (choice && now >= choice.due) {
+        choice.decide(now);
+        this.load();
+      }
       this.#inject(chips.pendingInterrupt(id));
       if (!arch.inGuest) this.paravirt.offerEoi();
       // An event that must be delivered first takes one entry; it does not take the rest of the slice.
-      const until = run.immediateExit ? now + 1 : run.until;
+      const until = run.immediateExit ? now + 1 : Math.min(run.until, choice?.due ?? Infinity);
       const budget = Math.min(until, clock.next(), now + MAX_SLICE) - now;
       if (space.tdp.flushNeeded) {
         space.tdp.flushNeeded = false;

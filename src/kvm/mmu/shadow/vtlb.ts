@@ -145,6 +145,7 @@ class VirtualTlbContext implements ShadowContext {
 
   invalidatePage(low: number, high: number): void {
     const { memory } = this.#mmu.options.host;
+    this.#mmu.options.stats.mmu.invlpg++;
     if (this.#parts.has(region(low, high))) {
       this.flush();
       return;

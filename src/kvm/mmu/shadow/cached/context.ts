@@ -202,6 +202,7 @@ export class CachedContext implements ShadowContext {
   invalidatePage(low: number, high: number): void {
     const pages = this.#pages,
       { memory } = pages.options.host;
+    pages.options.stats.mmu.invlpg++;
     let page = this.guest.long ? this.#roots[0] : this.#roots[low >>> 30];
     for (let l = this.guest.long ? 4 : 2; page; l--) {
       const i = index(low, high, l),
