@@ -12,8 +12,12 @@ export interface ModuleParams {
   readonly dumpInvalidVmcs: boolean;
   /** A second stage of translation, EPT or nested paging; without it the guest's tables are shadowed. */
   readonly tdp: boolean;
+  /** VT-x with EPT: the processor runs real mode and unpaged protected mode; without it real mode is emulated. */
+  readonly unrestrictedGuest: boolean;
   /** How they are shadowed then, or whether, while the guest runs. */
   readonly mmu: MmuKind;
+  /** What the processor cannot enter is emulated. Of no effect with an unrestricted guest, which it can always enter. */
+  readonly emulateInvalidState: boolean;
   /** "ud2; kvm" before an instruction of the guest has it completed in software. */
   readonly forceEmulation: boolean;
   /** Let the processor log written pages (VT-x with accessed and dirty flags in the EPT). */
@@ -36,11 +40,9 @@ type Truth = { [K in keyof ModuleParams]: ModuleParams[K] extends boolean ? K : 
 /** A boolean parameter: what it sets, or why only one value will do; or one that is a word, and the words it takes. */
 type Parameter = { readonly sets: Truth } | { readonly fixed: boolean; readonly why: string } | { readonly word: "dirtyLog" | "mmu"; readonly of: readonly string[] };
 const fixed = (value: boolean, why: string): Parameter => ({ fixed: value, why });
-/** Both values mean the same here, as they do in the kernel with the parameters that are fixed. */
-const EITHER = { either: true } as const;
 
 /** Names are modinfo's. */
-const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeof EITHER>>>> = {
+const modules: Readonly<Record<string, Readonly<Record<string, Parameter>>>> = {
   kvm: {
     ignore_msrs: { sets: "ignoreMsrs" },
     mmu: { word: "mmu", of: ["vtlb", "cached", "auto"] },
@@ -57,10 +59,9 @@ const modules: Readonly<Record<string, Readonly<Record<string, Parameter | typeo
     eptad: { sets: "eptad" },
     pml: { sets: "pml" },
     dump_invalid_vmcs: { sets: "dumpInvalidVmcs" },
-    // With an unrestricted guest there is no guest state that only the emulator could run.
-    emulate_invalid_guest_state: EITHER,
+    emulate_invalid_guest_state: { sets: "emulateInvalidState" },
     ept: { sets: "tdp" },
-    unrestricted_guest: fixed(true, "real mode in virtual-8086 mode is not there yet"),
+    unrestricted_guest: { sets: "unrestrictedGuest" },
     vnmi: fixed(true, "NMI windows need virtual NMIs"),
     preemption_timer: fixed(false, "timers of the guest end its slices"),
     flexpriority: fixed(false, "the local APIC is emulated without an APIC-access page"),
@@ -85,6 +86,8 @@ export const defaultParams: ModuleParams = {
   ignoreMsrs: false,
   dumpInvalidVmcs: false,
   tdp: true,
+  unrestrictedGuest: true,
+  emulateInvalidState: true,
   mmu: "cached",
   forceEmulation: false,
   pml: true,
@@ -115,11 +118,13 @@ export function parseParams(given: ReadonlyMap<string, string>, vendor: "intel" 
     const value = { "0": false, n: false, N: false, "1": true, y: true, Y: true }[text];
     if (value === undefined) throw refusal(`${name}=${text}`, "not a truth value", "give 0 or 1");
     if ("sets" in p) params[p.sets] = value;
-    else if ("fixed" in p && p.fixed !== value)
+    else if (p.fixed !== value)
       throw refusal(`${name}=${text}`, p.why, `leave it out, or give ${name}=${p.fixed ? 1 : 0}`);
   }
   if (params.dirtyLog === "dbits" && !params.eptad && vendor === "intel")
     throw refusal("kvm.dirty_log=dbits", "the EPT has no dirty flags with kvm_intel.eptad=0", "leave one of them out");
+  if (vendor === "intel" && !params.emulateInvalidState && !(params.tdp && params.unrestrictedGuest))
+    throw refusal("kvm_intel.emulate_invalid_guest_state=0", "real mode is emulated without an unrestricted guest", "leave it out");
   if (params.mmu === "auto" && !params.tdp)
     throw refusal("kvm.mmu=auto", `without ${vendor === "amd" ? "nested paging" : "EPT"} there is nothing to choose`, "give cached or vtlb");
   if (params.mmu === "auto" && params.dirtyLog === "dbits")

@@ -20,6 +20,9 @@ import { X86Vcpu } from "./x86/vcpu.ts";
 /** As many as one computer's processors have room for. */
 export const MAX_VCPUS = 8;
 
+/** Where the kernel puts the page when nobody says: the fourth below 4 GiB minus 256 KiB. */
+const IDENTITY_MAP = 0xfffbc000;
+
 /** A virtual machine's file descriptor. */
 export class KvmVm {
   readonly clock: VirtualClock;
@@ -37,6 +40,7 @@ export class KvmVm {
   #chips: Irqchip | undefined;
   readonly #userspace = new UserspaceChips();
   #pit = false;
+  #identityMap = IDENTITY_MAP;
   #irqchip = false;
   /** KVM_CAP_MAX_VCPU_ID: local APICs to be there. */
   #maxVcpus = 1;
@@ -232,6 +236,8 @@ export class KvmVm {
       );
     if (address % 4096 !== 0)
       throw new KvmError("EINVAL", "KVM_SET_IDENTITY_MAP_ADDR", `0x${address.toString(16)}`, "align to 4096");
+    // Address 0 stands for the default.
+    this.#identityMap = address === 0 ? IDENTITY_MAP : address;
   }
 
   /** KVM_CREATE_VCPU: they come in the order of their numbers. */
@@ -246,8 +252,11 @@ export class KvmVm {
     if (this.#vcpus[id]) throw new KvmError("EEXIST", "KVM_CREATE_VCPU", `vCPU ${id} exists`, "use the one there is");
     if (id !== this.#vcpus.length)
       throw new KvmError("EINVAL", "KVM_CREATE_VCPU", `vCPU ${id}`, `create vCPU ${this.#vcpus.length} first`);
+    // Only a guest that may have no paging of its own, and is not unrestricted, ever reads the page.
+    if (this.#host.silicon === "intel" && this.#params.tdp && !this.#params.unrestrictedGuest) this.space.identityMap = this.#identityMap;
     const vcpu = new X86Vcpu({
       id,
+      identityMap: this.#identityMap,
       several: this.#maxVcpus > 1,
       flushAll: () => {
         for (const v of this.#vcpus) v.arch.requestFlush();

@@ -1,4 +1,4 @@
-// The nine engines, and the guests that they run to the same state.
+// The ten engines, and the guests that they run to the same state.
 import { existsSync, readFileSync } from "node:fs";
 import { guestImages, type GuestName } from "../../guests/build.ts";
 import { parseCpu } from "../../src/isa/index.ts";
@@ -18,6 +18,7 @@ export const engines: readonly Engine[] = [
   { name: "vmx-vtlb", kvm: intel({ "kvm_intel.ept": "0", "kvm.mmu": "vtlb" }) },
   { name: "vmx-cached", kvm: intel({ "kvm_intel.ept": "0", "kvm.mmu": "cached" }) },
   { name: "vmx-ept", kvm: intel({}) },
+  { name: "vmx-real", kvm: intel({ "kvm_intel.unrestricted_guest": "0" }) },
   { name: "vmx-auto", kvm: intel({ "kvm.mmu": "auto" }) },
   { name: "svm-vtlb", kvm: amd({ "kvm_amd.npt": "0", "kvm.mmu": "vtlb" }) },
   { name: "svm-cached", kvm: amd({ "kvm_amd.npt": "0", "kvm.mmu": "cached" }) },

@@ -126,6 +126,12 @@ export class TdpMmu implements LoggedTables {
     return "fixed";
   }
 
+  /** A page that KVM gives the guest and no slot has. */
+  mapPage(gpa: number, pa: number): FaultResult {
+    this.#set(this.#slotFor(gpa, 1), BigInt(pa) | R | W | X | this.#type | PRESENT, gpa, 1);
+    return "fixed";
+  }
+
   /** Bits of a new entry over memory that may be written. */
   #writable(slot: MemSlot, gpa: number, write: boolean): bigint {
     // Writes to other slots are not to fill the processor's log.

@@ -49,6 +49,13 @@ function pagingRegister(v: VmxVcpu, h: ExitHandlers): Handled {
   return "again";
 }
 
+/** EPT without an unrestricted guest: CR0.PG and PE are KVM's, and all paging registers while the guest has no paging. */
+function restrictedRegister(v: VmxVcpu, h: ExitHandlers): Handled {
+  if ((v.vmcs.number(F.QUALIFICATION) & 15) !== 8) return h.emulate();
+  crAccess(v, h);
+  return "again";
+}
+
 /** Of exceptions only page faults exit: those of the guest's tables, and those of their shadow. */
 function pageFault(v: VmxVcpu, h: ExitHandlers): Handled {
   const info = v.vmcs.number(F.EXIT_INFO);
@@ -61,7 +68,7 @@ function invalidatePage(v: VmxVcpu): void {
   v.skip();
 }
 function writeMsr(v: VmxVcpu, h: ExitHandlers): void {
-  if (v.shadow && (v.register(RCX) & 0xffffffffn) === EFER) {
+  if ((v.shadow || v.restricted) && (v.register(RCX) & 0xffffffffn) === EFER) {
     const value = (v.register(RAX) & 0xffffffffn) | ((v.register(RDX) & 0xffffffffn) << 32n);
     if (v.writeEfer(value)) v.skip();
     else h.faultInstead(13, 0);
@@ -124,7 +131,7 @@ const handlers: Readonly<Record<number, Handler>> = {
   13: again((v) => v.skip()), // INVD
   14: again(invalidatePage),
   18: again((_, h) => h.hypercall()),
-  28: (v, h) => (v.shadow ? pagingRegister(v, h) : again(crAccess)(v, h)),
+  28: (v, h) => (v.shadow ? pagingRegister(v, h) : v.restricted ? restrictedRegister(v, h) : again(crAccess)(v, h)),
   30: io,
   31: again((_, h) => h.instructions.readMsr()),
   32: again(writeMsr),

@@ -38,6 +38,8 @@ export interface VmxOptions {
   readonly host: HostComputer;
   readonly mm: AddressSpace;
   readonly tdp: TdpMmu;
+  /** Guest-physical address of KVM's page table for a guest without paging, where it must not be unrestricted. */
+  readonly identityMap: number;
   /** Shadow paging, in place of EPT. */
   readonly shadow: ShadowContext | undefined;
   readonly trace: Trace;
@@ -67,7 +69,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
   #root = -1;
 
   constructor(options: VmxOptions) {
-    super(options.host, options.handlers.read64, options.shadow);
+    super(options.host, options.handlers.read64, options.shadow, options.params.unrestrictedGuest ? undefined : options.identityMap);
     this.#options = options;
     this.#msrBitmap = options.host.frames.frame();
     if (options.tdp.method === "pml") this.#pml = new ModificationLog(options.host, this.vmcs);
@@ -145,13 +147,17 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     v.put(F.PROC, this.#proc);
     v.put(
       F.PROC2,
-      controls(x, "PROC2", (shadow ? 0 : PROC2.EPT | PROC2.UNRESTRICTED) | vpid | PROC2.RDTSCP | PROC2.INVPCID),
+      controls(
+        x,
+        "PROC2",
+        (shadow ? 0 : PROC2.EPT) | (shadow || this.restricted ? 0 : PROC2.UNRESTRICTED) | vpid | PROC2.RDTSCP | PROC2.INVPCID,
+      ),
     );
     if (!shadow) v.write(F.EPT_POINTER, this.eptp);
     v.write(F.CR0_MASK, CR0_OWNED);
     v.write(F.CR4_MASK, CR4_OWNED);
     v.put(F.EXCEPTION_BITMAP, (1 << UNDEFINED) | (shadow ? 1 << PAGE_FAULT : 0));
-    passThrough(host, this.#msrBitmap, shadow ? PASSED : [EFER, ...PASSED]);
+    passThrough(host, this.#msrBitmap, shadow || this.restricted ? PASSED : [EFER, ...PASSED]);
   }
   setShadow(shadow: ShadowContext | undefined): void {
     this.leave();
@@ -302,6 +308,9 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
   }
   nmiWindow(on: boolean): void {
     this.#setProc(PROC.NMI_WINDOW, on);
+  }
+  protected exitOnCr3(on: boolean): void {
+    this.#setProc(PROC.CR3_LOAD | PROC.CR3_STORE, on);
   }
   #setProc(bit: number, on: boolean): void {
     const now = on ? this.#proc | bit : this.#proc & ~bit;

@@ -22,6 +22,12 @@ const CACHE_BITS = 0x60000000n;
 const GUEST_CR0 = 0x6004001en,
   ALL_CR4 = 0xffffffffn;
 const PE_NE = 0x21n;
+/** With EPT and no unrestricted guest: PG, NE and PE are KVM's; without paging PAE, PGE, PCIDE, SMEP and SMAP are off. */
+const RESTRICTED_CR0 = 0x80000021n,
+  PE_PG = 0x80000001n,
+  PAGED_CR4 = 0x3200a0n,
+  CR4_PSE = 0x10n,
+  LONG_MODE = 0x500n;
 /** Where the processor keeps virtual-NMI blocking while the guest runs (src/hw/vmx/state.ts). */
 const VIRTUAL_NMI_BLOCKED = 0x28;
 /** MSRs that the VMCS holds for the guest. */
@@ -36,6 +42,13 @@ const MSR_FIELDS: ReadonlyMap<number, number> = new Map([
   [0xc0000101, F.GUEST_ES_BASE + 10],
 ]);
 
+interface UnpagedRegisters {
+  readonly cr0: bigint;
+  readonly cr3: bigint;
+  readonly cr4: bigint;
+  readonly efer: bigint;
+}
+
 /** Guest state in the VMCS while the guest is out, in the processor while it is in. */
 export abstract class VmxGuestState extends GuestState {
   readonly vmcs: Vmcs;
@@ -43,11 +56,22 @@ export abstract class VmxGuestState extends GuestState {
   #block = 0;
   /** Can the processor enter the guest? Unknown after its state has been set; the guest itself cannot leave a valid state. */
   #valid: boolean | undefined;
+  readonly #identityMap: number | undefined;
+  /** The registers of a restricted guest without paging; the processor has others. */
+  #unpaged: UnpagedRegisters | undefined;
 
-  constructor(host: HostComputer, read64: (gpa: number) => bigint, shadow: ShadowContext | undefined) {
+  /** @param identityMap where a guest that is not unrestricted has KVM's page table; undefined for one that is */
+  constructor(host: HostComputer, read64: (gpa: number) => bigint, shadow: ShadowContext | undefined, identityMap: number | undefined) {
     super(host, read64, shadow);
     this.vmcs = new Vmcs(host);
+    this.#identityMap = identityMap;
   }
+  /** EPT, but no unrestricted guest: the processor wants paging on. */
+  get restricted(): boolean {
+    return this.#identityMap !== undefined && !this.shadow;
+  }
+  /** Exits of MOV to and from CR3. */
+  protected abstract exitOnCr3(on: boolean): void;
 
   get inGuest(): boolean {
     return this.core.exports.vmxOperation() === 2;
@@ -135,21 +159,22 @@ export abstract class VmxGuestState extends GuestState {
     const real = this.inGuest
       ? (this.core.u64[layout.CR0 / 8 + n] ?? 0n)
       : this.vmcs.read(n === 0 ? F.GUEST_CR0 : n === 3 ? F.GUEST_CR3 : F.GUEST_CR4);
-    if (n === 3) return real;
+    if (n === 3) return this.#unpaged?.cr3 ?? real;
     if (this.shadow) return (real & GUEST_CR0) | (BigInt(this.shadow.guest.cr0) & ~GUEST_CR0);
-    const mask = n === 0 ? CR0_OWNED : CR4_OWNED,
+    if (n === 4 && this.#unpaged) return this.#unpaged.cr4;
+    const mask = n === 0 ? this.vmcs.read(F.CR0_MASK) : CR4_OWNED,
       shadow = this.vmcs.read(n === 0 ? F.CR0_SHADOW : F.CR4_SHADOW);
     return (real & ~mask) | (shadow & mask);
   }
   efer(): bigint {
     if (this.shadow) return BigInt(this.shadow.guest.efer);
+    if (this.#unpaged) return this.#unpaged.efer;
     return this.inGuest ? (this.core.u64[layout.EFER / 8] ?? 0n) : this.vmcs.read(F.GUEST_EFER);
   }
-  /** Without EPT the guest is not unrestricted: it has to be in protected mode, with segments to match. */
+  /** A guest that is not unrestricted, as without EPT, has to be in protected mode, with segments to match. */
   get emulationRequired(): boolean {
-    const guest = this.shadow?.guest;
-    if (!guest || this.inGuest) return false;
-    this.#valid ??= guest.protectedMode && segmentsValid(this.vmcs, guest.long);
+    if (!(this.shadow || this.restricted) || this.inGuest) return false;
+    this.#valid ??= (this.control(0) & 1n) !== 0n && segmentsValid(this.vmcs, (this.efer() & 0x400n) !== 0n);
     return !this.#valid;
   }
   get in64Bit(): boolean {
@@ -192,24 +217,42 @@ export abstract class VmxGuestState extends GuestState {
     v.put(F.GUEST_IDTR_LIMIT, s.idt.limit);
     c.u64[layout.CR2 / 8] = s.cr2;
     if (this.shadow) {
+      this.#unpaged = undefined;
       this.shadow.reset();
       this.setPaging(s.cr0, s.cr3, s.cr4, s.efer, undefined);
       this.takePdptes(s.cr3, s.pdptrs);
       return;
     }
-    v.write(F.GUEST_CR0, s.cr0 | CR0_OWNED);
-    v.write(F.CR0_SHADOW, s.cr0);
-    v.write(F.GUEST_CR3, s.cr3);
-    v.write(F.GUEST_CR4, s.cr4 | CR4_OWNED);
-    v.write(F.CR4_SHADOW, s.cr4);
-    this.#setEfer(s.efer);
-    this.#setCacheBits(s.cr0);
+    this.#setControl(s);
     if (s.pdptrs)
       s.pdptrs.forEach((e, i) => {
         v.write(F.GUEST_PDPTE0 + 2 * i, e);
       });
     else this.loadPdptes();
     this.flushTlb();
+  }
+  /**
+   * The paging registers under EPT. Of a restricted guest KVM owns PE and PG besides; while it has no paging they are all virtual:
+   *
+   *   guest            processor
+   *   CR0 PG 0         PG 1, PE 1                 CR3   identity map: 1,024 pages of 4 MiB
+   *   CR4              PSE 1; no PAE and nothing that wants it, no SMEP, no SMAP
+   *   EFER LME         LME 0
+   */
+  #setControl({ cr0, cr3, cr4, efer }: UnpagedRegisters): void {
+    const v = this.vmcs,
+      unpaged = this.restricted && cr0 >> 31n === 0n;
+    this.#unpaged = unpaged ? { cr0, cr3, cr4, efer } : undefined;
+    v.write(F.CR0_MASK, this.restricted ? RESTRICTED_CR0 : CR0_OWNED);
+    v.write(F.CR4_MASK, unpaged ? ALL_CR4 : CR4_OWNED);
+    v.write(F.GUEST_CR0, cr0 | CR0_OWNED | (unpaged ? PE_PG : 0n));
+    v.write(F.CR0_SHADOW, cr0);
+    v.write(F.GUEST_CR3, unpaged ? BigInt(this.#identityMap ?? 0) : cr3);
+    v.write(F.GUEST_CR4, (unpaged ? (cr4 & ~PAGED_CR4) | CR4_PSE : cr4) | CR4_OWNED);
+    v.write(F.CR4_SHADOW, cr4);
+    this.#setEfer(unpaged ? efer & ~LONG_MODE : efer);
+    this.#setCacheBits(cr0);
+    if (this.restricted) this.exitOnCr3(unpaged);
   }
   #setEfer(efer: bigint): void {
     const v = this.vmcs,
@@ -254,7 +297,7 @@ export abstract class VmxGuestState extends GuestState {
   }
 
   msr(index: number): bigint | undefined {
-    if (this.shadow && index === EFER) return this.efer();
+    if ((this.shadow || this.#unpaged) && index === EFER) return this.efer();
     const f = MSR_FIELDS.get(index);
     if (f === undefined) return undefined;
     return this.inGuest ? BigInt.asUintN(64, this.core.exports.readMsr(index, 1)) : this.vmcs.read(f);
@@ -264,6 +307,7 @@ export abstract class VmxGuestState extends GuestState {
     if (f === undefined) return false;
     this.leave();
     if (this.shadow && index === EFER) this.setPaging(this.control(0), this.control(3), this.control(4), value, undefined);
+    else if (this.#unpaged && index === EFER) this.#setControl({ ...this.#unpaged, cr0: this.control(0), efer: value });
     else this.vmcs.write(f, value);
     return true;
   }
@@ -301,8 +345,21 @@ export abstract class VmxGuestState extends GuestState {
     const at = this.core.exports.vmxGuestImage();
     this.#steps = ((this.core.u32[(at + layout.EFLAGS - layout.REGS) / 4] ?? 0) & 0x100) !== 0;
     this.showPaging(at);
+    this.#showUnpaged(at);
     this.#block = at;
     return at;
+  }
+  /** Of a restricted guest the block has the guest's own registers, and what an instruction made of them is taken back. */
+  #showUnpaged(block: number): void {
+    const { u64 } = this.core;
+    if (!this.#unpaged) return;
+    u64[(block + layout.CR3 - layout.REGS) / 8] = this.#unpaged.cr3;
+    u64[(block + layout.CR4 - layout.REGS) / 8] = this.#unpaged.cr4;
+    u64[(block + layout.EFER - layout.REGS) / 8] = this.#unpaged.efer;
+  }
+  #takeControl(block: number): void {
+    const word = (at: number): bigint => this.core.u64[(block + at - layout.REGS) / 8] ?? 0n;
+    this.#setControl({ cr0: word(layout.CR0), cr3: word(layout.CR3), cr4: word(layout.CR4), efer: word(layout.EFER) });
   }
   /** The block is the guest's state: an instruction, or (`event`) the delivery of an event, has been completed. */
   setImage(event: boolean): void {
@@ -310,8 +367,9 @@ export abstract class VmxGuestState extends GuestState {
     this.core.exports.vmxSetGuestImage();
     this.#valid = undefined;
     if (this.shadow) this.takePaging(this.#block);
+    else if (this.restricted) this.#takeControl(this.#block);
     if (this.#steps && !event) this.vmcs.put(F.PENDING_DEBUG, this.vmcs.number(F.PENDING_DEBUG) | 0x4000);
-    // A task switch: what was cached under the old directory must not be found again.
+    // A task switch, or paging that began: what was cached under the old directory must not be found again.
     if (!this.shadow && this.vmcs.number(F.GUEST_CR3) !== cr3) this.flushTlb();
   }
 

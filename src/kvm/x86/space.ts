@@ -18,6 +18,9 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
   /** Shadow paging, when there is no second stage. */
   shadow: ShadowMmu | undefined;
   readonly dirty: DirtyLog;
+  /** Guest-physical address of a page of KVM's own, a table that maps 4 GiB to themselves; undefined: nobody needs it. */
+  identityMap: number | undefined;
+  #identityFrame: number | undefined;
   readonly mm: AddressSpace;
   /** Invalidations that have ended, that are under way, and the range of the latter. */
   #sequence = 0;
@@ -100,6 +103,10 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
   }
 
   fault(gpa: number, write: boolean): FaultResult {
+    if (this.identityMap !== undefined && gpa - (gpa % PAGE) === this.identityMap) {
+      this.#identityFrame ??= identityTable(this.#host);
+      return this.tdp.mapPage(this.identityMap, this.#identityFrame);
+    }
     return this.tdp.fault(this.slots.find(gpa), gpa, write, this);
   }
 
@@ -220,4 +227,11 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
     const pa = this.hpa(gpa, true);
     if (pa >= 0) this.#host.memory.write32(pa, value);
   }
+}
+
+/** Two-level paging with 1,024 pages of 4 MiB: P W U A D PS. */
+function identityTable(host: HostComputer): number {
+  const frame = host.frames.frame();
+  for (let i = 0; i < 1024; i++) host.memory.write32(frame + 4 * i, ((i << 22) | 0xe7) >>> 0);
+  return frame;
 }

@@ -54,6 +54,8 @@ export interface VcpuOptions {
   readonly params: ModuleParams;
   /** Time of day at t = 0, in seconds since 1970. */
   readonly wallClock: () => number;
+  /** Guest-physical address of KVM's page table for guests without paging. */
+  readonly identityMap: number;
 }
 
 /** A virtual CPU: the middle one of the three nested loops. */
@@ -105,6 +107,7 @@ export class X86Vcpu extends VcpuState {
       host,
       mm: space.mm,
       tdp: space.tdp,
+      identityMap: options.identityMap,
       shadow: this.#shadow,
       trace,
       stats,

@@ -44,8 +44,9 @@ export class PagingPolicy {
   /** Cycles that shadow tables saved of each of t, without their exits, when they were left. */
   #left = Infinity;
   #stage: "build" | "judge" | "stay" = "stay";
-  /** References of a walk by both stages, as seen before the trial. */
+  /** References of a walk by both stages, and misses in each of t, as seen before the trial. */
   #walk = SHADOW_WALK;
+  #misses = 0;
 
   /**
    * @param elapsed t of the window
@@ -66,13 +67,16 @@ export class PagingPolicy {
     if (this.#hold > 0) this.#hold--;
     if (this.#hold > 0 || saved < elapsed * WORTH || !paged()) return false;
     this.#walk = work.references / work.tlbMisses;
+    this.#misses = work.tlbMisses / elapsed;
     this.#stage = "build";
     this.window = WINDOW * this.#trial;
     return true;
   }
 
   #stays(elapsed: number, work: PagingWork, paged: boolean): boolean {
-    const walks = work.tlbMisses * this.#walk * PRICE.reference,
+    // CR3 loads empty the TLB of the kernel's pages, too, where a shadow table stands behind: those misses are not saved.
+    const misses = Math.min(work.tlbMisses, this.#misses * elapsed),
+      walks = misses * this.#walk * PRICE.reference,
       saved = walks - walkCost(work);
     this.otherCost = walks;
     const bad = exitCost(work) > saved * PATIENCE;
