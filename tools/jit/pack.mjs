@@ -5,7 +5,9 @@
 const ROLES = {
   // slow paths: the interpreter runs the instruction again and does what is right
   1: ["rdSlow", "wrSlow", "rmwSlow", "rdPtrSlow", "wrFrom", "raise", "exception", "pageFault", "setFault", "mayTouchDevice", "denyCall", "intercept", "yieldTurn",
-    "softAdd", "softMul", "softDiv", "softSqrt", "softMinMax", "softCompare", "softConvert", "softToInt", "softFromInt", "softRound"],
+    "softAdd", "softMul", "softDiv", "softSqrt", "softMinMax", "softCompare", "softConvert", "softToInt", "softFromInt", "softRound",
+    "loadMem", "loadReg", "loadConstant", "storeReg", "fxch", "fcmovcc", "fchs", "storeFloat", "storeInt", "arithMem", "arithReg", "compareReg", "compareMem",
+    "compareFlags", "ftst"],
   // unreachable behind an access that took the fast path
   2: ["writeBack"],
   3: ["link"],

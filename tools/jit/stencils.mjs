@@ -45,6 +45,9 @@ function source(list) {
     'import { link } from "../../src/hw/cpu/flow";',
     // The whole core: a variable that only another chapter writes is no constant.
     'export * from "../../src/hw/core";',
+    // What is exported stays a call, even if there is but one.
+    'export * from "../../src/hw/cpu/x87";',
+    'export { loadConstant } from "../../src/hw/cpu/x87-function";',
     ...list.map((c) => `export function c${c.number}(pc: usize): usize { ${c.text} }`),
   ].join("\n");
 }

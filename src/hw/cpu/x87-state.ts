@@ -66,7 +66,7 @@ export function begin(): bool {
 /** FCMOVcc and FCOMI change C1 only at a stack underflow. */
 export function keepC1(): void { c1Kept = true; }
 /** Record the last instruction and, for a memory operand, where it lies. `opcode`: low bits of the first byte. */
-function noteInstruction(rec: usize, opcode: u32, memory: bool): void {
+export function noteInstruction(rec: usize, opcode: u32, memory: bool): void {
   store<u32>(FOP, (opcode << 8) | <u32>A(rec));
   store<u64>(FIP, ripOf(rec));
   store<u32>(FCS, load<u32>(SEG_SEL + (CS << 2)));

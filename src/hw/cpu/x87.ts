@@ -30,7 +30,7 @@ export const F80: i32 = 6;
 export const BCD: i32 = 7;
 
 /** Bytes of a memory operand. */
-function sizeOf(source: i32): u32 {
+export function sizeOf(source: i32): u32 {
   if (source == I16) return 2;
   if (source == F32 || source == I32) return 4;
   return source == F64 || source == I64 ? 8 : 10;

@@ -56,6 +56,8 @@ function compute(row: Row): Call | undefined {
     args: `${op}${args && `, ${args}`}`,
     constants,
   });
+  /** What has a short form for its common case, in x87-quick.ts. */
+  const quick = (name: string, args = "", ...constants: string[]): Call => ({ ...x87(`quick${name}`, args, ...constants), module: "x87-quick" });
   const math = (name: string, args = "", ...constants: string[]): Call => ({
     ...x87(name, args, ...constants),
     module: "x87-function",
@@ -63,45 +65,47 @@ function compute(row: Row): Call | undefined {
   const arithmetic = /^f(add|mul|subr?|divr?)(p?)$/.exec(body);
   if (arithmetic) {
     const kind = KINDS[arithmetic[1] ?? ""] ?? "";
-    if (source) return x87("arithMem", `${kind}, ${source}`, kind, source);
+    if (source) return quick("ArithMem", `${kind}, ${source}`, kind, source);
     const [to, from] = first === "ST0" ? ["0", I] : [I, "0"];
-    return x87("arithReg", `${kind}, ${to}, ${from}, ${arithmetic[2] === "p"}`, kind);
+    return quick("Arith", `${kind}, ${to}, ${from}, ${arithmetic[2] === "p"}`, kind);
   }
   const compare = /^f(u?)com(i?)(p{0,2})$/.exec(body);
   if (compare) {
     const quiet = compare[1] === "u",
       pops = compare[3]?.length ?? 0;
-    if (compare[2]) return x87("compareFlags", `${I}, ${quiet}, ${pops > 0}`);
-    if (source) return x87("compareMem", `${source}, ${pops}`, source);
-    return x87("compareReg", `${pops === 2 ? "1" : I}, ${quiet}, ${pops}`);
+    if (compare[2]) return quick("CompareFlags", `${I}, ${quiet}, ${pops > 0}`);
+    if (source) return quick("CompareMem", `${source}, ${pops}`, source);
+    return quick("Compare", `${pops === 2 ? "1" : I}, ${quiet}, ${pops}`);
   }
-  if (source && /^f(ld|ild|bld)$/.test(body)) return x87("loadMem", source, source);
+  if (source === "BCD" && body === "fbld") return x87("loadMem", source, source);
+  if (source && /^f(ld|ild)$/.test(body)) return quick("Load", source, source);
   const integer = /^fist(t?)(p?)$/.exec(body);
-  if (integer) return x87("storeInt", `${source}, ${integer[1] === "t"}, ${integer[2] === "p"}`, source);
+  if (integer) return quick("StoreInt", `${source}, ${integer[1] === "t"}, ${integer[2] === "p"}`, source);
   if (source && /^f(stp|bstp)$/.test(body) && /80/.test(memory ?? "")) return x87("storeTen", source, source);
-  if (source && /^fstp?$/.test(body)) return x87("storeFloat", `${source}, ${body === "fstp"}`, source);
+  if (source && /^fstp?$/.test(body)) return quick("Store", `${source}, ${body === "fstp"}`, source);
   const constant = CONSTANTS.indexOf(body);
-  if (constant >= 0) return math("loadConstant", String(constant));
+  if (constant >= 0) return quick("Constant", String(constant));
   const unary = UNARY[body],
     binary = BINARY[body];
   if (unary) return math("unary", unary, unary);
   if (binary) return math("binary", binary, binary);
   switch (body) {
     case "fld_st":
-      return x87("loadReg", I);
+      return quick("Copy", I);
     case "fst_st":
-      return x87("storeReg", `${I}, false`);
+      return quick("StoreReg", `${I}, false`);
     case "fstp_st":
-      return x87("storeReg", `${I}, true`);
+      return quick("StoreReg", `${I}, true`);
     case "fxch":
-      return x87("fxch", I);
+      return quick("Exchange", I);
     case "fcmovcc":
-      return x87("fcmovcc", `${I}, condition(${row.cc})`);
+      return quick("Move", `${I}, condition(${row.cc})`);
     case "fchs":
-      return x87("fchs", "0xffff, 0x8000");
+      return quick("Sign", "0xffff, 0x8000");
     case "fabs":
-      return x87("fchs", "0x7fff, 0");
+      return quick("Sign", "0x7fff, 0");
     case "ftst":
+      return quick("Test");
     case "fxam":
       return x87(body);
     case "fprem":
@@ -161,7 +165,8 @@ export function x87Case(shape: Shape, use: Uses): string | undefined {
     call = { module: "fxsave", name: row.body, args: "pc" };
   else if (row.attributes.has("fpu") || row.attributes.has("fpunw")) call = compute(row);
   if (!call) return undefined;
-  use(call.module, call.name, ...(call.constants ?? []));
+  use(call.module, call.name);
+  use(call.module === "x87-quick" ? "x87" : call.module, ...(call.constants ?? []));
   if (call.args.includes("condition(")) use("flags", "condition");
   const args = call.args.replace("SIZE", String([2, 4, 8][shape.width]));
   return `${call.name}(${args}); if (fault) @GO(raise(pc))@ @NEXT@`;

@@ -45,6 +45,13 @@ export interface Site {
   jump(): void;
   /** Local that stands for a variable of the core, or -1: it may not be used so. */
   variable(name: string, type: number, written: boolean): number;
+  /** A linear address is on the stack, and leaves it: leave to the interpreter unless `size` bytes there can be accessed at
+   *  once. @param key register that the address was computed from, 0 for none: neighbours often lie in one page */
+  probe(write: boolean, size: number, key: number): void;
+  /** The address of the latest probe of this key is on the stack: its place in linear memory. */
+  host(key: number): void;
+  /** Every path through the instruction has probed so. */
+  probed(write: boolean, key: number): void;
 }
 
 interface Flow { readonly known: readonly number[]; readonly committed: boolean }
@@ -61,7 +68,12 @@ interface Label {
   values: number;
   low: number;
   high: number;
+  /** Register of the values, as on the stack. */
+  base: number;
+  baseOrigin: number;
 }
+/** An access of guest memory: register that its address was computed from, and the expression of that. */
+export interface Probe { readonly write: boolean; readonly key: number; readonly origin: number }
 interface Frame { readonly label: Label; readonly at: number; readonly folded: boolean }
 
 export class Splicer {
@@ -76,6 +88,9 @@ export class Splicer {
   readonly #high = new Int32Array(MAX_STACK);
   /** Of a constant: its expression on the tape, 0 when it is the same for every record. */
   readonly #origin = new Int32Array(MAX_STACK);
+  /** Of anything else: address of the register that it was computed from, 0 when none, and the expression of that. */
+  readonly #from = new Int32Array(MAX_STACK);
+  readonly #fromOrigin = new Int32Array(MAX_STACK);
   #height = 0;
   /** What is known of locals that are assigned more than once: local, low, high, ... */
   #known: readonly number[] = EMPTY;
@@ -89,6 +104,12 @@ export class Splicer {
   readonly #fixedHigh = new Int32Array(MAX_LOCALS);
   readonly #fixedOrigin = new Int32Array(MAX_LOCALS);
   readonly #localOut = new Int32Array(MAX_LOCALS);
+  readonly #localFrom = new Int32Array(MAX_LOCALS);
+  readonly #localFromOrigin = new Int32Array(MAX_LOCALS);
+  /** Probes of the instruction in hand; that one was made is known as a negative local. */
+  readonly #probes: Probe[] = [];
+  /** Key of a probe whose place has not been asked for, -1 for none. */
+  #pending = -1;
   #base = 0;
   #record = 0;
   #tape: Tape | undefined;
@@ -105,6 +126,9 @@ export class Splicer {
       },
       variable: (name, type, written) => site.variable(name, type, written),
       leave: (how) => this.#leave(how),
+      probe: (write, size, key) => site.probe(write, size, key),
+      host: (key) => site.host(key),
+      probed: (write, key) => site.probed(write, key),
     };
     this.#stencils = stencils;
     this.#out = out;
@@ -130,8 +154,9 @@ export class Splicer {
     const tape = templates.length < MAX_TEMPLATES ? new Tape(this.#out) : undefined;
     this.#tape = this.#out.tape = tape;
     try {
-      const reached = this.#whole(stencil, record);
-      if (tape && !tape.spoilt) templates.push(tape.finish(reached));
+      const reached = this.#whole(stencil, record), made = this.#probes.filter((_, i) => this.#isKnown(-1 - i));
+      for (const { write, key } of made) this.#site.probed(write, key);
+      if (tape && !tape.spoilt) templates.push(tape.finish(reached, made));
       return reached;
     } finally {
       this.#tape = this.#out.tape = undefined;
@@ -145,6 +170,8 @@ export class Splicer {
     this.#committed = false;
     this.#reachable = true;
     this.#walked = 0;
+    this.#probes.length = 0;
+    this.#pending = -1;
     this.#record = record;
     try {
       this.#push(I32, record, 0, Tape.record);
@@ -166,11 +193,14 @@ export class Splicer {
     this.#low[at] = l;
     this.#high[at] = h;
     this.#origin[at] = origin;
+    this.#from[at] = 0;
   }
-  #pushEmitted(type: number): void {
+  #pushEmitted(type: number, from = 0, fromOrigin = 0): void {
     const at = this.#height++;
     this.#type[at] = type;
     this.#constant[at] = 0;
+    this.#from[at] = from;
+    this.#fromOrigin[at] = fromOrigin;
   }
   #drop(n: number): void {
     this.#height -= n;
@@ -224,7 +254,7 @@ export class Splicer {
     out.open(op);
     return {
       op, type, level: out.level, height: this.#height, result: type === NONE ? -1 : out.take(type),
-      entry: this.#flow(), flows: [], values: 0, low: 0, high: 0,
+      entry: this.#flow(), flows: [], values: 0, low: 0, high: 0, base: 0, baseOrigin: 0,
     };
   }
   /** The value on top goes to the end of the label. */
@@ -232,8 +262,11 @@ export class Splicer {
     const top = this.#height - 1, constant = this.#constant[top] === 1, out = this.#out;
     const l = this.#low[top]!, h = this.#high[top]!;
     if (label === this.#outermost && !constant) throw new Refused("computes the next record");
-    if (!constant) label.values = 2;
-    else if (label.values === 0) { label.values = 1; label.low = l; label.high = h; }
+    if (!constant) {
+      label.values = 2;
+      label.base = this.#from[top]!;
+      label.baseOrigin = this.#fromOrigin[top]!;
+    } else if (label.values === 0) { label.values = 1; label.low = l; label.high = h; }
     else if (label.values === 1 && (label.low !== l || label.high !== h)) label.values = 2;
     if (constant) {
       if (label !== this.#outermost) {
@@ -278,7 +311,7 @@ export class Splicer {
     this.#resume({ known, committed });
     if (label.type === NONE) return;
     if (label.values === 1) this.#push(label.type, label.low, label.high);
-    else { out.get(label.result); this.#pushEmitted(label.type); }
+    else { out.get(label.result); this.#pushEmitted(label.type, label.base, label.baseOrigin); }
   }
   #branch(label: Label): void {
     if (label.op !== 0x03) this.#arrive(label);
@@ -307,6 +340,10 @@ export class Splicer {
 
   // --- functions ------------------------------------------------------------------------------------------------
 
+  #isKnown(local: number): boolean {
+    for (let i = 0; i < this.#known.length; i += 3) if (this.#known[i] === local) return true;
+    return false;
+  }
   #forget(local: number): void {
     const k = this.#known;
     for (let i = 0; i < k.length; i += 3)
@@ -359,6 +396,8 @@ export class Splicer {
       this.#localOut[locals + i] = local;
     }
     this.#fixed[locals + i] = 0;
+    this.#localFrom[locals + i] = this.#from[top]!;
+    this.#localFromOrigin[locals + i] = this.#fromOrigin[top]!;
     if (!f.single[i]) {
       this.#forget(local);
       if (constant) {
@@ -381,7 +420,7 @@ export class Splicer {
         if (k[n] === local) { this.#push(type, k[n + 1]!, k[n + 2]!); return; }
     }
     this.#out.get(local);
-    this.#pushEmitted(type);
+    this.#pushEmitted(type, this.#localFrom[locals + i]!, this.#localFromOrigin[locals + i]!);
   }
 
   #walk(f: FunctionBody, locals: number, outermost: Label, depth: number): void {
@@ -420,6 +459,14 @@ export class Splicer {
         }
         case 0x0c: this.#branch(target(a[i]!)); break;
         case 0x0d: this.#branchIf(target(a[i]!)); break;
+        case 0x0e: {
+          const top = this.#height - 1, labels = f.switches[a[i]!]!, value = this.#low[top]!;
+          if (!this.#constant[top]) throw new Refused("switch");
+          this.#tape?.equal(this.#origin[top]!, value, 0);
+          this.#drop(1);
+          this.#branch(target(labels[Math.min(value >>> 0, labels.length - 1)]!));
+          break;
+        }
         case 0x0f: this.#branch(outermost); break;
         case 0x00: this.#out.op(0x00); this.#reachable = false; break;
         case 0x10: this.#call(a[i]!, depth); break;
@@ -468,6 +515,8 @@ export class Splicer {
       case Role.Follow: this.#leave(Leave.Follow); this.#reachable = false; return;
       case Role.Jump: this.#arrange(1); this.#leave(Leave.Jump); this.#reachable = false; return;
       case Role.Body: this.#inline(this.#stencils.body(index), depth + 1); return;
+      case Role.Misses: this.#probe(); return;
+      case Role.HostOf: this.#host(); return;
       default: throw new Refused("needs the interpreter's loop");
     }
   }
@@ -475,6 +524,39 @@ export class Splicer {
     if (this.#committed) throw new Refused("may fault after it has written");
     this.#leave(Leave.Exit);
     this.#reachable = false;
+  }
+  /** missesSpan(address, size, write): what misses leaves at once. */
+  #probe(): void {
+    const top = this.#height - 1, size = this.#low[top - 1]!, write = this.#low[top] !== 0, out = this.#out, tape = this.#tape;
+    if (!this.#constant[top] || !this.#constant[top - 1]) throw new Refused("accesses memory in a way that varies");
+    if (this.#committed) throw new Refused("may fault after it has written");
+    const key = this.#constant[top - 2] ? 0 : this.#from[top - 2]!, origin = key === 0 ? 0 : this.#fromOrigin[top - 2]!;
+    if (this.#pending === key) throw new Refused("probes two addresses at once");
+    this.#drop(2);
+    this.#arrange(1);
+    tape?.probe(write, size, origin, key);
+    out.tape = undefined;
+    this.#site.probe(write, size, key);
+    out.tape = tape;
+    tape?.after();
+    this.#known = [...this.#known, -1 - this.#probes.length, 0, 0];
+    this.#probes.push({ write, key, origin });
+    this.#pending = key;
+    this.#drop(1);
+    this.#push(I32, 0, 0);
+  }
+  /** hostOf(address), of an address that was probed. */
+  #host(): void {
+    const top = this.#height - 1, key = this.#constant[top] ? 0 : this.#from[top]!, origin = key === 0 ? 0 : this.#fromOrigin[top]!, out = this.#out, tape = this.#tape;
+    this.#arrange(1);
+    tape?.host(origin, key);
+    out.tape = undefined;
+    this.#site.host(key);
+    out.tape = tape;
+    tape?.after();
+    this.#pending = -1;
+    this.#drop(1);
+    this.#pushEmitted(I32);
   }
   /** Control goes on outside of what is copied: the site emits how. */
   #leave(how: number): void {
@@ -507,7 +589,7 @@ export class Splicer {
     if (op === 0x43 || op === 0x44) { this.#copy(f, i, 0, op === 0x43 ? 0x7d : F64); return; }
     if (op === 0xfc && f.a[i]! < 8) { this.#copy(f, i, 1, f.a[i]! < 4 ? I32 : I64); return; }
     const n = OPERANDS[op]!, type = RESULT[op]!;
-    if (n === 0) throw new Refused(op === 0xfc ? "bulk memory" : op === 0x0e ? "switch" : `opcode ${op.toString(16)}`);
+    if (n === 0) throw new Refused(op === 0xfc ? "bulk memory" : `opcode ${op.toString(16)}`);
     const top = this.#height - 1, c0 = this.#constant[top - n + 1], c1 = n === 2 ? this.#constant[top] : c0;
     if (c0 && c1 && fold(op, this.#low[top - n + 1]!, this.#high[top - n + 1]!, this.#low[top]!, this.#high[top]!)) {
       const tape = this.#tape, l = low, h = high, a = this.#origin[top - n + 1]!, b = this.#origin[top]!, other = a === 0 ? top - 1 : top;
@@ -521,13 +603,18 @@ export class Splicer {
       const l = this.#low[at]!, h = this.#high[at]!, tape = this.#tape;
       if (!identity(op, l, h, c0 === 1)) tape?.noIdentity(this.#origin[at]!, op, c0 === 1);
       else {
+        const other = at === top ? top - 1 : top, from = this.#from[other]!, fromOrigin = this.#fromOrigin[other]!;
         tape?.equal(this.#origin[at]!, l, h);
         this.#drop(2);
-        this.#pushEmitted(type);
+        this.#pushEmitted(type, from, fromOrigin);
         return;
       }
     }
+    const first = top - n + 1, of = this.#constant[first] || this.#from[first] === 0 ? top : first;
+    const from = this.#constant[of] ? 0 : this.#from[of]!, fromOrigin = this.#fromOrigin[of]!;
     this.#copy(f, i, n, type);
+    this.#from[this.#height - 1] = from;
+    this.#fromOrigin[this.#height - 1] = fromOrigin;
   }
   #copy(f: FunctionBody, i: number, operands: number, type: number): void {
     this.#arrange(operands);
@@ -600,11 +687,11 @@ export class Splicer {
         return;
       }
       if (this.#slots.has(at)) {
-        this.#enter(origin, f.b[i]!, at);
+        const whole = this.#enter(origin, f.b[i]!, at);
         if (!this.#slots.load(at, op)) throw new Refused("reads part of a register");
         tape?.leaveRegister();
         this.#drop(1);
-        this.#pushEmitted(type);
+        this.#pushEmitted(type, at, whole);
         return;
       }
       if (at >= STATIC_DATA[0] && at < STATIC_DATA[1]) throw new Refused("reads a static table");
@@ -620,9 +707,11 @@ export class Splicer {
     tape.address(whole, at);
     return whole;
   }
-  /** The state word at this address is accessed through its local. */
-  #enter(origin: number, offset: number, at: number): void {
-    this.#tape?.enterRegister(this.#slots.localAt(at), this.#class(origin, offset, at), at);
+  /** The state word at this address is accessed through its local; returns the address as an expression. */
+  #enter(origin: number, offset: number, at: number): number {
+    const whole = this.#class(origin, offset, at);
+    this.#tape?.enterRegister(this.#slots.localAt(at), whole, at);
+    return whole;
   }
   /** A constant that was loaded, sign- or zero-extended to the type of its result. */
   #pushLoaded(op: number, type: number, l: number, h: number, origin: number): void {

@@ -7,7 +7,7 @@ import { NONE } from "./opcodes.ts";
 import { split } from "./webs.ts";
 
 /** What a call of a function means to translated code. */
-export const Role = { Body: 0, Exit: 1, Never: 2, Follow: 3, Jump: 4, System: 5, Import: 6 } as const;
+export const Role = { Body: 0, Exit: 1, Never: 2, Follow: 3, Jump: 4, System: 5, Import: 6, Misses: 7, HostOf: 8 } as const;
 
 interface Head {
   /** Digest of the core that was built of the same sources. */
@@ -36,8 +36,10 @@ export class FunctionBody {
   readonly types: readonly number[];
   readonly n: number;
   readonly op: Uint8Array;
-  /** Index of a local, global, function or label; type of a block; vector opcode; low half of a constant. */
+  /** Index of a local, global, function, label or list of labels; type of a block; vector opcode; low half of a constant. */
   readonly a: Int32Array;
+  /** The labels of each switch (br_table), the last for every other value. */
+  readonly switches: readonly (readonly number[])[];
   /** Offset of a memory access; high half of a constant. */
   readonly b: Int32Array;
   readonly from: Int32Array;
@@ -58,12 +60,13 @@ export class FunctionBody {
       const count = reader.u32(), type = reader.u8();
       for (let i = 0; i < count; i++) locals.push(type);
     }
-    const op: number[] = [], a: number[] = [], b: number[] = [], from: number[] = [], end: number[] = [], otherwise: number[] = [], open: number[] = [];
+    const op: number[] = [], a: number[] = [], b: number[] = [], from: number[] = [], end: number[] = [], otherwise: number[] = [], open: number[] = [], switches: number[][] = [];
     for (;;) {
       const i = op.length;
       from.push(reader.at);
       readInstruction(reader);
       op.push(reader.op);
+      if (reader.op === 0x0e) reader.a = switches.push(reader.labels) - 1;
       a.push(reader.a);
       b.push(reader.b);
       end.push(-1);
@@ -84,7 +87,8 @@ export class FunctionBody {
     this.from = Int32Array.from(from);
     this.end = Int32Array.from(end);
     this.otherwise = Int32Array.from(otherwise);
-    const webs = split(params, locals, this.op, this.a, this.otherwise);
+    this.switches = switches;
+    const webs = split(params, locals, this.op, this.a, this.otherwise, switches);
     this.types = webs.types;
     this.single = Uint8Array.from(webs.single);
     this.zeroed = Uint8Array.from(webs.zeroed);
@@ -96,6 +100,7 @@ class Reader {
   op = 0;
   a = 0;
   b = 0;
+  labels: number[] = [];
   readonly bytes: Uint8Array;
   constructor(bytes: Uint8Array) { this.bytes = bytes; }
   u8(): number { return this.bytes[this.at++]!; }
@@ -135,7 +140,7 @@ function readInstruction(r: Reader): void {
   r.b = 0;
   if (op >= 0x02 && op <= 0x04) r.a = r.u8();
   else if (op === 0x0c || op === 0x0d || op === 0x10 || (op >= 0x20 && op <= 0x24)) r.a = r.u32();
-  else if (op === 0x0e) { for (let n = r.u32() + 1; n > 0; n--) r.u32(); }
+  else if (op === 0x0e) r.labels = Array.from({ length: r.u32() + 1 }, () => r.u32());
   else if (op === 0x11) { r.u32(); r.u32(); }
   else if (op >= 0x28 && op <= 0x3e) { r.a = r.u32(); r.b = r.u32(); }
   else if (op === 0x3f || op === 0x40) r.u8();

@@ -6,7 +6,8 @@
 //
 //   expression   the record's address | a field | an operation on one or two of them
 //   guard        the value is, is not 0, makes this operation no identity, is an address of this class
-//   hole         a local (of a register, of the template's own, of a variable), a constant, a place where control leaves
+//   hole         a local (of a register, of the template's own, of a variable), a constant, a place where control leaves,
+//                an access of guest memory
 import { layout } from "../layout.ts";
 import type { Emitter } from "./emitter.ts";
 import { fold, high, identity, low } from "./fold.ts";
@@ -14,7 +15,7 @@ import { accessBytes } from "./opcodes.ts";
 
 const RECORD = 0, FIELD = 1, UNARY = 2, BINARY = 3;
 const EQUAL = 0, TRUTH = 1, NO_IDENTITY = 2, CLASS = 3;
-const RAW = 0, REGISTER = 1, TEMPORARY = 2, FIXED = 3, VARIABLE = 4, CONSTANT = 5, LEAVE = 6;
+const RAW = 0, REGISTER = 1, TEMPORARY = 2, FIXED = 3, VARIABLE = 4, CONSTANT = 5, LEAVE = 6, PROBE = 7, HOST = 8;
 export const Leave = { Exit: 0, Follow: 1, Jump: 2 } as const;
 /** Locals of the parameters of a region. */
 const PARAMETERS = 3;
@@ -34,6 +35,9 @@ export interface Frame {
   register(address: number, written: boolean): number;
   variable(name: string, type: number, written: boolean): number;
   leave(how: number): void;
+  probe(write: boolean, size: number, key: number): void;
+  host(key: number): void;
+  probed(write: boolean, key: number): void;
 }
 
 interface Expression { readonly kind: number; readonly op: number; readonly a: number; readonly b: number; readonly l: number; readonly h: number }
@@ -146,6 +150,11 @@ export class Tape {
   }
   constant(type: number, expression: number): void { this.#step(CONSTANT, type, expression - 1, 0); }
   leave(how: number): void { this.#step(LEAVE, how, this.#out.level - this.#level, 0); }
+  /** The key is an expression, or minus the address of a register, or 0. */
+  probe(write: boolean, size: number, expression: number, key: number): void {
+    this.#step(PROBE, keyOf(expression, key), this.#out.level - this.#level, 2 * size + (write ? 1 : 0));
+  }
+  host(expression: number, key: number): void { this.#step(HOST, keyOf(expression, key), 0, 0); }
   /** What was just emitted stands in a step. */
   after(): void { this.#from = this.#out.n; }
   variable(local: number, name: string, type: number, written: boolean): void {
@@ -157,11 +166,15 @@ export class Tape {
   }
   leaveRegister(): void { this.#register = -1; }
 
-  finish(reached: boolean): Template {
+  finish(reached: boolean, probes: readonly { readonly write: boolean; readonly key: number; readonly origin: number }[]): Template {
     this.#flush();
-    return new Template(this.expressions, this.guards, this.steps, Uint8Array.from(this.#bytes), this.#types, reached);
+    const probed = probes.flatMap(({ write, key, origin }) => [keyOf(origin, key), write ? 1 : 0]);
+    return new Template(this.expressions, this.guards, this.steps, Uint8Array.from(this.#bytes), this.#types, reached, probed);
   }
 }
+/** Expression 0 is the record's address, which is no register: it stands for no key. */
+const keyOf = (expression: number, key: number): number => (expression === 0 ? -key : expression - 1);
+const keyAt = (step: number): number => (step < 0 ? -step : step === 0 ? 0 : lows[step]!);
 
 /** What is gone through for every instruction lies in arrays: expressions six words each, guards and steps four. */
 export class Template {
@@ -174,7 +187,10 @@ export class Template {
   readonly #temporaries: Int32Array;
   /** Can the next record be reached? */
   readonly reached: boolean;
-  constructor(expressions: readonly Expression[], guards: readonly Guard[], steps: readonly Step[], bytes: Uint8Array, types: readonly number[], reached: boolean) {
+  /** What every path has probed: key, write. */
+  readonly #probed: readonly number[];
+  constructor(expressions: readonly Expression[], guards: readonly Guard[], steps: readonly Step[], bytes: Uint8Array, types: readonly number[], reached: boolean, probed: readonly number[]) {
+    this.#probed = probed;
     this.#expressions = Int32Array.from(expressions.flatMap(({ kind, op, a, b, l, h }) => [kind, op, a, b, l, h]));
     this.#guards = Int32Array.from(guards.flatMap(({ kind, expression, l, h }) => [kind, expression, l, h]));
     this.#steps = Int32Array.from(steps.flatMap(({ kind, op, a, b }) => [kind, op, a, b]));
@@ -220,6 +236,14 @@ export class Template {
           out.level = level;
           continue;
         }
+        case PROBE: {
+          const { level } = out;
+          out.level = base + a;
+          frame.probe((b & 1) === 1, b >> 1, keyAt(op));
+          out.level = level;
+          continue;
+        }
+        case HOST: frame.host(keyAt(op)); continue;
         case REGISTER: local = frame.register(a < 0 ? -a : lows[a]!, op !== GET); break;
         case TEMPORARY: local = temporaries[a]!; break;
         case FIXED: local = a; break;
@@ -230,5 +254,7 @@ export class Template {
       else out.tee(local);
     }
     for (let i = 0; i < types.length; i++) out.release(temporaries[i]!);
+    const probed = this.#probed;
+    for (let i = 0; i < probed.length; i += 2) frame.probed(probed[i + 1] === 1, keyAt(probed[i]!));
   }
 }

@@ -10,6 +10,7 @@ import { Emitter } from "./emitter.ts";
 import { arrange, type Item } from "./graph.ts";
 import { I32, I64 } from "./opcodes.ts";
 import { type Block, decodedCase, type Edge, type Memory, type Region } from "./region.ts";
+import { Probes } from "./probes.ts";
 import { Slots } from "./slots.ts";
 import { Refused, type Site, Splicer } from "./splice.ts";
 import type { Stencils } from "./stencils.ts";
@@ -23,7 +24,7 @@ const HERE = 0, FOLLOW = 1, JUMP = 2, ENTER = 3;
 /** Index of callCase in a module of regions. */
 const CALL_CASE = 0;
 /** Variables of the core that only carry a value from one function to another within an instruction. */
-const SCRATCH = new Set(["quotient", "remainder", "mxcsr", "compared"]);
+const SCRATCH = new Set(["quotient", "remainder", "mxcsr", "compared", "oSE", "oM", "qSE", "qM", "qFlags", "wHi", "wLo"]);
 
 export interface Translated {
   /** Locals and code of the function. */
@@ -65,6 +66,7 @@ export class Translator implements Site {
   #loops = new Int32Array(0);
   #entryOf = new Int32Array(0);
   #barren = new Uint8Array(0);
+  #probes = new Probes(this.#out, CONTEXT);
   // The instruction in hand.
   #block!: Block;
   #record = 0;
@@ -93,6 +95,7 @@ export class Translator implements Site {
     this.#slot = out.fresh(I32);
     this.#address = out.fresh(I64);
     this.#variables = new Map();
+    this.#probes = new Probes(out, CONTEXT);
     this.#spliced = 0;
     const successors = blocks.map((b) => b.edges.filter((e) => e.to >= 0).map((e) => e.to));
     const { items, entries } = arrange({ successors }, region.entries);
@@ -183,6 +186,7 @@ export class Translator implements Site {
     const out = this.#out, block = this.#region.blocks[index]!, { at, n } = block;
     this.#block = block;
     this.#reason = "";
+    this.#probes.forget();
     out.i32(at); out.set(this.#in);
     out.get(LEFT); out.i32(n); out.op(0x48);
     out.open(0x04);
@@ -237,6 +241,7 @@ export class Translator implements Site {
     out.close();
     if (pays) { out.i32(0); out.memory(0x28, layout.JIT_LEFT); out.set(LEFT); }
     out.mark(true);
+    this.#probes.forget();
   }
 
   #count(how: number, record: number): void {
@@ -291,6 +296,9 @@ export class Translator implements Site {
     return local;
   }
   exit(): void { this.#leave(this.#record, HERE); }
+  probe(write: boolean, size: number, key: number): void { this.#probes.probe(write, size, key, () => this.exit()); }
+  host(key: number): void { this.#probes.host(key); }
+  probed(write: boolean, key: number): void { this.#probes.probed(write, key); }
   follow(): void {
     const block = this.#block, edge = block.edges.find((e) => e.record === this.#record);
     if (!edge || edge.to < 0) { this.#leave(this.#record, FOLLOW); return; }

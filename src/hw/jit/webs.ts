@@ -58,8 +58,9 @@ class Definitions {
   }
 }
 
-/** Renumber the locals of a function in place (`a` of 20, 21 and 22). */
-export function split(parameters: readonly number[], locals: readonly number[], op: Uint8Array, a: Int32Array, otherwise: Int32Array): Webs {
+/** Renumber the locals of a function in place (`a` of 20, 21 and 22).
+ *  @param switches labels of each 0E */
+export function split(parameters: readonly number[], locals: readonly number[], op: Uint8Array, a: Int32Array, otherwise: Int32Array, switches: readonly (readonly number[])[]): Webs {
   const params = parameters.length, count = params + locals.length, defs = new Definitions(), at = new Int32Array(op.length).fill(-1);
   let state: Int32Array | undefined = new Int32Array(count);
   for (let l = 0; l < count; l++) state[l] = defs.add(l, l < params ? 1 : 0, l < params ? 0 : 1);
@@ -101,7 +102,13 @@ export function split(parameters: readonly number[], locals: readonly number[], 
       const label = code === 0x0f ? labels[0]! : labels[labels.length - 1 - a[i]!];
       if (state && label) join(label, state);
       if (code !== 0x0d) state = undefined;
-    } else if (code === 0x00 || code === 0x0e) state = undefined;
+    } else if (code === 0x0e) {
+      for (const to of switches[a[i]!]!) {
+        const label = labels[labels.length - 1 - to];
+        if (state && label) join(label, state);
+      }
+      state = undefined;
+    } else if (code === 0x00) state = undefined;
     else if (state && code === 0x20) {
       at[i] = state[a[i]!]!;
       defs.use(at[i]!);
