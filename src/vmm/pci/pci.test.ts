@@ -132,6 +132,7 @@ test("the PM timer counts 3.579545 MHz in 24 bits", () => {
   expect(bus.portRead(0x608, 4)).toBe(3579545);
   advance(5_000_000_000);
   expect(bus.portRead(0x608, 4)).toBe(17897725 % 0x1000000);
+  expect([bus.portRead(0x608, 2), bus.portRead(0x60a, 2), bus.portRead(0x609, 1), bus.portRead(0x60b, 1)]).toEqual([0x18fd, 0x11, 0x18, 0]);
 });
 
 test("the power block follows PMBASE and its enable bit", () => {

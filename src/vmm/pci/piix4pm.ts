@@ -1,5 +1,6 @@
 import type { Alarm, Clock, IrqLine, PortSize, Saved } from "../../base/index.ts";
 import { SavedRecord } from "../../base/index.ts";
+import { ticksAt, timeOf } from "../../chips/index.ts";
 import type { MachineBus, Mapping } from "../bus.ts";
 import { restoreFields, saveFields } from "../devices/device.ts";
 import { PciFunction } from "./function.ts";
@@ -29,8 +30,7 @@ const enableBits = Pm1.timer | Pm1.global | Pm1.powerButton | Pm1.rtc;
 /** SLP_TYP of \_S5 in our DSDT. */
 export const softOff = 0;
 
-const frequency = 3579545n;
-const second = 1_000_000_000n;
+const frequency = 3579545;
 /** TMR_STS comes whenever bit 23 changes. */
 const halfTurn = 0x800000;
 
@@ -148,7 +148,7 @@ export class Piix4Pm extends PciFunction {
   }
 
   #ticks(): number {
-    return Number((BigInt(this.#options.clock.now()) * frequency) / second);
+    return ticksAt(this.#options.clock.now(), frequency);
   }
 
   #nextOverflow(): number {
@@ -157,14 +157,21 @@ export class Piix4Pm extends PciFunction {
   }
 
   #readBlock(offset: number, size: PortSize): number {
-    const r = this.#r;
     this.#latchTimer();
-    const words = [r.status, r.enable, r.control, 0];
-    const ticks = this.#ticks() % 0x1000000;
-    const bytes = [...words, ticks & 0xffff, ticks >>> 16].flatMap((w) => [w & 0xff, w >> 8]);
+    // What an ACPI clock source reads all the time.
+    if (offset === 8 && size === 4) return this.#ticks() % 0x1000000;
     let value = 0;
-    for (let i = size - 1; i >= 0; i--) value = value * 256 + (bytes[offset + i] ?? 0);
+    for (let i = size - 1; i >= 0; i--) value = value * 256 + this.#byte(offset + i);
     return value;
+  }
+  #byte(offset: number): number {
+    const { status, enable, control } = this.#r,
+      register = offset >> 2;
+    if (register === 2) return ((this.#ticks() % 0x1000000) >> (8 * (offset & 3))) & 0xff;
+    if (register > 1) return 0;
+    const low = register === 0 ? status : control,
+      high = register === 0 ? enable : 0;
+    return ((offset & 2 ? high : low) >> (8 * (offset & 1))) & 0xff;
   }
 
   #writeBlock(offset: number, size: PortSize, value: number): void {
@@ -231,7 +238,7 @@ export class Piix4Pm extends PciFunction {
     const event = (r.status & r.enable & enableBits) | (r.gpeStatus & r.gpeEnable);
     this.#options.sci.set(event !== 0 && (r.control & Pm1Control.sciEnable) !== 0);
     if (r.enable & Pm1.timer && !(r.status & Pm1.timer)) {
-      this.#alarm.set(Number((BigInt(r.overflowAt) * second + frequency - 1n) / frequency));
+      this.#alarm.set(timeOf(r.overflowAt, frequency));
     } else {
       this.#alarm.clear();
     }
