@@ -301,13 +301,14 @@ function parseCpus(v: string): number {
   const topology: Record<string, number> = { sockets: 1, cores: 1, threads: 1 };
   let cpus: number | undefined;
   for (const part of v.split(",")) {
-    const [, key = "cpus", digits] = /^(?:(cpus|maxcpus|sockets|cores|threads|dies)=)?([1-9]\d?)$/.exec(part) ?? [];
+    const [, key = "cpus", digits] = /^(?:(cpus|maxcpus|sockets|cores|threads|dies)=)?([1-9]\d{0,2})$/.exec(part) ?? [];
     if (digits === undefined) throw new OptionError("-smp", quote(part), "write a number of CPUs from 1 to 8");
     if (key === "cpus") cpus = Number(digits);
     else if (key !== "maxcpus") topology[key] = Number(digits);
   }
   const { sockets = 1, cores = 1, threads = 1 } = topology, count = cpus ?? sockets * cores * threads;
-  if (count > 8) throw new OptionError("-smp", quote(v), "give 1 to 8 CPUs");
+  // kvm-unit-tests ask for as many CPUs as their host has, look for "SMP CPUs" and take the last word for the limit.
+  if (count > 8) throw new OptionError("-smp", quote(v), "the most SMP CPUs are 8");
   if (cores * threads > 1) throw new OptionError("-smp", quote(v), `each socket holds one core: sockets=${count}`);
   return count;
 }
