@@ -31,17 +31,22 @@ async function main() {
       const { row, arch, tests, name } = job, { result, detail, seconds, output } = await runRow(row, columns[name], { tests, arch, scale: Number(values.scale) });
       console.log(`${arch} ${name} ${row.name}: ${result} ${detail} (${seconds} s)`);
       if (values.logs) writeLog(values.logs, `${arch}-${name}-${row.name}`, output);
-      ((done[arch] ??= {})[row.name] ??= {})[name] = { result, detail: detail.slice(0, 120), seconds };
+      keep(done, arch, row.name, { [name]: { result, detail: detail.slice(0, 120) } });
       if (values.run) writeFileSync(values.run, JSON.stringify(done));
     }
   }));
   if (!values.write) return;
   const results = existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, "utf8")) : {};
   for (const [arch, rows] of Object.entries(done)) {
-    for (const [row, cells] of Object.entries(rows)) Object.assign((results[arch] ??= {})[row] ??= {}, cells);
+    for (const [row, cells] of Object.entries(rows)) keep(results, arch, row, cells);
   }
   writeFileSync(RESULTS, `${JSON.stringify(results, null, 1)}\n`);
   writeFileSync(at("docs/conformance.md"), document(results));
+}
+
+function keep(results, arch, row, cells) {
+  results[arch] ??= {};
+  results[arch][row] = { ...results[arch][row], ...cells };
 }
 
 function jobsOf(arch, tests, values) {

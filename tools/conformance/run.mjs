@@ -8,12 +8,12 @@ import { judge, notRun, runLine } from "./rows.mjs";
 
 /** Columns of the table: an accelerator, whose silicon, and parameters of the modules. QEMU stands there to compare with. */
 export const columns = {
-  qemu: { title: "QEMU TCG", accel: "tcg", command: "qemu-system-x86_64", options: [] },
   bare: { title: "bare", accel: "tcg", options: [] },
   intel: { title: "KVM, VT-x, EPT", accel: "kvm", options: ["-host", "intel", "-modprobe", "kvm.force_emulation_prefix=1"] },
   amd: { title: "KVM, SVM, NPT", accel: "kvm", options: ["-host", "amd", "-modprobe", "kvm.force_emulation_prefix=1"] },
   "intel-shadow": { title: "KVM, VT-x, shadow", accel: "kvm", options: ["-host", "intel", "-modprobe", "kvm.force_emulation_prefix=1,kvm_intel.ept=0"] },
   "amd-shadow": { title: "KVM, SVM, shadow", accel: "kvm", options: ["-host", "amd", "-modprobe", "kvm.force_emulation_prefix=1,kvm_amd.npt=0"] },
+  qemu: { title: "QEMU TCG", accel: "tcg", command: "qemu-system-x86_64", options: [] },
 };
 
 /** A command that is `vitrine` with a column's options: the script takes one word for QEMU. */
