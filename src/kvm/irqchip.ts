@@ -28,10 +28,10 @@ export class UserspaceChips implements VcpuChips {
   readonly #cr8: number[] = [];
   readonly #base: bigint[] = [];
 
-  reset(cpu: number): void {
+  reset(cpu: number, init: boolean): void {
     this.#queued[cpu] = -1;
     this.#cr8[cpu] = 0;
-    this.#base[cpu] = ADDRESS | ENABLE | (cpu === 0 ? BSP : 0n);
+    if (!init) this.#base[cpu] = ADDRESS | ENABLE | (cpu === 0 ? BSP : 0n);
   }
   /** KVM_INTERRUPT; false when a vector waits already. */
   queue(cpu: number, vector: number): boolean {

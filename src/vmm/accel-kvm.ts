@@ -22,7 +22,7 @@ import type { Irqchip } from "../chips/index.ts";
 import { type ComputerOptions, HostComputer, type Task, undefinedInstructions } from "../host/index.ts";
 import type { CpuModel } from "../isa/index.ts";
 import { MappedMemory, ProcessMemory } from "./process-memory.ts";
-import { UserIrqchip, withoutLocalApic } from "./user-irqchip.ts";
+import { type UserChips, UserIrqchip, withoutLocalApic } from "./user-irqchip.ts";
 import {
   DIRTY_RING_ENTRY_BYTES,
   type KvmSystem,
@@ -103,7 +103,7 @@ export class KvmAccel implements AccelVm {
   #manual = false;
   #stopAsked = false;
   /** The interrupt chips, where they are not in the kernel. */
-  readonly #user: UserIrqchip | undefined;
+  readonly #user: UserChips | undefined;
   readonly #turns: Turns;
   #running = false;
   /** The vCPU in turn has interrupted another one: its turn is over. */
@@ -126,7 +126,14 @@ export class KvmAccel implements AccelVm {
     if (inKernel) {
       this.vm.createIrqchip();
       if (options.pit ?? true) this.vm.createPit2();
-    } else this.#user = new UserIrqchip(this.vm, () => this.vcpus[0] as KvmVcpu, options.pit ?? true);
+    } else
+      this.#user = new UserIrqchip({
+        vm: this.vm,
+        vcpus: () => this.vcpus,
+        cpus,
+        pit: options.pit ?? true,
+        called: (cpu) => this.#called(cpu),
+      });
     const bytes = Math.ceil(options.userMemory / 65536) * 65536;
     this.#ram = this.task.mm.mmap(bytes);
     this.#process = new ProcessMemory(host, this.task.mm, this.#ram, bytes);
@@ -385,7 +392,7 @@ export class KvmAccel implements AccelVm {
           this.#io(run);
           break;
         case KvmExit.MMIO:
-          this.#mmio(run);
+          this.#mmio(run, vcpu.id);
           break;
         case KvmExit.INTR:
           if (!several) return this.#stopAsked ? { kind: "stopped" } : { kind: "budget" };
@@ -417,25 +424,26 @@ export class KvmAccel implements AccelVm {
   }
 
   /** KVM_RUN until there is something that is not about interrupts; what user space answers is completed at once. */
-  #enterWith(user: UserIrqchip, vcpu: KvmVcpu): KvmExitReason {
-    const { run } = vcpu,
+  #enterWith(user: UserChips, vcpu: KvmVcpu): KvmExitReason {
+    const { run, id } = vcpu,
       until = run.until;
+    // Its thread runs: what is asked of it below is asked on its CPU.
+    vcpu.load();
     for (;;) {
-      const next = user.beforeRun(until, this.#stopAsked);
+      const next = user.beforeRun(id, until, this.#stopAsked);
       if (next === "halt") return KvmExit.HLT;
       if (next === "budget") return KvmExit.INTR;
-      let reason = vcpu.enter();
-      user.afterRun();
+      let reason = vcpu.enter(),
+        chips = user.afterRun(id, reason);
       while (reason === KvmExit.IO || reason === KvmExit.MMIO) {
         if (reason === KvmExit.IO) this.#io(run);
-        else this.#mmio(run);
-        user.tellCr8();
+        else this.#mmio(run, id);
+        user.beforeCompletion(id);
         run.immediateExit = true;
         reason = vcpu.enter();
-        user.afterRun();
+        chips = user.afterRun(id, reason);
       }
-      if (reason === KvmExit.HLT) user.halted = true;
-      else if (reason !== KvmExit.INTR && reason !== KvmExit.IRQ_WINDOW_OPEN && reason !== KvmExit.SET_TPR) return reason;
+      if (!chips && (reason !== KvmExit.INTR || run.yielded)) return reason;
     }
   }
   get #chips(): Irqchip {
@@ -461,8 +469,8 @@ export class KvmAccel implements AccelVm {
     else if (io.write) this.#bus?.portWrite(io.port, io.size, io.data);
     else io.data = this.#bus?.portRead(io.port, io.size) ?? 0xffffffff;
   }
-  #mmio({ mmio }: KvmRun): void {
-    const chip = this.#user?.memory(mmio.physAddr);
+  #mmio({ mmio }: KvmRun, cpu: number): void {
+    const chip = this.#user?.memory(cpu, mmio.physAddr);
     if (chip && mmio.write) chip.mmioWrite(mmio.physAddr % 4096, mmio.size, mmio.size === 8 ? mmio.data : Number(mmio.data));
     else if (chip) mmio.data = BigInt(chip.mmioRead(mmio.physAddr % 4096, mmio.size));
     else if (mmio.write) this.#bus?.mmioWrite(mmio.physAddr, mmio.size, mmio.data);
@@ -482,7 +490,7 @@ export class KvmAccel implements AccelVm {
   }
   sregs(): Sregs {
     const s = this.vcpu.getSregs(),
-      lapic = this.#user?.chips.lapics[0];
+      lapic = this.#user?.chips.lapics[this.shown];
     return lapic ? { ...s, cr8: BigInt(lapic.cr8), apicBase: lapic.base } : s;
   }
   setSregs(s: Sregs): void {
@@ -513,17 +521,19 @@ export class KvmAccel implements AccelVm {
     this.vcpu.setXsave(image);
   }
   events(): Saved {
-    return this.vcpu.getEvents();
+    const events = this.vcpu.getEvents();
+    return this.#user instanceof UserIrqchip ? this.#user.events(this.shown, events) : events;
   }
   setEvents(events: Saved): void {
-    this.vcpu.setEvents(events);
+    this.vcpu.setEvents(this.#user instanceof UserIrqchip ? this.#user.takeEvents(this.shown, events) : events);
   }
   mpState(): ReturnType<AccelVm["mpState"]> {
-    return this.#user?.halted ? "halted" : this.vcpu.getMpState();
+    return this.#user instanceof UserIrqchip && this.#user.halted(this.shown) ? "halted" : this.vcpu.getMpState();
   }
   setMpState(state: ReturnType<AccelVm["mpState"]>): void {
-    if (this.#user) this.#user.halted = state === "halted";
-    this.vcpu.setMpState(this.#user && state === "halted" ? "runnable" : state);
+    const user = this.#user instanceof UserIrqchip ? this.#user : undefined;
+    user?.setHalted(this.shown, state === "halted");
+    this.vcpu.setMpState(user && state === "halted" ? "runnable" : state);
   }
 
   save(): Saved {

@@ -284,8 +284,6 @@ function checkTogether(o: VitrineOptions): VitrineOptions {
   }
   if (o.kernelIrqchip === "split")
     throw new OptionError("-machine kernel-irqchip", quote("split"), "the chips are all in the kernel or all in user space: give on or off");
-  if (o.kernelIrqchip !== "on" && o.smp > 1)
-    throw new OptionError("-machine kernel-irqchip", quote(o.kernelIrqchip), "chips in user space serve one CPU: give on, or -smp 1");
   if (o.kernelIrqchip !== "on" && o.accel === "tcg")
     throw new OptionError("-machine kernel-irqchip", quote(o.kernelIrqchip), "without KVM there is no kernel for the chips: leave it out");
   if (o.append !== "" && o.kernel === undefined) {

@@ -32,6 +32,12 @@ test("four processors are in the same state bare and under KVM, on Intel and AMD
   for (const hostCpus of [1, 4]) expect(await hashes({ accel: "kvm", silicon: "amd", hostCpus }), `${hostCpus} of AMD`).toEqual(bare);
 }, 120_000);
 
+test.each(["off"] as const)("four processors are in the same state when interrupt chips are in user space: kernel-irqchip=%s", async (kernelIrqchip) => {
+  const kernel = await hashes({ accel: "kvm" });
+  for (const place of [{}, { hostCpus: 1 }, { silicon: "amd" }] as const) expect(await hashes({ accel: "kvm", kernelIrqchip, ...place })).toEqual(kernel);
+  expect(await hashes({ accel: "kvm", kernelIrqchip }, 33_333)).toEqual(kernel);
+}, 120_000);
+
 test.each<[string, Place]>([
   ["bare", {}],
   ["under KVM on two processors", { accel: "kvm", hostCpus: 2 }],
@@ -44,6 +50,8 @@ test.each<[string, Place, Place]>([
   ["on the bare machine", {}, {}],
   ["under KVM, on another number of processors", { accel: "kvm", hostCpus: 4 }, { accel: "kvm", hostCpus: 1 }],
   ["from the bare machine to KVM", {}, { accel: "kvm" }],
+  ["from chips in user space to chips in the kernel", { accel: "kvm", kernelIrqchip: "off" }, { accel: "kvm" }],
+  ["and back", { accel: "kvm" }, { accel: "kvm", kernelIrqchip: "off" }],
   ["from KVM on AMD to the bare machine", { accel: "kvm", silicon: "amd" }, {}],
 ])("four processors saved at any t go on to the same state %s", async (_, from, to) => {
   for (const t of [150_001, 700_077, 1_400_000]) {

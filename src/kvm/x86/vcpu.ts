@@ -247,7 +247,7 @@ export class X86Vcpu extends VcpuState {
       if (arch.emulationRequired) {
         const limit = (): number => Math.min(until, clock.next());
         const single = this.nmiPending !== 0 || chips.pendingInterrupt(id);
-        if (this.#emulated().invalidState(limit, single) === "user") return run.exitReason;
+        if (this.#emulated().invalidState(limit, single) === "user") return this.#leave(run.exitReason);
         continue;
       }
       if (this.#checker && this.#shadow && !arch.inGuest) {
@@ -403,7 +403,7 @@ export class X86Vcpu extends VcpuState {
       sipi = this.sipi;
     this.init = 0;
     chips.lapics[id]?.initReset();
-    this.reset();
+    this.reset(true);
     this.sipi = sipi;
   }
   /** kvm_vcpu_deliver_sipi_vector: it starts at the page that the vector names. */
@@ -416,10 +416,11 @@ export class X86Vcpu extends VcpuState {
     arch.setRip(0n);
     this.mp = "runnable";
   }
-  reset(): void {
+  /** @param init by INIT, which leaves IA32_APIC_BASE alone */
+  reset(init = false): void {
     this.load();
     this.arch.reset();
-    if (this.#o.chips instanceof UserspaceChips) this.#o.chips.reset(this.#o.id);
+    if (this.#o.chips instanceof UserspaceChips) this.#o.chips.reset(this.#o.id, init);
     this.paravirt.reset();
     this.msrs.reset();
     this.mp = this.#o.id === 0 ? "runnable" : "uninitialized";
