@@ -71,7 +71,7 @@ export async function openMachine(module: WebAssembly.Module, { kvm }: Engine, o
   const settings = {
     module,
     ramSize,
-    userMemory: userMemorySize(ramSize, options.bios ? FIRMWARE : 0),
+    userMemory: userMemorySize(ramSize, options.bios ? FIRMWARE : 0, options.vga),
     cpu: parseCpu("qemu64,kvm=off,-hypervisor"),
   };
   const vm = kvm
