@@ -75,6 +75,7 @@ export function standardVideo(accel: AccelVm, ramSize: number, firmwareSize: num
   return {
     size: framebufferSize,
     romSize: rom ? vgaRomSize : 0,
+    lowest: ramSize,
     show: (gpa) => {
       accel.setRegion(slots.framebuffer, Math.max(gpa, 0), gpa < 0 ? 0 : framebufferSize, backing, { log: true });
     },

@@ -246,10 +246,11 @@ export class VgaText implements PortDevice, MmioDevice, Device {
         this.#video.writeByte(at, (Number(value) >>> (8 * i)) & 0xff);
     }
   }
-  /** Offset in video memory of an address in the window, -1 outside it. */
+  /** Offset in video memory of an address in the window, -1 outside it and behind the end of the last bank. */
   #chained(offset: number): number {
-    const { base, size } = this.#planes.window();
-    return offset >= base && offset < base + size ? this.#bankOffset + offset - base : -1;
+    const { base, size } = this.#planes.window(),
+      at = this.#bankOffset + offset - base;
+    return offset >= base && offset < base + size && at < (this.#video?.size ?? 0) ? at : -1;
   }
 
   reset(): void {

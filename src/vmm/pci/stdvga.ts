@@ -19,6 +19,8 @@ export interface VideoMemory {
   readonly size: number;
   /** Bytes of the expansion ROM, 0 for none. */
   readonly romSize: number;
+  /** The first guest address behind RAM. */
+  readonly lowest: number;
   /** Shows all of it at a guest address; -1 hides it. */
   show(gpa: number): void;
   showRom(gpa: number): void;
@@ -95,13 +97,19 @@ export class StdVga extends PciFunction implements MmioDevice {
     const memoryOn = (this.configRead(Config.command, 2) & 2) !== 0,
       base = (this.configRead(Config.bar0, 4) & ~15) >>> 0,
       rom = this.configRead(ROM_BAR, 4);
-    const place = (address: number, size: number, wanted: boolean): number =>
-      memoryOn && wanted && address !== 0 && address + size <= 0xfec00000 ? address : -1;
-    const shown = place(base, this.#memory.size, true);
+    const { size, romSize, lowest } = this.#memory;
+    // RAM answers where a base address says RAM, and of the two windows the video memory does.
+    const place = (address: number, bytes: number, wanted: boolean): number =>
+      memoryOn && wanted && address >= lowest && address + bytes <= 0xfec00000 ? address : -1;
+    const shown = place(base, size, true),
+      romAt = place((rom & ~0x7ff) >>> 0, romSize, (rom & 1) !== 0),
+      hidden = shown >= 0 && romAt < shown + size && shown < romAt + romSize,
+      romShown = hidden ? -1 : romAt;
+    // What goes goes first: two regions never overlap.
+    if (romShown !== this.#romShown && this.#romShown >= 0) this.#memory.showRom(-1);
     if (shown !== this.#shown) this.#memory.show(shown);
+    if (romShown !== this.#romShown && romShown >= 0) this.#memory.showRom(romShown);
     this.#shown = shown;
-    const romShown = place((rom & ~0x7ff) >>> 0, this.#memory.romSize, (rom & 1) !== 0);
-    if (romShown !== this.#romShown) this.#memory.showRom(romShown);
     this.#romShown = romShown;
   }
 }
