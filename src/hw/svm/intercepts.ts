@@ -1,13 +1,13 @@
 // What the intercept vectors of a VMCB ask the CPU to report, and what each report becomes ("Instruction Intercepts" and
 // "Exception Intercepts" in the APM).
-import { CR0, DR6, DR7, RIP, EFLAGS, MODE, MODE_L, MODE_D, faultAddress, exception, fault } from "../cpu/state";
+import { CR0, DR6, DR7, RIP, EFLAGS, TSC_OFFSET, MODE, MODE_L, MODE_D, faultAddress, exception, fault } from "../cpu/state";
 import { RF } from "../cpu/flags";
 import * as I from "../cpu/intercept";
-import { clockNow, raise } from "../cpu/flow";
+import { clockNow, next, raise } from "../cpu/flow";
 import { B, ripAfter } from "../cpu/record";
 import { eventKind, debugPayload, vectoring, vectoringKind, vectoringCode, KIND_EXCEPTION, KIND_INT1 } from "../cpu/interrupt";
 import { writeCr0, writeCr3, writeCr4 } from "../cpu/control";
-import { writeMsr, msrFault } from "../cpu/msr";
+import { writeMsr, msrFault, setHostInitiated } from "../cpu/msr";
 import { physRead8 } from "../mmu/phys";
 import { vmexit } from "./exit";
 import { physicalInterrupt, virtualInterrupt, virtualPending, taskPriority, V_INTR_MASKING } from "./events";
@@ -30,9 +30,9 @@ export function applyIntercepts(): void {
   b |= bit(0x68, I.I_LDTR_TR) | bit(0x69, I.I_LDTR_TR) | bit(0x6c, I.I_LDTR_TR) | bit(0x6d, I.I_LDTR_TR);
   b |= bit(0x6e, I.I_RDTSC) | bit(0x6f, I.I_RDPMC) | bit(0x70, I.I_PUSHF_POPF_INTN) | bit(0x71, I.I_PUSHF_POPF_INTN) | bit(0x75, I.I_PUSHF_POPF_INTN);
   b |= bit(0x72, I.I_CPUID) | bit(0x73, I.I_RSM) | bit(0x74, I.I_IRET) | bit(0x76, I.I_INVD) | bit(0x77, I.I_PAUSE) | bit(0x78, I.I_HLT);
-  b |= bit(0x79, I.I_INVLPG) | bit(0x7b, I.I_IO) | bit(0x7c, I.I_MSR_READ | I.I_MSR_WRITE) | bit(0x7d, I.I_TASK_SWITCH) | bit(0x7f, I.I_TRIPLE_FAULT);
+  b |= bit(0x79, I.I_INVLPG) | bit(0x7b, I.I_IO) | bit(0x7c, I.I_MSR_READ) | bit(0x7d, I.I_TASK_SWITCH) | bit(0x7f, I.I_TRIPLE_FAULT);
   b |= bit(0x87, I.I_RDTSCP) | bit(0x89, I.I_WBINVD) | bit(0x8a, I.I_MONITOR) | bit(0x8b, I.I_MWAIT) | bit(0x8c, I.I_MWAIT);
-  b |= bit(0x8d, I.I_XSETBV) | bit(0x8f, I.I_MSR_WRITE) | bit(0xa2, I.I_INVPCID);
+  b |= bit(0x8d, I.I_XSETBV) | I.I_MSR_WRITE | bit(0xa2, I.I_INVPCID);
   I.setIntercepts(b);
 }
 /** The intercept hook: see src/hw/cpu/intercept.ts. @returns the next record after #VMEXIT, 0 to go on */
@@ -187,8 +187,18 @@ function msrIntercepted(n: u32, write: u32): bool {
   const bits = physRead8((S.control64(V.MSRPM_BASE_PA) & ~0xfff) + at + (low >> 2));
   return ((bits >> ((low & 3) * 2 + write)) & 1) != 0;
 }
+/** WRMSR of the TSC sets the host's; what the guest reads is that plus TSC_OFFSET. */
+function writeTsc(rec: usize, value: u64): usize {
+  const added = load<u64>(S.TSC_ADDED);
+  store<u64>(TSC_OFFSET, load<u64>(TSC_OFFSET) - added);
+  setHostInitiated(0);
+  writeMsr(0x10, value);
+  store<u64>(TSC_OFFSET, load<u64>(TSC_OFFSET) + added);
+  return next(rec);
+}
 function msrWrite(rec: usize, n: u32, value: u64): usize {
   if (S.intercepted(0x7c) && msrIntercepted(n, 1)) return vmexit(0x7c, 1, 0, rec);
+  if (n == 0x10) return writeTsc(rec, value);
   if (n != 0xc0000080 || !S.intercepted(0x8f)) return 0;
   writeMsr(n, value);
   if (msrFault()) { exception(13, 0); return raise(rec); }

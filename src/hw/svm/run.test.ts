@@ -128,6 +128,14 @@ test("TSC_OFFSET is added while the guest runs and is gone after #VMEXIT", async
   expect(core.u64[layout.TSC_OFFSET / 8]).toBe(before);
 });
 
+test("WRMSR of the TSC in a guest sets the host's, which the guest reads with TSC_OFFSET", async () => {
+  const core = await openCore(), v = openGuest(core, "mov ecx,0x10\nmov eax,0x5000\nxor edx,edx\nwrmsr\nrdtsc\nhlt");
+  v.set("TSC_OFFSET", 0x100n);
+  vmrun(core, v);
+  expect((core.u64[layout.REGS / 8] ?? 0n) & ~0xfn).toBe(0x5100n);
+  expect(((core.u64[layout.TSC_OFFSET / 8] ?? 0n) + BigInt(core.exports.clock())) & ~0xfn).toBe(0x5000n);
+});
+
 test("the guest PAT is the VMCB's under nested paging and the host's comes back", async () => {
   const core = await openCore(), v = openGuest(core, "mov ecx,0x277\nrdmsr\nhlt");
   v.set("G_PAT", 0x0606060606060606n);
