@@ -47,7 +47,8 @@ await runTool(async () => {
   if (!(end > 0)) throw new ToolError(`mmu: --until ${until}: give millions of instructions`);
   const s = await sources();
   for (const workload of WORKLOADS) {
-    say(`${workload}, ${until} M instructions`.padEnd(34) + "references M  faults  exits  writes  cycles M  of the best  switches");
+    const title = `${workload}, ${until} M instructions`.padEnd(34);
+    say(`${title}references M  faults  exits  writes  cycles M  of the best  switches`);
     const rows = [];
     for (const [name, modprobe] of Object.entries(columns)) rows.push([name, await measure(s, workload, host, modprobe, end)]);
     const best = Math.min(...rows.map(([, r]) => r.total));

@@ -35,8 +35,11 @@ export class ApicBus {
   /** While an ICR sends: whoever hears a signal meanwhile knows that a processor waits for what it has asked of another. */
   sending = false;
 
-  /** Delivers to all that match, or for lowest priority to one of them; false when nobody accepts. */
-  deliver(message: ApicMessage): boolean {
+  /**
+   * Delivers to all that match, or for lowest priority to one of them; false when nobody accepts.
+   * @param _pin of the IOAPIC, where the message comes from one
+   */
+  deliver(message: ApicMessage, _pin?: number): boolean {
     if (message.mode === DeliveryMode.lowestPriority) return this.#deliverLowest(message);
     let accepted = false;
     for (const lapic of this.lapics) {

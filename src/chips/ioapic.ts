@@ -123,14 +123,15 @@ export class Ioapic implements MmioDevice, Persist {
     const entry = this.#low[pin] ?? 0;
     const level = (entry & Entry.level) !== 0;
     if ((entry & Entry.masked) !== 0 || (level && (entry & Entry.remoteIrr) !== 0)) return;
-    const accepted = this.#bus.deliver({
+    const message = {
       dest: (this.#high[pin] ?? 0) >>> 24,
       logical: (entry & Entry.logical) !== 0,
       mode: (entry >> 8) & 7,
       vector: entry & 0xff,
       level,
       wide: false,
-    });
+    };
+    const accepted = this.#bus.deliver(message, pin);
     if (accepted && level) this.#low[pin] = entry | Entry.remoteIrr;
   }
 

@@ -34,7 +34,11 @@ export interface IrqchipOptions {
   /** A level-triggered GSI got its EOI at the IOAPIC. */
   readonly onEoi?: (gsi: number) => void;
   readonly physicalBits?: number;
+  /** The local APICs are elsewhere: what carries the IOAPIC's messages there, and their state. The PIC's line is then pic.intr, and each change of it is one for all CPUs. */
+  readonly remote?: { readonly bus: ApicBus; readonly lapics: readonly LapicState[] };
 }
+/** A local APIC as far as saving goes. */
+export type LapicState = Pick<Persist, "save" | "restore">;
 
 export const maxGsis = 256;
 const maxRoutes = 1024;
@@ -64,7 +68,8 @@ export class Irqchip implements Persist {
   readonly ioapic: Ioapic;
   readonly lapics: readonly Lapic[];
   readonly pit: I8254 | null;
-  readonly bus = new ApicBus();
+  readonly bus: ApicBus;
+  readonly #remote: readonly LapicState[] | undefined;
   readonly #onChange: (cpu: number) => void;
   readonly #onEoi: (gsi: number) => void;
   /** What pendingInterrupt answers, one byte a CPU. */
@@ -85,6 +90,7 @@ export class Irqchip implements Persist {
     pit = true,
     onEoi = () => {},
     physicalBits,
+    remote,
   }: IrqchipOptions) {
     if (!Number.isInteger(cpus) || cpus < 1 || cpus > maxCpus) {
       throw new VitrineError("config", "CPU count", String(cpus), `give 1 to ${maxCpus}`);
@@ -92,11 +98,13 @@ export class Irqchip implements Persist {
     this.#onChange = onChange;
     this.#onEoi = onEoi;
     this.#pending = new Uint8Array(cpus);
+    this.bus = remote?.bus ?? new ApicBus();
+    this.#remote = remote?.lapics;
     this.pic = new I8259({ output: { set: (level) => this.#picChanged(level) } });
     this.ioapic = new Ioapic({ bus: this.bus, onEoi: (pin) => this.#ioapicEoi(pin) });
     const lapics: Lapic[] = [];
     this.lapics = lapics;
-    for (let cpu = 0; cpu < cpus; cpu++) {
+    for (let cpu = 0; cpu < cpus && !remote; cpu++) {
       const own: LapicSignals = {
         nmi: () => signals.nmi(cpu),
         smi: () => signals.smi(cpu),
@@ -248,6 +256,7 @@ export class Irqchip implements Persist {
   }
 
   #picChanged(level: boolean): void {
+    for (let cpu = 0; this.#remote && cpu < this.#pending.length; cpu++) this.#onChange(cpu);
     for (const [cpu, lapic] of this.lapics.entries()) {
       lapic.setLint0(level);
       this.#refresh(cpu);
@@ -270,7 +279,7 @@ export class Irqchip implements Persist {
       routes: this.#routes.map((route) => ({ ...route })),
       pic: this.pic.save(),
       ioapic: this.ioapic.save(),
-      lapics: this.lapics.map((lapic) => lapic.save()),
+      lapics: (this.#remote ?? this.lapics).map((lapic) => lapic.save()),
       pit: this.pit?.save() ?? null,
     };
   }
@@ -278,7 +287,8 @@ export class Irqchip implements Persist {
   restore(state: Saved): void {
     const r = new SavedRecord(this.id, state);
     if (r.int("version") !== this.version) throw new StateError(this.id, `version ${r.int("version")}`);
-    const lapics = r.list("lapics", this.lapics.length);
+    const states: readonly LapicState[] = this.#remote ?? this.lapics,
+      lapics = r.list("lapics", states.length);
     const pit = r.value("pit");
     if ((pit === null) !== (this.pit === null)) throw new StateError(this.id, "PIT present on one side only");
     const routes = r.list("routes").map((saved) => readRoute(new SavedRecord("GSI route", saved)));
@@ -289,7 +299,7 @@ export class Irqchip implements Persist {
       throw e instanceof VitrineError ? new StateError(e.object, e.value) : e;
     }
     // The local APICs first: they then already know the level of INTR that the PIC's restore shows them.
-    for (const [i, lapic] of this.lapics.entries()) lapic.restore(lapics[i] ?? null);
+    for (const [i, lapic] of states.entries()) lapic.restore(lapics[i] ?? null);
     this.pic.restore(r.value("pic"));
     this.ioapic.restore(r.value("ioapic"));
     this.pit?.restore(pit);

@@ -11,6 +11,7 @@ export const KvmExit = {
   INTR: 10,
   SET_TPR: 11,
   INTERNAL_ERROR: 17,
+  IOAPIC_EOI: 26,
   DIRTY_RING_FULL: 31,
 } as const;
 export type KvmExitReason = (typeof KvmExit)[keyof typeof KvmExit];
@@ -29,11 +30,13 @@ export class KvmRun {
   readonly io = { write: false, port: 0, size: 1 as 1 | 2 | 4, data: 0 };
   /** KVM_EXIT_MMIO: for a read, user space puts the value into `data`. */
   readonly mmio = { write: false, physAddr: 0, size: 1 as 1 | 2 | 4 | 8, data: 0n };
-  /** Without interrupt chips in the kernel: leave as soon as the guest can take an interrupt. */
+  /** With a PIC in user space: leave as soon as the guest can take an interrupt. */
   requestInterruptWindow = false;
   /** Of the local APIC, what the processor holds: filled on the way out where user space has the chips. */
   cr8 = 0;
   apicBase = 0n;
+  /** KVM_EXIT_IOAPIC_EOI: the vector. */
+  readonly eoi = { vector: 0 };
   readonly internal: { message: string } = { message: "" };
   /** KVM_EXIT_FAIL_ENTRY: VM-instruction error or failed check; `dump` has the state refused, where a parameter asks for it. */
   readonly failEntry = { reason: 0, check: 0, dump: "" };

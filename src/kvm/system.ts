@@ -10,6 +10,8 @@ export const API_VERSION = 12;
 /** KVM_CAP_*: the numbers are the kernel's. */
 const CAPABILITIES: Readonly<Record<string, number>> = {
   IRQCHIP: 1,
+  SPLIT_IRQCHIP: 1,
+  IRQ_ROUTING: 256,
   USER_MEMORY: 1,
   SET_TSS_ADDR: 1,
   EXT_CPUID: 1,

@@ -1,11 +1,11 @@
 import { type Saved, VirtualClock } from "../base/index.ts";
-import { I8254, I8259, Irqchip } from "../chips/index.ts";
+import { type CpuSignals, I8254, I8259, Irqchip } from "../chips/index.ts";
 import type { HostComputer, Task } from "../host/index.ts";
 import type { CpuidLeaf } from "../isa/index.ts";
 import { MANUAL_PROTECT_ENABLE, MANUAL_PROTECT_INITIALLY_SET } from "./dirty/log.ts";
 import { ENTRY_BYTES, MAX_ENTRIES, RESERVED_ENTRIES } from "./dirty/ring.ts";
 import { KvmError } from "./errno.ts";
-import { UserspaceChips } from "./irqchip.ts";
+import { type MsiRoute, SplitChips, UserspaceChips } from "./irqchip.ts";
 import { MAX_SLOTS, type MemSlot, type UserMemoryRegion } from "./memslots.ts";
 import { PagingChoice } from "./mmu/auto/choice.ts";
 import type { ShadowMmu } from "./mmu/shadow/mmu.ts";
@@ -22,6 +22,9 @@ export const MAX_VCPUS = 8;
 
 /** Where the kernel puts the page when nobody says: the fourth below 4 GiB minus 256 KiB. */
 const IDENTITY_MAP = 0xfffbc000;
+
+/** Of a routing table. */
+const MAX_GSIS = 256;
 
 /** A virtual machine's file descriptor. */
 export class KvmVm {
@@ -42,6 +45,13 @@ export class KvmVm {
   #pit = false;
   #identityMap = IDENTITY_MAP;
   #irqchip = false;
+  #split: SplitChips | undefined;
+  readonly #signals: CpuSignals = {
+    nmi: (cpu) => this.#signal(cpu, (v) => v.signalNmi()),
+    smi: () => undefined,
+    init: (cpu) => this.#signal(cpu, (v) => v.signalInit()),
+    startUp: (cpu, vector) => this.#signal(cpu, (v) => v.signalStartUp(vector)),
+  };
   /** KVM_CAP_MAX_VCPU_ID: local APICs to be there. */
   #maxVcpus = 1;
   readonly #vcpus: X86Vcpu[] = [];
@@ -142,13 +152,36 @@ export class KvmVm {
   enableCap(name: string, value: number): void {
     if (name === "MANUAL_DIRTY_LOG_PROTECT2") this.#enableManualProtect(value);
     else if (name === "DIRTY_LOG_RING") this.#enableRings(value);
+    else if (name === "SPLIT_IRQCHIP") this.#enableSplit(value);
     else
       throw new KvmError(
         "EINVAL",
         "KVM_ENABLE_CAP",
         `KVM_CAP_${name}`,
-        "give MANUAL_DIRTY_LOG_PROTECT2 or DIRTY_LOG_RING",
+        "give MANUAL_DIRTY_LOG_PROTECT2, DIRTY_LOG_RING or SPLIT_IRQCHIP",
       );
+  }
+  /** @param pins of the IOAPIC in user space: GSIs that are kept for it */
+  #enableSplit(pins: number): void {
+    const value = `KVM_CAP_SPLIT_IRQCHIP ${pins} pins`;
+    if (!Number.isInteger(pins) || pins < 0 || pins > MAX_GSIS) throw new KvmError("EINVAL", "KVM_ENABLE_CAP", value, `give 0 to ${MAX_GSIS}`);
+    if (this.#irqchip || this.#split) throw new KvmError("EEXIST", "KVM_ENABLE_CAP", value, "there are chips already: call it once");
+    if (this.#vcpus.length > 0) throw new KvmError("EINVAL", "KVM_ENABLE_CAP", value, "there is a vCPU already: enable it before KVM_CREATE_VCPU");
+    this.#split = new SplitChips(this.clock, this.#maxVcpus, this.#signals, (cpu) => this.onKick(cpu));
+  }
+
+  /** KVM_SET_GSI_ROUTING, with the IOAPIC in user space: each of its pins is a message. */
+  setGsiRouting(routes: readonly MsiRoute[]): void {
+    const refuse = (value: string, cure: string): KvmError => new KvmError("EINVAL", "KVM_SET_GSI_ROUTING", value, cure);
+    if (!this.#split) throw refuse("no split irqchip", "enable KVM_CAP_SPLIT_IRQCHIP first");
+    for (const { gsi } of routes) if (!Number.isInteger(gsi) || gsi < 0 || gsi >= MAX_GSIS) throw refuse(`GSI ${gsi}`, `give 0 to ${MAX_GSIS - 1}`);
+    this.#split.setRoutes(routes);
+  }
+  /** KVM_IRQ_LINE_STATUS, with the IOAPIC in user space: 1 when a processor has accepted the message, 0 when none has. */
+  irqLineStatus(gsi: number, level: boolean): number {
+    if (!this.#split) throw new KvmError("ENXIO", "KVM_IRQ_LINE_STATUS", "no split irqchip", "enable KVM_CAP_SPLIT_IRQCHIP first, or use KVM_IRQ_LINE");
+    if (this.trace.on) this.trace.write("kvm_set_irq", gsi, level ? 1 : 0);
+    return level && this.#split.deliver(gsi) ? 1 : 0;
   }
   #enableManualProtect(flags: number): void {
     const allowed = (flags & MANUAL_PROTECT_ENABLE) !== 0 ? MANUAL_PROTECT_ENABLE | MANUAL_PROTECT_INITIALLY_SET : 0;
@@ -188,7 +221,7 @@ export class KvmVm {
 
   /** KVM_CREATE_IRQCHIP: PIC, IOAPIC and a local APIC for each CPU. */
   createIrqchip(): void {
-    if (this.#irqchip)
+    if (this.#irqchip || this.#split)
       throw new KvmError("EEXIST", "KVM_CREATE_IRQCHIP", "there is one already", "call it once");
     if (this.#vcpus.length > 0)
       throw new KvmError(
@@ -269,8 +302,8 @@ export class KvmVm {
       shadowMmu: this.#shadowMmu,
       choice: this.#choice,
       clock: this.clock,
-      chips: this.#irqchip ? this.chips : this.#userspace,
-      inKernel: this.#irqchip,
+      chips: this.#irqchip ? this.chips : (this.#split ?? this.#userspace),
+      inKernel: this.#irqchip || this.#split !== undefined,
       trace: this.trace,
       stats: this.stats,
       leaves: this.#leaves,
@@ -290,12 +323,7 @@ export class KvmVm {
       clock: this.clock,
       cpus: this.#maxVcpus,
       pit: this.#pit,
-      signals: {
-        nmi: (cpu) => this.#signal(cpu, (v) => v.signalNmi()),
-        smi: () => undefined,
-        init: (cpu) => this.#signal(cpu, (v) => v.signalInit()),
-        startUp: (cpu, vector) => this.#signal(cpu, (v) => v.signalStartUp(vector)),
-      },
+      signals: this.#signals,
       onChange: (cpu) => this.onKick(cpu),
     });
     this.#chips = chips;

@@ -18,10 +18,11 @@ import {
   type VirtualClock,
   VitrineError,
 } from "../base/index.ts";
-import type { Irqchip } from "../chips/index.ts";
+import { type Irqchip, ioapicPins } from "../chips/index.ts";
 import { type ComputerOptions, HostComputer, type Task, undefinedInstructions } from "../host/index.ts";
 import type { CpuModel } from "../isa/index.ts";
 import { MappedMemory, ProcessMemory } from "./process-memory.ts";
+import { SplitIrqchip } from "./split-irqchip.ts";
 import { type UserChips, UserIrqchip, withoutLocalApic } from "./user-irqchip.ts";
 import {
   DIRTY_RING_ENTRY_BYTES,
@@ -122,18 +123,16 @@ export class KvmAccel implements AccelVm {
     this.vm.onKick = (cpu) => this.#called(cpu);
     this.vm.setIdentityMapAddr(0xfeffc000);
     this.vm.setTssAddr(0xfeffd000);
-    const inKernel = (options.kernelIrqchip ?? "on") === "on";
-    if (inKernel) {
+    const where = options.kernelIrqchip ?? "on",
+      lapics = where !== "off";
+    if (where === "on") {
       this.vm.createIrqchip();
       if (options.pit ?? true) this.vm.createPit2();
-    } else
-      this.#user = new UserIrqchip({
-        vm: this.vm,
-        vcpus: () => this.vcpus,
-        cpus,
-        pit: options.pit ?? true,
-        called: (cpu) => this.#called(cpu),
-      });
+    } else {
+      if (lapics) this.vm.enableCap("SPLIT_IRQCHIP", ioapicPins);
+      const Chips = lapics ? SplitIrqchip : UserIrqchip;
+      this.#user = new Chips({ vm: this.vm, vcpus: () => this.vcpus, cpus, pit: options.pit ?? true, called: (cpu) => this.#called(cpu) });
+    }
     const bytes = Math.ceil(options.userMemory / 65536) * 65536;
     this.#ram = this.task.mm.mmap(bytes);
     this.#process = new ProcessMemory(host, this.task.mm, this.#ram, bytes);
@@ -142,7 +141,7 @@ export class KvmAccel implements AccelVm {
     this.#written = new Uint8Array(this.#logged.length);
     this.vcpus = Array.from({ length: cpus }, (_, cpu) => {
       const vcpu = this.vm.createVcpu(cpu);
-      vcpu.setCpuid2(inKernel ? system.getSupportedCpuid() : withoutLocalApic(system.getSupportedCpuid()));
+      vcpu.setCpuid2(lapics ? system.getSupportedCpuid() : withoutLocalApic(system.getSupportedCpuid()));
       return vcpu;
     });
     this.memory = new MappedMemory(this.vm, this.#process, options.ramSize);
@@ -443,7 +442,7 @@ export class KvmAccel implements AccelVm {
         reason = vcpu.enter();
         chips = user.afterRun(id, reason);
       }
-      if (!chips && (reason !== KvmExit.INTR || run.yielded)) return reason;
+      if (!chips && (reason !== KvmExit.INTR || run.yielded || this.vm.stats.exits >= run.exitLimit)) return reason;
     }
   }
   get #chips(): Irqchip {

@@ -144,7 +144,6 @@ test.each<[string[], string]>([
   [["-device", "isa-debug-exit,iobase=0x10000"], '"iobase=0x10000"; write iobase=0xf4,iosize=4'],
   [["-device", "isa-debug-exit,iosize=3"], '"iosize=3"; write iobase=0xf4,iosize=4'],
   [["-machine", "kernel-irqchip=maybe"], '-machine kernel-irqchip: "maybe"; choose on or off or split'],
-  [["-machine", "kernel-irqchip=split"], '"split"; the chips are all in the kernel or all in user space: give on or off'],
   [["-accel", "tcg", "-no-kvm-irqchip"], '"off"; without KVM there is no kernel for the chips: leave it out'],
   [["-machine", "vmport=on"], '-machine vmport: "on"; choose off or auto'],
   [["-machine", "nvdimm=on"], '-machine: "nvdimm=on"; known are accel, kernel-irqchip, pit, hpet'],

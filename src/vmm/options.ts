@@ -282,8 +282,6 @@ function checkTogether(o: VitrineOptions): VitrineOptions {
   if (o.initrd !== undefined && o.kernel === undefined) {
     throw new OptionError("-initrd", "has no kernel to go with", "add -kernel FILE");
   }
-  if (o.kernelIrqchip === "split")
-    throw new OptionError("-machine kernel-irqchip", quote("split"), "the chips are all in the kernel or all in user space: give on or off");
   if (o.kernelIrqchip !== "on" && o.accel === "tcg")
     throw new OptionError("-machine kernel-irqchip", quote(o.kernelIrqchip), "without KVM there is no kernel for the chips: leave it out");
   if (o.append !== "" && o.kernel === undefined) {

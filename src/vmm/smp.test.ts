@@ -32,7 +32,7 @@ test("four processors are in the same state bare and under KVM, on Intel and AMD
   for (const hostCpus of [1, 4]) expect(await hashes({ accel: "kvm", silicon: "amd", hostCpus }), `${hostCpus} of AMD`).toEqual(bare);
 }, 120_000);
 
-test.each(["off"] as const)("four processors are in the same state when interrupt chips are in user space: kernel-irqchip=%s", async (kernelIrqchip) => {
+test.each(["off", "split"] as const)("four processors are in the same state when interrupt chips are in user space: kernel-irqchip=%s", async (kernelIrqchip) => {
   const kernel = await hashes({ accel: "kvm" });
   for (const place of [{}, { hostCpus: 1 }, { silicon: "amd" }] as const) expect(await hashes({ accel: "kvm", kernelIrqchip, ...place })).toEqual(kernel);
   expect(await hashes({ accel: "kvm", kernelIrqchip }, 33_333)).toEqual(kernel);

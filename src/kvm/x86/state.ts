@@ -5,7 +5,7 @@ import { layout } from "../../hw/index.ts";
 import type { CpuidLeaf } from "../../isa/index.ts";
 import { Cpuid } from "../cpuid.ts";
 import { KvmError } from "../errno.ts";
-import { apicBase, UserspaceChips, type VcpuChips } from "../irqchip.ts";
+import { apicBase, SplitChips, UserspaceChips, type VcpuChips } from "../irqchip.ts";
 import type { ArchVcpu } from "../ops.ts";
 import type { Msrs } from "./msrs.ts";
 
@@ -109,7 +109,7 @@ export abstract class VcpuState {
   }
   /** KVM_INTERRUPT: the vector that user space's interrupt controller has given. */
   interrupt(vector: number): void {
-    if (!(this.chips instanceof UserspaceChips))
+    if (!(this.chips instanceof UserspaceChips || this.chips instanceof SplitChips))
       throw new KvmError(
         "ENXIO",
         "KVM_INTERRUPT",

@@ -4,7 +4,8 @@ import { layout } from "../../hw/index.ts";
 import type { CpuidLeaf } from "../../isa/index.ts";
 import { DirtyRing } from "../dirty/ring.ts";
 import { KvmExit, type KvmExitReason, KvmRun } from "../exit.ts";
-import { apicBase, UserspaceChips, type VcpuChips } from "../irqchip.ts";
+import { Irqchip } from "../../chips/index.ts";
+import { apicBase, SplitChips, type UserspaceChips } from "../irqchip.ts";
 import type { ArchVcpu, Handled } from "../ops.ts";
 import type { ModuleParams } from "../params.ts";
 import type { KvmStats } from "../stats.ts";
@@ -45,8 +46,8 @@ export interface VcpuOptions {
   /** Which of the two is in force is decided while the guest runs. */
   readonly choice: PagingChoice | undefined;
   readonly clock: VirtualClock;
-  readonly chips: VcpuChips;
-  /** The interrupt chips are in the kernel. */
+  readonly chips: Irqchip | SplitChips | UserspaceChips;
+  /** The local APICs are in the kernel. */
   readonly inKernel: boolean;
   readonly trace: Trace;
   readonly stats: KvmStats;
@@ -195,7 +196,8 @@ export class X86Vcpu extends VcpuState {
   enter(): KvmExitReason {
     const { run, arch } = this,
       { id, several, clock, chips, space, stats, inKernel, choice } = this.#o,
-      exports = this.core.exports;
+      exports = this.core.exports,
+      split = chips instanceof SplitChips ? chips : undefined;
     this.load();
     run.yielded = false;
     if (this.#complete) {
@@ -205,11 +207,19 @@ export class X86Vcpu extends VcpuState {
     }
     for (;;) {
       if (inKernel) clock.runDue();
+      if (split && split.ended.length > 0) {
+        run.eoi.vector = split.ended.shift() ?? 0;
+        return this.#leave(KvmExit.IOAPIC_EOI);
+      }
       const now = clock.now();
       // A timer of user space's has expired: a signal to the thread.
       if (!inKernel && ((run.immediateExit && !arch.inGuest) || clock.next() <= now)) return this.#leave(KvmExit.INTR);
       if (!arch.eventPending) {
-        if ((run.immediateExit && inKernel) || now >= run.until) return this.#leave(KvmExit.INTR);
+        if ((run.immediateExit && inKernel) || now >= run.until) {
+          // A PIC in user space has a vector for the guest, which has to be out to be given it.
+          if (split && run.requestInterruptWindow && now < run.until && arch.inGuest) arch.kick();
+          return this.#leave(KvmExit.INTR);
+        }
         if (this.tripleFault) return this.#leave(KvmExit.SHUTDOWN);
         if (this.init) {
           this.#initReset();
@@ -220,6 +230,8 @@ export class X86Vcpu extends VcpuState {
           continue;
         }
       }
+      // dm_request_for_irq_injection: a halted guest is woken by the vector that this asks for.
+      if (split && run.requestInterruptWindow && this.readyForInterrupt()) return this.#leave(KvmExit.IRQ_WINDOW_OPEN);
       if (this.mp !== "runnable" && !this.#wake()) {
         if (!inKernel) this.mp = "runnable";
         if (several || !inKernel) return this.#leave(KvmExit.HLT);
@@ -289,13 +301,14 @@ export class X86Vcpu extends VcpuState {
         arch.injectNmi();
       } else arch.nmiWindow(true);
     }
-    if (!interrupt) arch.interruptWindow(this.run.requestInterruptWindow);
+    const wanted = this.run.requestInterruptWindow && !(chips instanceof SplitChips && !chips.acceptsExternal(id));
+    if (!interrupt) arch.interruptWindow(wanted);
     else if (arch.interruptAllowed()) {
       const vector = chips.acknowledge(id);
       stats.irqInjections++;
       if (trace.on) trace.write("kvm_inj_virq", vector);
       arch.injectInterrupt(vector);
-      arch.interruptWindow(chips.pendingInterrupt(id));
+      arch.interruptWindow(chips.pendingInterrupt(id) || wanted);
     } else arch.interruptWindow(true);
   }
 
@@ -309,9 +322,15 @@ export class X86Vcpu extends VcpuState {
     return true;
   }
 
+  /** Its LINT0 is open for an interrupt of a PIC, as KVM_GET_LAPIC shows. */
+  get acceptsPic(): boolean {
+    return this.lapic?.acceptsPic ?? false;
+  }
   /** kvm_vcpu_ready_for_interrupt_injection: KVM_INTERRUPT would be taken at once. */
   readyForInterrupt(): boolean {
-    return !this.arch.inGuest && this.arch.interruptAllowed() && !this.#o.chips.pendingInterrupt(this.#o.id);
+    const { chips, id } = this.#o,
+      room = chips instanceof SplitChips ? chips.acceptsExternal(id) : !chips.pendingInterrupt(id);
+    return room && !this.pendingSignals && !this.arch.inGuest && this.arch.interruptAllowed();
   }
   get inGuest(): boolean {
     return this.arch.inGuest;
@@ -420,7 +439,7 @@ export class X86Vcpu extends VcpuState {
   reset(init = false): void {
     this.load();
     this.arch.reset();
-    if (this.#o.chips instanceof UserspaceChips) this.#o.chips.reset(this.#o.id, init);
+    if (!(this.#o.chips instanceof Irqchip)) this.#o.chips.reset(this.#o.id, init);
     this.paravirt.reset();
     this.msrs.reset();
     this.mp = this.#o.id === 0 ? "runnable" : "uninitialized";
@@ -437,6 +456,7 @@ export class X86Vcpu extends VcpuState {
   abandon(): void {
     this.load();
     if (this.arch.inGuest) this.arch.kick();
+    if (this.#o.chips instanceof SplitChips) this.#o.chips.forget(this.#o.id);
     this.#complete = undefined;
     this.#emulation?.abandon();
     this.inflight = 0;
