@@ -15,14 +15,14 @@ import { updateDebug as followDebug } from "./cpu/debug";
 import { zeroPage, hashPage, startHash, addToHash, endHash, HASH_OUT, HASH_BUFFER } from "./mmu/digest";
 import { readMsr as readRegister, writeMsr as writeRegister, msrFault as registerFault, setHostInitiated } from "./cpu/msr";
 
-export { step, deliverEvent } from "./cpu/imported";
+export { step, stepMove, deliverEvent } from "./cpu/imported";
 export { importMemory } from "./mmu/imported";
 export { selectCpu, selectedCpu, stateOf } from "./cpu/processors";
 // Variables that translated code reads (src/hw/jit).
 export { intercepts } from "./cpu/intercept";
 export { yanked } from "./mmu/phys";
 export * from "./vmx/public";
-import { vmxInit, forgetMappings, forgetPassed } from "./vmx/public";
+import { vmxInit, forgetMappings, forgetPassed, beforeStore } from "./vmx/public";
 export * from "./svm/public";
 import { svmInit } from "./svm/public";
 import { STEP_BYTES } from "./cpu/imported";
@@ -85,7 +85,10 @@ export function callCase(rec: usize, inBlock: usize, budget: i32, op: u32): usiz
 }
 export function codeBytes(): u32 { return arenaUsed(); }
 /** Bytes of RAM changed from outside: drop code decoded from them, mark the frames. */
-export function written(at: usize, size: u32): void { physWritten(at, size); }
+export function written(at: usize, size: u32): void {
+  beforeStore(at, size);
+  physWritten(at, size);
+}
 export function rflags(): u32 { return allFlags(); }
 export function setRflags(f: u32): void {
   setArithmeticFlags(f);

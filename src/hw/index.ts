@@ -82,6 +82,7 @@ export interface CoreExports {
   importMemory(): void;
   stepBytes(): number;
   step(length: number): number;
+  stepMove(length: number, size: number): number;
   deliverEvent(vector: number, code: number, kind: number, length: number): number;
   stepVector(): number;
   stepCode(): number;
@@ -104,6 +105,10 @@ export interface CoreExports {
   vmxOffset(field: number): number;
   vmxGuestImage(): number;
   vmxSetGuestImage(): void;
+  vmxSameImage(): number;
+  vmxSettle(): void;
+  vmReadExit(): number;
+  vmxRetire(length: number): void;
   vmxCapability(msr: number): bigint;
   vmOn(pa: bigint): number;
   vmxOff(): number;

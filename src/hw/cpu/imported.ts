@@ -2,6 +2,8 @@
 // written the register block and takes it back afterwards, when it likes the outcome; EFLAGS holds all of RFLAGS there.
 //
 //   step(length)                            the instruction whose bytes lie in STEP_BYTES; an exception is not delivered
+//   stepMove(length, size)                  a MOV whose operand of `size` bytes in memory is in MAILBOX; general registers and RIP are what
+//                                           has changed since the last operation; length 0: it was this very instruction
 //   deliverEvent(vector, code, kind, length)   an event, as VM entry injects it, with every exception that it meets
 import {
   ALONE_BLOCK, CPL, CR0, EFLAGS, MODE, MODE_L, REGS, RIP, RIPB_OFF, SEG_EBASE, SS, CS, STOP_BUDGET, STOP_REASON, STOP,
@@ -15,6 +17,7 @@ import { interpret } from "./generated/run";
 import { ripAfter } from "./record";
 import { attrOf, updateMode } from "./segment";
 import { finish } from "./blocks";
+import { moved, setMoving } from "../mmu/imported";
 import { setImplicit } from "../mmu/walk";
 import { unyank } from "../mmu/phys";
 
@@ -55,6 +58,25 @@ export function step(length: u32): u32 {
   setBlock(ALONE_BLOCK);
   interpret(rec);
   return end(load<u32>(STOP_REASON));
+}
+/** @returns 1 when it has run, with that one access; otherwise nothing is worth anything */
+export function stepMove(length: u32, size: u32): u32 {
+  setMoving(size);
+  const stop = length ? step(length) : again();
+  const done = moved == 1;
+  setMoving(0);
+  return stop == STOP_BUDGET && done ? 1 : 0;
+}
+function again(): u32 {
+  const rec = ALONE_BLOCK + 32;
+  clearFault();
+  unyank();
+  setLeft(0);
+  store<u64>(RIP, ripAfter(rec));
+  store<u32>(STOP_REASON, STOP_BUDGET);
+  setBlock(ALONE_BLOCK);
+  interpret(rec);
+  return load<u32>(STOP_REASON);
 }
 export function deliverEvent(vector: i32, code: i32, kind: i32, length: u32): u32 {
   begin();

@@ -6,7 +6,7 @@
 import { PHYS_MAP, FRAME_FLAGS, CODE_PAGES, RAM, MAILBOX, A20, T_END, left, setLeft } from "../cpu/state";
 import { invalidateCode } from "../cpu/blocks";
 import { CLAIMED, claimedAccess } from "./stage2";
-import { imported } from "./imported";
+import { imported, moving, movingLoad, movingStore } from "./imported";
 
 export const KIND_DEVICE: u32 = 0;
 export const KIND_RAM: u32 = 1;
@@ -58,6 +58,7 @@ export function deviceRead(pa: u64, size: u32): u64 {
     const n = part(pa, size), low = deviceRead(pa, n);
     return low | (deviceRead(pa + n, size - n) << (n << 3));
   }
+  if (moving) return movingLoad(size);
   inflight = 1;
   envMmioRead(<u32>pa, <u32>(pa >> 32), size);
   inflight = 0;
@@ -72,6 +73,7 @@ export function deviceWrite(pa: u64, size: u32, value: u64): void {
     deviceWrite(pa + n, size - n, value >> (n << 3));
     return;
   }
+  if (moving) { movingStore(size, value); return; }
   store<u64>(MAILBOX, value);
   inflight = 1;
   envMmioWrite(<u32>pa, <u32>(pa >> 32), size);

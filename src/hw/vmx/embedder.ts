@@ -3,6 +3,7 @@
 import { CR0, CR3, CR4, EFER, EFLAGS, CPL, DR7, FEATURE_CONTROL, PAT, STOP_ON_EXIT } from "../cpu/state";
 import { setSegment, updateMode, UNUSABLE } from "../cpu/segment";
 import { updateDebug } from "../cpu/debug";
+import { settle } from "./kept";
 import * as F from "./fields";
 import * as S from "./state";
 
@@ -12,6 +13,7 @@ const PAT_RESET: u64 = 0x0007040600070406;
 
 /** Put the processor in the mode of a 64-bit kernel, ready for vmOn(); exits stop run() from now on. */
 export function vmxBecomeHost(): void {
+  settle();
   store<u64>(CR0, HOST_CR0_VALUE);
   store<u64>(CR3, 0);
   store<u64>(CR4, HOST_CR4_VALUE);
@@ -30,6 +32,7 @@ export function vmxBecomeHost(): void {
 }
 /** Fill the host-state area of the current VMCS accordingly. */
 export function vmxHostFields(): void {
+  settle();
   for (let f: u32 = 0; f < 0x18; f += 2) S.w64(F.HOST_CR0 + f, 0);
   for (let f: u32 = 0; f <= 0xc; f += 2) S.w16(F.HOST_ES_SELECTOR + f, 0);
   S.w64(F.HOST_CR0, HOST_CR0_VALUE);
@@ -41,3 +44,33 @@ export function vmxHostFields(): void {
   S.w32(F.HOST_SYSENTER_CS, 0);
   S.touchRegion();
 }
+/** Words of EXIT, in the order of their numbers: what an exit tells, and where the guest is. */
+const EXIT = memory.data(64, 8);
+@inline function word(n: usize, v: u32): void { store<u32>(EXIT + (n << 2), v); }
+/** VMREAD of the fields that are read at every exit, in one call: reason, vectoring information, length, interruption information, then as
+ *  two words each qualification, guest-physical and guest-linear address, RIP, RFLAGS. @returns where the words are */
+export function vmReadExit(): usize {
+  word(0, S.r32(F.EXIT_REASON));
+  word(1, S.r32(F.IDT_VECTORING));
+  word(2, S.r32(F.EXIT_LENGTH));
+  word(3, S.r32(F.EXIT_INTERRUPTION));
+  store<u64>(EXIT, S.r64(F.QUALIFICATION), 16);
+  store<u64>(EXIT, S.r64(F.GUEST_PHYSICAL), 24);
+  store<u64>(EXIT, S.r64(F.GUEST_LINEAR), 32);
+  store<u64>(EXIT, S.r64(F.GUEST_RIP), 40);
+  store<u64>(EXIT, S.r64(F.GUEST_RFLAGS), 48);
+  return EXIT;
+}
+/** The VMREADs and VMWRITEs with which a hypervisor completes an instruction: RIP behind it, the interrupt shadow ends, a single step traps.
+ *  @param length of the instruction in bytes, 0 for that of the exit */
+export function vmxRetire(length: u32): void {
+  const cs = S.r32(F.GUEST_ES_RIGHTS + 2), long = (cs & 0x2000) != 0 && (S.r64(F.GUEST_EFER) & 0x400) != 0;
+  const next = S.r64(F.GUEST_RIP) + <u64>(length ? length : S.r32(F.EXIT_LENGTH));
+  S.w64(F.GUEST_RIP, long ? next : next & (cs & 0x4000 ? 0xffffffff : 0xffff));
+  const blocking = S.r32(F.GUEST_INTERRUPTIBILITY);
+  if (blocking & 3) S.w32(F.GUEST_INTERRUPTIBILITY, blocking & ~3);
+  if (S.r64(F.GUEST_RFLAGS) & 0x100) S.w64(F.GUEST_PENDING_DEBUG, S.r64(F.GUEST_PENDING_DEBUG) | 0x4000);
+  S.touchRegion();
+}
+/** Ends what is between the two: for an embedder that reads or writes registers of the processor itself. */
+export function vmxSettle(): void { settle(); }

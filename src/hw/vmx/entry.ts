@@ -26,6 +26,7 @@ import { spaceNumber, freshSpace } from "./ept";
 import { forgetMappings } from "./ept-cache";
 import { failEntry } from "./exit";
 import { applyIntercepts } from "./controls";
+import { decideToKeep, isKept, reload, sameMode, settle, share } from "./kept";
 import * as F from "./fields";
 import * as S from "./state";
 
@@ -46,6 +47,10 @@ export function enter(launch: bool): i32 {
   const state = load<u32>(S.region(), 8);
   if (launch && state != 0) return 4;
   if (!launch && state != 1) return 5;
+  if (isKept()) {
+    if (!launch && sameMode()) return again();
+    settle();
+  }
   const passed = passedBefore();
   if (!passed && (note(checkExecutionControls()) || note(checkExitControls()))) return 7;
   if (note(checkEntryControls())) return 7;
@@ -71,7 +76,22 @@ export function enter(launch: bool): i32 {
   if (launch) store<u32>(S.region(), 1, 8);
   S.touchRegion();
   store<u32>(S.OPERATION, S.NON_ROOT);
+  decideToKeep();
   applyIntercepts();
+  entryPc = event();
+  return load<u32>(S.OPERATION) == S.NON_ROOT ? ENTERED : EXITED;
+}
+/** VMRESUME of the guest that has stayed in the processor: what has been written since is checked and loaded. */
+function again(): i32 {
+  if (S.r32(F.ENTRY_INTERRUPTION) >> 31 && note(checkEntryControls())) return 7;
+  if (S.r64(F.GUEST_RFLAGS) & 0x100) share(); // a check looks at DEBUGCTL
+  if (note(checkRip()) || note(checkActivity()) || note(checkInterruptibility()) || note(checkPendingDebug())) {
+    settle();
+    entryPc = failEntry(33, 0);
+    return EXITED;
+  }
+  reload();
+  S.touchRegion();
   entryPc = event();
   return load<u32>(S.OPERATION) == S.NON_ROOT ? ENTERED : EXITED;
 }
@@ -188,7 +208,7 @@ function enterSpace(eptp: u64, proc2: u32): void {
   setSpaceTag(<u64>n << 12);
   switchSpace((<u64>n << 12) | (cr4 & 0x20000 ? cr3 & 0xfff : 0), globalTag(), false);
 }
-function loadNonRegister(pin: u32): void {
+export function loadNonRegister(pin: u32): void {
   const blocking = S.r32(F.GUEST_INTERRUPTIBILITY), pending = <u32>S.r64(F.GUEST_PENDING_DEBUG);
   store<u32>(SHADOW, blocking & 3);
   const nmi: u32 = (blocking >> 3) & 1;

@@ -21,6 +21,7 @@ import { physRead32, physRead64, physWrite32, physWrite64 } from "../mmu/phys";
 import { physBits } from "../mmu/walk";
 import { CR0_FIXED0, CR4_FIXED0, TIMER_RATE, MAX_MSR_COUNT } from "./capability";
 import { loadMsrs, translationKey, hostTscOffset } from "./entry";
+import { keep, mayKeep } from "./kept";
 import * as F from "./fields";
 import * as S from "./state";
 
@@ -62,7 +63,19 @@ export function vmExit(reason: u32, qualification: u64, rec: usize): usize {
   S.w64(F.GUEST_LINEAR, linear);
   S.w64(F.GUEST_PHYSICAL, physical);
   interruption = 0; errorCode = 0; instruction = 0; linear = 0; physical = 0; explicitLength = 0;
-  saveGuest();
+  if (reason != 2 && !blockNmi && mayKeep()) {
+    saveShort();
+    w(F.ENTRY_INTERRUPTION, S.r32(F.ENTRY_INTERRUPTION) & 0x7fffffff);
+    clearVectoring();
+    clearUnblockedByIret();
+    setImplicit(false);
+    clearFault();
+    S.touchRegion();
+    return keep();
+  }
+  saveShort();
+  saveRest();
+  saveTimer();
   dropTscOffset();
   w(F.ENTRY_INTERRUPTION, S.r32(F.ENTRY_INTERRUPTION) & 0x7fffffff);
   if (!storeMsrs()) return abort(1);
@@ -78,13 +91,29 @@ export function failEntry(reason: u32, qualification: u64): usize {
 }
 @inline function w(field: u32, v: u32): void { S.w32(field, v); }
 
-/** "Saving Guest State". */
-function saveGuest(): void {
-  const exit = S.r32(F.EXIT_CONTROLS), entry = S.r32(F.ENTRY_CONTROLS);
-  const efer = load<u64>(EFER), cr0 = load<u64>(CR0), cr4 = load<u64>(CR4), pin = load<u32>(S.PIN);
-  S.w64(F.GUEST_CR0, cr0);
+/** "Saving Guest State": what hypervisors read at most exits, and what they change without changing the guest's mode (kept.ts). */
+function saveShort(): void {
+  const exit = S.r32(F.EXIT_CONTROLS), entry = S.r32(F.ENTRY_CONTROLS), efer = load<u64>(EFER);
+  S.w64(F.GUEST_CR0, load<u64>(CR0));
   S.w64(F.GUEST_CR3, load<u64>(CR3));
-  S.w64(F.GUEST_CR4, cr4);
+  S.w64(F.GUEST_CR4, load<u64>(CR4));
+  if (exit & S.X_SAVE_EFER) S.w64(F.GUEST_EFER, efer);
+  w(F.ENTRY_CONTROLS, efer & 0x400 ? entry | S.N_IA32E : entry & ~S.N_IA32E);
+  // The DPL of SS is the CPL, whatever the descriptor said.
+  w(F.GUEST_ES_RIGHTS + 2, load<u32>(SEG_ATTR + 4) & 0x1f0ff);
+  w(F.GUEST_ES_RIGHTS + 4, (load<u32>(SEG_ATTR + 8) & 0x1f09f) | (load<u32>(CPL) << 5));
+  S.w64(F.GUEST_RSP, load<u64>(REGS + RSP));
+  S.w64(F.GUEST_RIP, load<u64>(RIP));
+  S.w64(F.GUEST_RFLAGS, <u64>flags());
+  w(F.GUEST_ACTIVITY, load<u32>(ACTIVITY));
+  const nmi = load<u32>(S.PIN) & S.PIN_VNMI ? load<u32>(S.VIRTUAL_NMI_BLOCKED) : load<u32>(NMI_BLOCKED);
+  w(F.GUEST_INTERRUPTIBILITY, (load<u32>(SHADOW) & 3) | (nmi ? 8 : 0));
+  const pending = load<u32>(DB_PENDING) & 0x400f;
+  S.w64(F.GUEST_PENDING_DEBUG, <u64>(pending & 15 ? pending | 0x1000 : pending));
+}
+/** The rest of it, from the registers that still hold it. */
+export function saveRest(): void {
+  const exit = S.r32(F.EXIT_CONTROLS);
   if (exit & S.X_SAVE_DEBUG) {
     S.w64(F.GUEST_DR7, load<u64>(DR7));
     S.w64(F.GUEST_DEBUGCTL, load<u64>(DEBUGCTL));
@@ -93,40 +122,28 @@ function saveGuest(): void {
   S.w64(F.GUEST_SYSENTER_ESP, load<u64>(SYSENTER_ESP));
   S.w64(F.GUEST_SYSENTER_EIP, load<u64>(SYSENTER_EIP));
   if (exit & S.X_SAVE_PAT) S.w64(F.GUEST_PAT, load<u64>(PAT));
-  if (exit & S.X_SAVE_EFER) S.w64(F.GUEST_EFER, efer);
-  w(F.ENTRY_CONTROLS, efer & 0x400 ? entry | S.N_IA32E : entry & ~S.N_IA32E);
   for (let s: u32 = 0; s < 8; s++) {
     S.w16(F.GUEST_ES_SELECTOR + s * 2, load<u32>(SEG_SEL + (s << 2)));
     S.w64(F.GUEST_ES_BASE + s * 2, load<u64>(SEG_BASE + (s << 3)));
     S.w32(F.GUEST_ES_LIMIT + s * 2, load<u32>(SEG_LIMIT + (s << 2)));
-    S.w32(F.GUEST_ES_RIGHTS + s * 2, load<u32>(SEG_ATTR + (s << 2)) & 0x1f0ff);
+    if (s != 1 && s != 2) S.w32(F.GUEST_ES_RIGHTS + s * 2, load<u32>(SEG_ATTR + (s << 2)) & 0x1f0ff);
   }
-  // The DPL of SS is the CPL, whatever the descriptor said.
-  const ss = F.GUEST_ES_RIGHTS + 4;
-  S.w32(ss, (S.r32(ss) & ~0x60) | (load<u32>(CPL) << 5));
   S.w64(F.GUEST_GDTR_BASE, load<u64>(GDT_BASE));
   w(F.GUEST_GDTR_LIMIT, load<u32>(GDT_LIMIT));
   S.w64(F.GUEST_IDTR_BASE, load<u64>(IDT_BASE));
   w(F.GUEST_IDTR_LIMIT, load<u32>(IDT_LIMIT));
-  S.w64(F.GUEST_RSP, load<u64>(REGS + RSP));
-  S.w64(F.GUEST_RIP, load<u64>(RIP));
-  S.w64(F.GUEST_RFLAGS, <u64>flags());
-  w(F.GUEST_ACTIVITY, load<u32>(ACTIVITY));
-  const nmi = pin & S.PIN_VNMI ? load<u32>(S.VIRTUAL_NMI_BLOCKED) : load<u32>(NMI_BLOCKED);
-  w(F.GUEST_INTERRUPTIBILITY, (load<u32>(SHADOW) & 3) | (nmi ? 8 : 0));
-  const pending = load<u32>(DB_PENDING) & 0x400f;
-  S.w64(F.GUEST_PENDING_DEBUG, <u64>(pending & 15 ? pending | 0x1000 : pending));
-  if (load<u32>(S.PROC2) & S.S_EPT && cr0 >> 31 && (cr4 & 0x20) && !(efer & 0x400)) {
+  if (load<u32>(S.PROC2) & S.S_EPT && load<u64>(CR0) >> 31 && (load<u64>(CR4) & 0x20) && !(load<u64>(EFER) & 0x400)) {
     for (let i = 0; i < 4; i++) S.w64(F.GUEST_PDPTE0 + i * 2, load<u64>(PDPTE + i * 8));
   }
-  if (exit & S.X_SAVE_TIMER) {
-    const offset = hostTscOffset();
-    const left = ((load<i64>(S.DEADLINE) + offset) >> TIMER_RATE) - ((clockNow() + offset) >> TIMER_RATE);
-    w(F.PREEMPTION_TIMER, left <= 0 ? 0 : <u32>left);
-  }
+}
+function saveTimer(): void {
+  if (!(S.r32(F.EXIT_CONTROLS) & S.X_SAVE_TIMER)) return;
+  const offset = hostTscOffset();
+  const left = ((load<i64>(S.DEADLINE) + offset) >> TIMER_RATE) - ((clockNow() + offset) >> TIMER_RATE);
+  w(F.PREEMPTION_TIMER, left <= 0 ? 0 : <u32>left);
 }
 /** The TSC is the host's again, also in the MSR-store area. */
-function dropTscOffset(): void {
+export function dropTscOffset(): void {
   store<u64>(TSC_OFFSET, load<u64>(TSC_OFFSET) - load<u64>(S.TSC_ADDED));
   store<u64>(S.TSC_ADDED, 0);
 }
@@ -147,7 +164,16 @@ function storeMsrs(): bool {
 }
 /** "Loading Host State" and on at HOST_RIP. */
 function toHost(): usize {
-  const exit = S.r32(F.EXIT_CONTROLS), long = (exit & S.X_HOST64) != 0, wasGuest = load<u32>(S.OPERATION) == S.NON_ROOT;
+  const long = (S.r32(F.EXIT_CONTROLS) & S.X_HOST64) != 0;
+  leaveGuest(load<u32>(S.OPERATION) == S.NON_ROOT);
+  S.touchRegion();
+  if (!long && load<u64>(CR4) & 0x20 && !loadHostPdptes()) return abort(2);
+  if (loadMsrs(F.EXIT_MSR_LOAD, F.EXIT_MSR_LOAD_COUNT)) return abort(4);
+  return load<u32>(STOP_ON_EXIT) ? stop(STOP_VMEXIT) : resume();
+}
+/** The processor is the host's again. */
+export function leaveGuest(wasGuest: bool): void {
+  const exit = S.r32(F.EXIT_CONTROLS), long = (exit & S.X_HOST64) != 0;
   const vpid = (S.secondary() & S.S_VPID) != 0;
   if (load<u32>(S.SPACE)) {
     store<u64>(S.keySlot(load<u32>(S.SPACE)), translationKey());
@@ -172,10 +198,6 @@ function toHost(): usize {
   setImplicit(false);
   clearFault();
   loadHost(exit, long, vpid);
-  S.touchRegion();
-  if (!long && load<u64>(CR4) & 0x20 && !loadHostPdptes()) return abort(2);
-  if (loadMsrs(F.EXIT_MSR_LOAD, F.EXIT_MSR_LOAD_COUNT)) return abort(4);
-  return load<u32>(STOP_ON_EXIT) ? stop(STOP_VMEXIT) : resume();
 }
 function loadHost(exit: u32, long: bool, vpid: bool): void {
   const cr3 = S.r64(F.HOST_CR3), cr4 = (S.r64(F.HOST_CR4) & (long ? ~0 : ~0x20000)) | (long ? 0x20 : 0);

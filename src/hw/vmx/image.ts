@@ -2,10 +2,12 @@
 // VM entry would load, at the same distances as in src/hw/cpu/state.ts, with all of RFLAGS in EFLAGS.
 //
 //   vmxGuestImage(): offset of the block         vmxSetGuestImage(): the block becomes the guest's state
+//   vmxSameImage(): would the block be the last one but for general registers, RIP, flags and what no MOV looks at?
 import {
   REGS, RSP, RIP, EFLAGS, CR0, CR2, CR3, CR4, EFER, DR7, PDPTE, SEG_SEL, SEG_BASE, SEG_LIMIT, SEG_ATTR, GDT_BASE, GDT_LIMIT,
-  IDT_BASE, IDT_LIMIT, XMM, BOUNCE, SHADOW, NMI_BLOCKED, ACTIVITY, DB_PENDING, A20,
+  IDT_BASE, IDT_LIMIT, XMM, BOUNCE, SHADOW, NMI_BLOCKED, ACTIVITY, DB_PENDING, A20, CPL, MODE,
 } from "../cpu/state";
+import { isKept, settle, share } from "./kept";
 import { vmRead, vmWrite } from "./operations";
 import * as F from "./fields";
 import * as S from "./state";
@@ -25,8 +27,26 @@ const IMAGE = memory.data(0x800, 16);
   S.w64(field, (v & ~m) | (S.r64(field) & m));
   S.w64(shadow, (S.r64(shadow) & ~m) | (v & m));
 }
+/** Registers as the last block found them; in the place of RAX the VMCS that was current, ~0 when the guest was not in the processor. */
+const BEFORE = memory.data(0x270, 16);
+const SIZE_BEFORE: usize = DR7 + 8 - REGS;
+@inline function differ(word: usize): v128 { return v128.xor(v128.load(word), v128.load(BEFORE + (word - REGS))); }
+@inline function differ4(word: usize): v128 { return v128.or(v128.or(differ(word), differ(word + 16)), v128.or(differ(word + 32), differ(word + 48))); }
+@inline function differ8(word: usize): u64 { return load<u64>(word) ^ load<u64>(BEFORE + (word - REGS)); }
+export function vmxSameImage(): bool {
+  if (!isKept() || load<u64>(BEFORE) != load<u64>(S.CURRENT)) return false;
+  // CPL; mode, segments and tables up to CR0; CR3, CR4, XCR0, EFER; DR7. CR2 and DR6 only tell what has been.
+  const segments = v128.or(v128.or(differ4(MODE), differ4(MODE + 64)), v128.or(differ4(MODE + 128), differ4(MODE + 192)));
+  const tables = v128.or(differ4(MODE + 256), differ(CR0));
+  if (v128.any_true(v128.or(segments, tables))) return false;
+  return (differ8(CR3) | differ8(CR4) | differ8(EFER) | differ8(DR7) | <u64>(load<u32>(CPL) ^ load<u32>(BEFORE + (CPL - REGS)))) == 0;
+}
 export function vmxGuestImage(): usize {
+  const stays = isKept();
+  share();
   memory.copy(IMAGE, REGS, SIZE);
+  memory.copy(BEFORE, REGS, SIZE_BEFORE);
+  store<u64>(BEFORE, stays ? load<u64>(S.CURRENT) : ~0);
   store<u64>(at(REGS + RSP), S.r64(F.GUEST_RSP));
   store<u64>(at(RIP), S.r64(F.GUEST_RIP));
   store<u32>(at(EFLAGS), <u32>S.r64(F.GUEST_RFLAGS));
@@ -55,6 +75,7 @@ export function vmxGuestImage(): usize {
 }
 /** Registers, segments, control and debug registers and what is pending; nothing else can an instruction on memory change. */
 export function vmxSetGuestImage(): void {
+  settle();
   memory.copy(REGS, IMAGE, 0x80);
   memory.copy(XMM, at(XMM), BOUNCE - XMM);
   store<u64>(CR2, load<u64>(at(CR2)));

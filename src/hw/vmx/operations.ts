@@ -13,6 +13,7 @@ import { CR0_FIXED0, CR4_FIXED0, setCr4Fixed1 } from "./capability";
 import { forgetPassed } from "./checked";
 import { enter, NO_VMCS } from "./entry";
 import { forgetEpt, forgetVpid } from "./ept";
+import { beforeRead, beforeWrite, settle } from "./kept";
 import { fieldExists, readOnly, INSTRUCTION_ERROR } from "./fields";
 import * as S from "./state";
 
@@ -38,6 +39,7 @@ export function vmOn(pa: u64): i32 {
   return 0;
 }
 export function vmxOff(): i32 {
+  settle();
   store<u32>(S.OPERATION, S.OUTSIDE);
   store<u64>(S.CURRENT, ~0);
   store<u32>(S.REGION, 0);
@@ -47,6 +49,7 @@ export function vmxOff(): i32 {
 }
 /** Make the VMCS at `pa` clear; it is no longer current. */
 export function vmClear(pa: u64): i32 {
+  settle();
   if (badAddress(pa)) return 2;
   if (pa == load<u64>(S.VMXON_POINTER)) return 3;
   physWrite32(pa + 8, 0);
@@ -58,6 +61,7 @@ export function vmClear(pa: u64): i32 {
 }
 /** Make the VMCS at `pa` current. */
 export function vmPtrld(pa: u64): i32 {
+  settle();
   if (badAddress(pa)) return 9;
   if (pa == load<u64>(S.VMXON_POINTER)) return 10;
   const at = S.ramPage(pa);
@@ -75,10 +79,14 @@ export function fieldError(field: u64, write: bool): i32 {
   return write && readOnly(<u32>field) ? 13 : 0;
 }
 /** Value of a field, 0 when it does not exist. */
-export function vmRead(field: u32): u64 { return fieldError(field, false) ? 0 : S.readField(field); }
+export function vmRead(field: u32): u64 {
+  if (fieldError(field, false)) return 0;
+  beforeRead(field);
+  return S.readField(field);
+}
 export function vmWrite(field: u32, value: u64): i32 {
   const error = fieldError(field, true);
-  if (!error) S.writeField(field, value);
+  if (!error) { beforeWrite(field, value); S.writeField(field, value); }
   return failure(error);
 }
 function failure(error: i32): i32 {
@@ -91,12 +99,14 @@ export function vmResume(): i32 { return failure(enter(false)); }
 export function invEpt(type: u64, eptp: u64): i32 {
   if (type != 1 && type != 2) return failure(28);
   if (type == 1 && ((eptp & 0xf80) || ((eptp & 7) != 0 && (eptp & 7) != 6) || ((eptp >> 3) & 7) != 3 || eptp >> physBits)) return failure(28);
+  settle();
   forgetEpt(eptp, type == 2);
   return 0;
 }
 /** @param type 0 one address, 1 one VPID, 2 all, 3 one VPID but for global translations */
 export function invVpid(type: u64, vpid: u32, la: u64): i32 {
   if (type > 3 || vpid >> 16 || (type != 2 && vpid == 0) || (type == 0 && !canonical(la))) return failure(28);
+  settle();
   forgetVpid(vpid, type == 2);
   return 0;
 }
