@@ -1,3 +1,4 @@
+import type { MmioValue } from "./bus.ts";
 import type { VirtualClock } from "./clock.ts";
 import type { Persist, Saved } from "./persist.ts";
 import type { GuestMemory } from "./memory.ts";
@@ -11,8 +12,8 @@ import type { GuestMemory } from "./memory.ts";
 export interface IoBus {
   portRead(port: number, size: 1 | 2 | 4): number;
   portWrite(port: number, size: 1 | 2 | 4, value: number): void;
-  mmioRead(gpa: number, size: 1 | 2 | 4 | 8): bigint;
-  mmioWrite(gpa: number, size: 1 | 2 | 4 | 8, value: bigint): void;
+  mmioRead(gpa: number, size: 1 | 2 | 4 | 8): MmioValue;
+  mmioWrite(gpa: number, size: 1 | 2 | 4 | 8, value: MmioValue): void;
 }
 
 /** Why run() came back. */

@@ -5,8 +5,8 @@ export type { Persist, Saved } from "./persist.ts";
 export { decode, encode } from "./persist.ts";
 export { SavedRecord } from "./saved.ts";
 export { StateError, VitrineError } from "./errors.ts";
-export type { IrqLine, MmioDevice, MmioSize, PortDevice, PortSize } from "./bus.ts";
-export { unconnected } from "./bus.ts";
+export type { IrqLine, MmioDevice, MmioSize, MmioValue, PortDevice, PortSize } from "./bus.ts";
+export { mmioValue, unconnected } from "./bus.ts";
 export { PackedRing } from "./ring.ts";
 export {
   bit,

@@ -62,6 +62,8 @@ export class Hpet implements MmioDevice, Persist {
   /** The counter is #stopped while halted, otherwise #base plus the ticks of the clock. */
   #stopped = 0n;
   #base = 0n;
+  #baseLow = 0;
+  #running = false;
 
   constructor({ clock, setGsi, onLegacy, routes = 4 }: HpetOptions) {
     this.#clock = clock;
@@ -81,6 +83,7 @@ export class Hpet implements MmioDevice, Persist {
   reset(): void {
     if ((this.#config & General.legacy) !== 0n) this.#onLegacy(false);
     this.#config = this.#status = this.#stopped = this.#base = 0n;
+    this.#follow();
     for (const timer of this.#timers) {
       this.#lower(timer);
       timer.config = timerFixed;
@@ -96,6 +99,8 @@ export class Hpet implements MmioDevice, Persist {
   }
 
   mmioRead(offset: number, size: MmioSize): bigint | number {
+    // Guests poll the lower half of the counter.
+    if (offset === 0x0f0 && size === 4 && this.#running) return (this.#baseLow + Math.floor(this.#clock.now() / nsPerTick)) >>> 0;
     const shifted = this.#read(offset & 0x3f8) >> BigInt(8 * (offset & 7));
     if (size === 8) return shifted;
     return Number(BigInt.asUintN(8 * size, shifted));
@@ -109,8 +114,10 @@ export class Hpet implements MmioDevice, Persist {
     this.#write(offset & 0x3f8, (BigInt.asUintN(64, BigInt(value)) << shift) & mask, mask);
   }
 
-  get #running(): boolean {
-    return (this.#config & General.enable) !== 0n;
+  /** The enable bit and the base have been written: what reads of the counter use follows. */
+  #follow(): void {
+    this.#running = (this.#config & General.enable) !== 0n;
+    this.#baseLow = Number(BigInt.asUintN(32, this.#base));
   }
 
   #ticks(): bigint {
@@ -153,6 +160,7 @@ export class Hpet implements MmioDevice, Persist {
         // Writing while it runs is undefined; it moves the counter all the same.
         this.#stopped = merge(this.counter);
         this.#base = BigInt.asUintN(64, this.#stopped - this.#ticks());
+        this.#follow();
         for (const timer of this.#timers) this.#arm(timer);
         return;
     }
@@ -170,6 +178,7 @@ export class Hpet implements MmioDevice, Persist {
       else this.#stopped = this.counter;
     }
     this.#config = config;
+    this.#follow();
     if ((changed & General.legacy) !== 0n) {
       for (const timer of this.#timers) this.#lower(timer);
       this.#onLegacy((config & General.legacy) !== 0n);
@@ -301,6 +310,7 @@ export class Hpet implements MmioDevice, Persist {
     this.#status = r.u64("status") & 7n;
     this.#stopped = r.u64("stopped");
     this.#base = r.u64("base");
+    this.#follow();
     const saved = r.list("timers", timers);
     this.#timers.forEach((timer, n) => {
       const t = new SavedRecord(`${this.id} timer ${n}`, saved[n] ?? null);

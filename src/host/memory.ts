@@ -43,6 +43,13 @@ export class HostMemory {
     return v;
   }
 
+  /** The same for sizes 1, 2 and 4, as a number. */
+  loadSmall(pa: number, size: 1 | 2 | 4): number {
+    const at = layout.RAM + pa,
+      { view } = this.#core;
+    return size === 4 ? view.getUint32(at, true) : size === 2 ? view.getUint16(at, true) : view.getUint8(at);
+  }
+
   /** The bytes themselves, for reading. */
   bytes(pa: number, length: number): Uint8Array {
     return this.#core.u8.subarray(layout.RAM + pa, layout.RAM + pa + length);

@@ -1,4 +1,5 @@
 // The door of `hw`: one emulated processor with its memory. No KVM knowledge here.
+import type { MmioValue } from "../base/index.ts";
 import type { Jit } from "./jit/index.ts";
 import { layout } from "./layout.ts";
 
@@ -9,13 +10,13 @@ export { readUndefined } from "./undefined.ts";
 export { FrameDigests, sha256, takeFrames, FrameMark, zeroPageDigest } from "./digests.ts";
 export { Jit, type JitOptions, type JitStatistics, serve, type Translation, Workshop, type WorkshopPort } from "./jit/index.ts";
 
-/** What the processor is wired to. Values are unsigned; 64-bit device values pass through `mailbox`. */
+/** What the processor is wired to. Values are unsigned. */
 export interface Environment {
   portRead(port: number, size: number): number;
   portWrite(port: number, size: number, value: number): void;
   /** A physical address that is no RAM; the address is exact below 2^53. */
-  mmioRead(address: number, size: number): bigint;
-  mmioWrite(address: number, size: number, value: bigint): void;
+  mmioRead(address: number, size: number): MmioValue;
+  mmioWrite(address: number, size: number, value: MmioValue): void;
   /** Vector of the pending external interrupt, or -1 when the line went away. */
   intAck(): number;
   /** MSRs that live outside the core (APIC, x2APIC, TSC deadline); undefined is #GP. */
@@ -145,7 +146,8 @@ export const MAX_RAM = 3136 * 1024 * 1024;
 
 /** What the module imports, from an environment; 64-bit values pass through the mailbox. */
 function imports(memory: WebAssembly.Memory, environment: Environment, core: () => Core | undefined): WebAssembly.ModuleImports {
-  const mail = new BigUint64Array(memory.buffer, layout.MAILBOX, 1);
+  const mail = new BigUint64Array(memory.buffer, layout.MAILBOX, 1),
+    word = new Uint32Array(memory.buffer, layout.MAILBOX, 2);
   return {
     memory,
     abort: (): never => {
@@ -154,10 +156,20 @@ function imports(memory: WebAssembly.Memory, environment: Environment, core: () 
     portRead: (port: number, size: number) => environment.portRead(port, size),
     portWrite: (port: number, size: number, value: number) => environment.portWrite(port, size, value >>> 0),
     mmioRead: (low: number, high: number, size: number) => {
-      mail[0] = environment.mmioRead((low >>> 0) + (high >>> 0) * 0x100000000, size);
+      const value = environment.mmioRead((low >>> 0) + (high >>> 0) * 0x100000000, size);
+      if (typeof value === "bigint") mail[0] = value;
+      else {
+        word[0] = value;
+        word[1] = 0;
+      }
     },
     mmioWrite: (low: number, high: number, size: number) => {
-      environment.mmioWrite((low >>> 0) + (high >>> 0) * 0x100000000, size, BigInt.asUintN(size * 8, mail[0] ?? 0n));
+      const value = word[0] ?? 0;
+      environment.mmioWrite(
+        (low >>> 0) + (high >>> 0) * 0x100000000,
+        size,
+        size === 8 ? (mail[0] ?? 0n) : size === 4 ? value : value & (size === 2 ? 0xffff : 0xff),
+      );
     },
     intAck: () => environment.intAck(),
     msrRead: (index: number) => {

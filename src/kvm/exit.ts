@@ -1,3 +1,5 @@
+import type { MmioValue } from "../base/index.ts";
+
 /** struct kvm_run: why KVM_RUN came back, and what user space answers before it calls again. */
 export const KvmExit = {
   UNKNOWN: 0,
@@ -29,7 +31,7 @@ export class KvmRun {
   /** KVM_EXIT_IO: for input, user space puts the value into `data`. */
   readonly io = { write: false, port: 0, size: 1 as 1 | 2 | 4, data: 0 };
   /** KVM_EXIT_MMIO: for a read, user space puts the value into `data`. */
-  readonly mmio = { write: false, physAddr: 0, size: 1 as 1 | 2 | 4 | 8, data: 0n };
+  readonly mmio = { write: false, physAddr: 0, size: 1 as 1 | 2 | 4 | 8, data: 0 as MmioValue };
   /** With a PIC in user space: leave as soon as the guest can take an interrupt. */
   requestInterruptWindow = false;
   /** Of the local APIC, what the processor holds: filled on the way out where user space has the chips. */

@@ -2,6 +2,7 @@ import type { Regs, Segment, Sregs } from "../base/index.ts";
 import type { HostComputer } from "../host/index.ts";
 import { type Core, layout } from "../hw/index.ts";
 import type { ShadowContext } from "./mmu/shadow/mmu.ts";
+import { portAccess, secondStageFault } from "./handlers.ts";
 import type { Entered } from "./ops.ts";
 
 const GPRS = [
@@ -27,6 +28,9 @@ const rulesOf = ({ cr0, cr4, efer }: { cr0: number; cr4: number; efer: number })
 export abstract class GuestState {
   readonly host: HostComputer;
   length = 0;
+  /** What the exit in hand tells of a port or of the second stage: filled anew by each. */
+  readonly port = portAccess();
+  readonly fault = secondStageFault();
   protected readonly core: Core;
   /** A flush is due before the guest goes on. */
   #flush = false;
@@ -90,6 +94,10 @@ export abstract class GuestState {
   /** Setting state is for a guest that is out. */
   protected leave(): void {
     if (this.inGuest) this.kick();
+  }
+  /** The block of image() is never the guest's registers alone. */
+  onlyRegisters(): boolean {
+    return false;
   }
   /** The host's interrupt line: the guest leaves at its next boundary. */
   requestExit(on: boolean): void {

@@ -1,22 +1,34 @@
 import type { Handled } from "./ops.ts";
 
+/** A port exit; the object is the arch code's, and the same at every exit. */
 export interface PortAccess {
-  readonly port: number;
-  readonly size: 1 | 2 | 4;
-  readonly write: boolean;
-  readonly string: boolean;
+  port: number;
+  size: 1 | 2 | 4;
+  write: boolean;
+  string: boolean;
 }
+export const portAccess = (): PortAccess => ({ port: 0, size: 1, write: false, string: false });
 
-/** A violation of the second stage. `final`: the access itself, and no walk of the guest's tables, has met it; then `linear` is its address. */
+/**
+ * A violation of the second stage; the object is the arch code's. `final`: the access itself, and no walk of the guest's tables, has
+ * met it; then `linear` is its address, and RIP and RFLAGS are told, too.
+ */
 export interface SecondStageFault {
-  readonly gpa: number;
-  readonly linearLow: number;
-  readonly linearHigh: number;
-  readonly write: boolean;
-  readonly fetch: boolean;
-  readonly final: boolean;
-  readonly code: number;
+  gpa: number;
+  linearLow: number;
+  linearHigh: number;
+  write: boolean;
+  fetch: boolean;
+  final: boolean;
+  code: number;
+  ripLow: number;
+  ripHigh: number;
+  rflags: number;
 }
+export const secondStageFault = (): SecondStageFault => ({
+  ...{ gpa: 0, linearLow: 0, linearHigh: 0, write: false, fetch: false, final: false, code: 0 },
+  ...{ ripLow: 0, ripHigh: 0, rflags: 0 },
+});
 
 /** Instructions that always exit and are completed above. */
 export interface CompletedInstructions {

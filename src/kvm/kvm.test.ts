@@ -155,7 +155,7 @@ test("a write to a read-only slot is a device access for user space, a read is p
   const { vm, vcpu, ram } = await openGuest([0xb8, 0x34, 0x12, 0xa3, 0x00, 0x20, 0xa1, 0x00, 0x20, 0xf4]);
   vm.setUserMemoryRegion(region(ram, 0, 0, 8 * MB, MEM_READONLY));
   expect(vcpu.enter()).toBe(KvmExit.MMIO);
-  expect(vcpu.run.mmio).toMatchObject({ write: true, physAddr: 0x2000, size: 2, data: 0x1234n });
+  expect(vcpu.run.mmio).toMatchObject({ write: true, physAddr: 0x2000, size: 2, data: 0x1234 });
   expect(vcpu.enter()).toBe(KvmExit.INTR);
   expect(vcpu.getRegs().rax & 0xffffn).toBe(0n);
 });
@@ -184,7 +184,7 @@ test("an x87 store to device memory is completed, in as many exits as it has acc
   expect(vcpu.enter()).toBe(KvmExit.MMIO);
   expect(vcpu.run.mmio).toMatchObject({ write: true, physAddr: 0x9000, size: 8, data: 0x8000000000000000n });
   expect(vcpu.enter()).toBe(KvmExit.MMIO);
-  expect(vcpu.run.mmio).toMatchObject({ write: true, physAddr: 0x9008, size: 2, data: 0x3fffn });
+  expect(vcpu.run.mmio).toMatchObject({ write: true, physAddr: 0x9008, size: 2, data: 0x3fff });
   expect(vcpu.enter()).toBe(KvmExit.INTR);
 });
 

@@ -99,6 +99,8 @@ export interface ArchVcpu {
    */
   image(): number;
   setImage(event: boolean): void;
+  /** Has nothing of the guest's state changed since image() but general registers, RIP, flags and what no MOV looks at; and are those in the processor? */
+  onlyRegisters(): boolean;
   interruptAllowed(): boolean;
   nmiAllowed(): boolean;
   /** An event that an exit has interrupted waits to be delivered again. */

@@ -1,5 +1,5 @@
 import {
-  type AccelVm, restoreCpu, saveCpu, SavedRecord, type UserMemory, BytewiseMemory, type DebugRegs, type GuestMemory, type IoBus, type Regs, type RegionFlags, type Saved, type Sregs, type Stop, Turns,
+  type AccelVm, restoreCpu, saveCpu, SavedRecord, type UserMemory, BytewiseMemory, type DebugRegs, type GuestMemory, type IoBus, type MmioValue, type Regs, type RegionFlags, type Saved, type Sregs, type Stop, Turns,
   StateError, type UndefinedInstructions, VirtualClock, VitrineError,
 } from "../base/index.ts";
 import { I8254, I8259, Irqchip, type Lapic } from "../chips/index.ts";
@@ -424,18 +424,17 @@ export class TcgVm implements AccelVm {
     else this.chips.pit?.portWrite(port, n, value);
   }
 
-  #mmioRead(address: number, size: number): bigint {
+  #mmioRead(address: number, size: number): MmioValue {
     const n = size as 1 | 2 | 4 | 8, page = address - (address % 4096), lapic = this.#lapic();
-    if (lapic && page === this.#lapicPage()) return BigInt(lapic.mmioRead(address - page, n));
-    if (page === IOAPIC_PAGE) return BigInt(this.chips.ioapic.mmioRead(address - page, n));
+    if (lapic && page === this.#lapicPage()) return lapic.mmioRead(address - page, n);
+    if (page === IOAPIC_PAGE) return this.chips.ioapic.mmioRead(address - page, n);
     return this.#bus?.mmioRead(address, n) ?? 0xffffffffffffffffn;
   }
 
-  #mmioWrite(address: number, size: number, value: bigint): void {
+  #mmioWrite(address: number, size: number, value: MmioValue): void {
     const n = size as 1 | 2 | 4 | 8, page = address - (address % 4096), lapic = this.#lapic();
-    const plain = n === 8 ? value : Number(value);
-    if (lapic && page === this.#lapicPage()) lapic.mmioWrite(address - page, n, plain);
-    else if (page === IOAPIC_PAGE) this.chips.ioapic.mmioWrite(address - page, n, plain);
+    if (lapic && page === this.#lapicPage()) lapic.mmioWrite(address - page, n, value);
+    else if (page === IOAPIC_PAGE) this.chips.ioapic.mmioWrite(address - page, n, value);
     else this.#bus?.mmioWrite(address, n, value);
   }
 

@@ -1,4 +1,4 @@
-import type { MmioDevice, MmioSize, PortDevice, PortSize } from "../base/index.ts";
+import { type MmioDevice, type MmioSize, type MmioValue, mmioValue, type PortDevice, type PortSize } from "../base/index.ts";
 import type { IoBus } from "./accel.ts";
 
 /** What is mapped where. Between overlapping ranges the higher priority wins, then the later one. */
@@ -92,45 +92,53 @@ export class PortSpace {
 /** Registers in memory. Nobody there: reads give ones, writes are dropped. */
 export class MmioSpace {
   #mappings: MmioMapping[] = [];
+  /** The one that answered last: a guest that polls asks it again. */
+  #last: MmioMapping | undefined;
 
   map(base: number, size: number, device: MmioDevice, options: MmioOptions = {}): Mapping {
     const mapping = { base, size, device, width: options.width ?? 4, priority: options.priority ?? 0 };
     // Ordered by priority, latest first among equals: the first that contains the address answers.
     this.#mappings = [mapping, ...this.#mappings].sort((a, b) => b.priority - a.priority);
+    this.#last = undefined;
     return mapping;
   }
 
   unmap(mapping: Mapping): void {
     this.#mappings = this.#mappings.filter((m) => m !== mapping);
+    this.#last = undefined;
   }
 
-  read(gpa: number, size: MmioSize): bigint {
+  read(gpa: number, size: MmioSize): MmioValue {
     const m = this.#find(gpa);
     const within = m !== undefined && gpa + size <= m.base + m.size;
-    if (within && size <= m.width) return BigInt(m.device.mmioRead(gpa - m.base, size));
+    if (within && size <= m.width) return mmioValue(m.device.mmioRead(gpa - m.base, size), size);
     const part = within ? m.width : 1;
-    if (size === 1) return 0xffn;
+    if (size === 1) return 0xff;
     let value = 0n;
-    for (let i = 0; i < size; i += part) value |= this.read(gpa + i, part) << BigInt(8 * i);
-    return value;
+    for (let i = 0; i < size; i += part) value |= BigInt(this.read(gpa + i, part)) << BigInt(8 * i);
+    return mmioValue(value, size);
   }
 
-  write(gpa: number, size: MmioSize, value: bigint): void {
+  write(gpa: number, size: MmioSize, value: MmioValue): void {
     const m = this.#find(gpa);
     const within = m !== undefined && gpa + size <= m.base + m.size;
     if (within && size <= m.width) {
-      const v = BigInt.asUintN(8 * size, value);
-      m.device.mmioWrite(gpa - m.base, size, size === 8 ? v : Number(v));
+      m.device.mmioWrite(gpa - m.base, size, mmioValue(value, size));
       return;
     }
     const part = within ? m.width : 1;
     if (size === 1) return;
-    for (let i = 0; i < size; i += part) this.write(gpa + i, part, value >> BigInt(8 * i));
+    for (let i = 0; i < size; i += part) this.write(gpa + i, part, BigInt(value) >> BigInt(8 * i));
   }
 
   #find(gpa: number): MmioMapping | undefined {
+    const last = this.#last;
+    if (last !== undefined && gpa >= last.base && gpa < last.base + last.size) return last;
     for (const m of this.#mappings) {
-      if (gpa >= m.base && gpa < m.base + m.size) return m;
+      if (gpa < m.base || gpa >= m.base + m.size) continue;
+      // Only where nothing lies over it: what is asked first is then the one that answers.
+      if (this.#mappings.every((o) => o === m || o.base >= m.base + m.size || m.base >= o.base + o.size)) this.#last = m;
+      return m;
     }
     return undefined;
   }
@@ -149,11 +157,11 @@ export class MachineBus implements IoBus {
     this.ports.write(port, size, value);
   }
 
-  mmioRead(gpa: number, size: MmioSize): bigint {
+  mmioRead(gpa: number, size: MmioSize): MmioValue {
     return this.mmio.read(gpa, size);
   }
 
-  mmioWrite(gpa: number, size: MmioSize, value: bigint): void {
+  mmioWrite(gpa: number, size: MmioSize, value: MmioValue): void {
     this.mmio.write(gpa, size, value);
   }
 }

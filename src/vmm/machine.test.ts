@@ -154,7 +154,7 @@ test("the clock chip tells memory size and time, and the HPET takes over the tim
     return machine.bus.portRead(0x71, 1);
   };
   expect([cmos(4), cmos(0x30) + 256 * cmos(0x31), cmos(0x5f)]).toEqual([1, 15 * 1024, 0]);
-  expect(machine.bus.mmioRead(0xfed00000, 4)).toBe(0x8086a201n);
+  expect(machine.bus.mmioRead(0xfed00000, 4)).toBe(0x8086a201);
   machine.bus.mmioWrite(0xfed00010, 8, 3n);
   expect(accel.hpetLegacy).toBe(true);
 });

@@ -130,11 +130,11 @@ test("the registers are also in memory, where BAR 2 says; without the display no
   m.mode(640, 480, 32);
   const at = 0xfebe0000;
   expect([m.bus.mmioRead(at + 0x500, 2), m.bus.mmioRead(at + 0x502, 2), m.bus.mmioRead(at + 0x600, 4), m.bus.mmioRead(at + 0x604, 4), m.bus.mmioRead(at, 4)])
-    .toEqual([0xb0c5n, 640n, 8n, 0x1e1e1e1en, 0n]);
+    .toEqual([0xb0c5, 640, 8, 0x1e1e1e1e, 0]);
   m.bus.mmioWrite(at + 0x50a, 2, 3n);
   expect(m.dispiRead(5)).toBe(3);
   m.bus.mmioWrite(at + 0x414, 1, 0x0fn); // 3D4h: CRTC index
   expect(m.bus.portRead(0x3d4, 1)).toBe(0x0f);
   const none = await open("tcg", "none");
-  expect([none.bus.portRead(0x3d4, 1), none.bus.portRead(0x1ce, 2), none.bus.mmioRead(0xb8000, 2)]).toEqual([0xff, 0xffff, 0xffffn]);
+  expect([none.bus.portRead(0x3d4, 1), none.bus.portRead(0x1ce, 2), none.bus.mmioRead(0xb8000, 2)]).toEqual([0xff, 0xffff, 0xffff]);
 });

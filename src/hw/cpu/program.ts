@@ -43,7 +43,7 @@ export class Program {
         accesses.push({ write: false, address, size, value });
         return value;
       },
-      mmioWrite: (address, size, value) => { accesses.push({ write: true, address, size, value }); },
+      mmioWrite: (address, size, value) => { accesses.push({ write: true, address, size, value: BigInt(value) }); },
     });
     core.map(0, RAM, 1);
     core.map(DEVICE, 4096, 0);

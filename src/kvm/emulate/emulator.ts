@@ -1,8 +1,11 @@
 import { type Core, layout, Stop } from "../../hw/index.ts";
 import type { HostComputer } from "../../host/index.ts";
 import type { ArchVcpu } from "../ops.ts";
-import { Access, type GuestTables, type PagingState, walk } from "../mmu/walk.ts";
-import { AccessLog, type DeviceAccess } from "./log.ts";
+import type { MmioValue } from "../../base/index.ts";
+import { Access, type PagingState } from "../mmu/walk.ts";
+import { type CachedTables, WalkCache } from "../mmu/walk-cache.ts";
+import { type AccessTarget, AccessLog, type DeviceAccess } from "./log.ts";
+import { type Move, Moves } from "./moves.ts";
 
 /** What one operation came to. */
 export type Emulated =
@@ -18,14 +21,7 @@ export type Emulated =
   | { readonly kind: "shutdown" };
 
 /** The memory an instruction sees: slots, and devices inside KVM. */
-export interface EmulatorMemory extends GuestTables {
-  /** Host-physical address of a byte of guest memory, -1 when there is none (or it is read-only and to be written). */
-  hpa(gpa: number, write: boolean): number;
-  load(gpa: number, size: number): bigint | undefined;
-  store(gpa: number, size: number, value: bigint): boolean;
-  /** A device in the kernel; undefined (false) when none answers. */
-  deviceLoad(access: DeviceAccess): bigint | undefined;
-  deviceStore(access: DeviceAccess): boolean;
+export interface EmulatorMemory extends CachedTables, AccessTarget {
   readonly physBits: number;
 }
 
@@ -36,7 +32,8 @@ const STOPPED: Emulated = { kind: "stopped" };
 /** Activity state. */
 const HALTED = 1;
 const TF = 0x100,
-  IF = 0x200;
+  IF = 0x200,
+  RF = 0x10000;
 const MAX_LENGTH = 15;
 const CS = 1;
 const NE = 0x20;
@@ -57,6 +54,8 @@ export class Emulator {
   readonly #arch: ArchVcpu;
   readonly #memory: EmulatorMemory;
   readonly #log: AccessLog;
+  readonly #moves: Moves;
+  readonly #walks: WalkCache;
   readonly #bytes: number;
   readonly #paging: PagingState;
   /** The register block, here and at the hypervisor's end of the copy. */
@@ -70,6 +69,10 @@ export class Emulator {
   #matchedHigh = 0;
   #matchedGpa = 0;
   #matchedWrite = false;
+  /** RIP and flags of the instruction in hand. */
+  #ripLow = 0;
+  #ripHigh = 0;
+  #flags = 0;
 
   constructor(host: HostComputer, arch: ArchVcpu, memory: EmulatorMemory) {
     this.#host = host;
@@ -78,11 +81,11 @@ export class Emulator {
     this.#log = new AccessLog(memory);
     const log = this.#log;
     this.#cpu = host.emulatedProcessor({
-      portRead: (port, size) => Number(log.read({ port: true, write: false, at: port, size, value: 0n })),
+      portRead: (port, size) => Number(log.read({ port: true, write: false, at: port, size, value: 0 })),
       portWrite: (port, size, value) => {
-        log.write({ port: true, write: true, at: port, size, value: BigInt(value) });
+        log.write({ port: true, write: true, at: port, size, value });
       },
-      mmioRead: (at, size) => log.read({ port: false, write: false, at, size, value: 0n }),
+      mmioRead: (at, size) => log.read({ port: false, write: false, at, size, value: 0 }),
       mmioWrite: (at, size, value) => {
         log.write({ port: false, write: true, at, size, value });
       },
@@ -93,6 +96,8 @@ export class Emulator {
       tprWrite: () => undefined,
       translate: (low, high, how) => this.#translate(low, high, how),
     });
+    this.#moves = new Moves(this.#cpu, host.core);
+    this.#walks = new WalkCache(host.core, memory);
     this.#bytes = this.#cpu.exports.stepBytes();
     const { u8, u32 } = this.#cpu;
     this.#block = u8.subarray(layout.REGS, layout.A20);
@@ -109,7 +114,7 @@ export class Emulator {
   }
 
   /** User space has answered what the last operation asked. */
-  answer(value: bigint): void {
+  answer(value: MmioValue): void {
     this.#log.answer(value);
   }
   /** What user space has still to be told of the operation that is done, in order; undefined after the last. */
@@ -123,7 +128,41 @@ export class Emulator {
     this.#matchedLow = -1;
   }
 
-  /** The access that faulted, as the processor has translated it: its page needs no second walk (vcpu_match_mmio_gva). */
+  /**
+   * The access that has exited, if its instruction is a move that is known: nothing else can come of it. The device is to be asked
+   * first then, or what is stored to be told to it; load() and stored() complete the registers.
+   * @param flags RFLAGS
+   */
+  move(ripLow: number, ripHigh: number, flags: number, low: number, high: number, gpa: number, write: boolean): Move | undefined {
+    const moves = this.#moves;
+    if (!moves.ready || (flags & (TF | RF)) !== 0) return undefined;
+    const move = moves.find(ripLow, ripHigh, write, flags);
+    if (!move || (low & 0xfff) + move.size > 4096 || !this.#arch.onlyRegisters()) return undefined;
+    // The rest of the guest's state is that of the last instruction, on which this one ran.
+    const s = this.#paging;
+    s.rflags = flags;
+    const user = this.#user();
+    if (this.#walks.walk(s, low, high, write ? Access.Write : Access.Read, user, false) !== gpa) return undefined;
+    const { u32 } = this.#cpu,
+      long = (u32[layout.MODE / 4] ?? 0) === layout.MODE_L,
+      codeLow = long ? ripLow : (ripLow + (u32[layout.SEG_BASE / 4 + 2 * CS] ?? 0)) >>> 0,
+      codeHigh = long ? ripHigh : 0,
+      code = this.#walks.walk(s, codeLow, codeHigh, Access.Fetch, user, false),
+      pa = code < 0 ? -1 : this.#memory.hpa(code, false);
+    return pa >= 0 && (codeLow & 0xfff) + move.bytes.length <= 4096 && moves.holds(move, layout.RAM + pa) ? move : undefined;
+  }
+  /** Completes a load. False: the instruction has to take the long way, with the value that the device has given. */
+  load(move: Move, value: MmioValue): boolean {
+    if (this.#moves.load(move, value)) return true;
+    this.#log.answer(value);
+    return false;
+  }
+  /** The value that a store writes; undefined when it has to take the long way. */
+  stored(move: Move): MmioValue | undefined {
+    return this.#moves.stored(move);
+  }
+
+  /** The access that faulted, as the processor has translated it: its page is that one whatever a walk says (vcpu_match_mmio_gva). */
   match(low: number, high: number, gpa: number, write: boolean): void {
     this.#matchedLow = (low & 0xfffff000) >>> 0;
     this.#matchedHigh = high;
@@ -143,19 +182,18 @@ export class Emulator {
   patch(bytes: readonly number[]): Extract<Emulated, { kind: "fault" }> | undefined {
     this.#begin();
     this.#log.forget();
-    const { u32 } = this.#cpu,
-      memory = this.#memory,
+    const memory = this.#memory,
       start = this.#linear(0),
-      user = ((u32[layout.SEG_ATTR / 4 + 2] ?? 0) & 0x60) === 0x60;
+      user = this.#user();
     const places: number[] = [];
     for (const i of bytes.keys()) {
       const [low, high] = this.#linear(i),
-        gpa = walk(memory, this.#paging, low, high, Access.Write, user, false);
+        gpa = this.#walks.walk(this.#paging, low, high, Access.Write, user, false);
       if (gpa < 0) return { kind: "fault", vector: 14, code: -1 - gpa, address: (BigInt(start[1]) << 32n) | BigInt(start[0]) };
       places.push(gpa);
     }
     places.forEach((gpa, i) => {
-      memory.store(gpa, 1, BigInt(bytes[i] ?? 0));
+      memory.store(gpa, 1, bytes[i] ?? 0);
     });
     return undefined;
   }
@@ -169,8 +207,16 @@ export class Emulator {
       cr0 = this.#cpu.u32[layout.CR0 / 4] ?? 0;
     this.#numericErrors = hostFpu ? cr0 & NE : NE;
     if (hostFpu) this.#cpu.u32[layout.CR0 / 4] = cr0 | NE;
-    const stop = this.#step(again);
-    return stop < 0 ? this.#fetchFault(stop) : this.#end(stop, false);
+    const matched = this.#matchedLow >= 0,
+      stop = this.#step(again);
+    if (stop < 0) return this.#fetchFault(stop);
+    const size = this.#log.only,
+      result = this.#end(stop, false);
+    if (result === DONE && matched && size > 0 && !hostFpu && (this.#flags & (TF | RF)) === 0) {
+      const length = ((this.#cpu.u32[layout.RIP / 4] ?? 0) - this.#ripLow) >>> 0;
+      if (length <= MAX_LENGTH) this.#moves.learn(this.#ripLow, this.#ripHigh, length, size, this.#matchedWrite, this.#flags);
+    }
+    return result;
   }
   /** @returns why the processor has stopped, or -1 - error code of a fetch */
   #step(again: boolean): number {
@@ -244,12 +290,16 @@ export class Emulator {
     const { u8, u32 } = this.#cpu,
       s = this.#paging,
       again = this.#log.begin();
+    this.#moves.forget();
     if (!again || !this.#image) {
       const at = this.#arch.image();
       this.#image ??= this.#host.core.u8.subarray(at, at + this.#block.length);
     }
     u8.set(this.#image, layout.REGS);
     if (again) return true;
+    this.#ripLow = u32[layout.RIP / 4] ?? 0;
+    this.#ripHigh = u32[layout.RIP / 4 + 1] ?? 0;
+    this.#flags = u32[layout.EFLAGS / 4] ?? 0;
     s.cr0 = u32[layout.CR0 / 4] ?? 0;
     s.cr3Low = u32[layout.CR3 / 4] ?? 0;
     s.cr3High = u32[layout.CR3 / 4 + 1] ?? 0;
@@ -291,11 +341,10 @@ export class Emulator {
 
   /** Instruction bytes of RIP's page (from 0) or of the next page (what is missing). @returns bytes, or -1 - error code */
   #fetch(from: number): number {
-    const { u8, u32 } = this.#cpu,
+    const { u8 } = this.#cpu,
       memory = this.#memory,
       [low, high] = this.#linear(from);
-    const user = ((u32[layout.SEG_ATTR / 4 + 2] ?? 0) & 0x60) === 0x60 && (this.#paging.cr0 & 1) !== 0;
-    const gpa = walk(memory, this.#paging, low, high, Access.Fetch, user, false);
+    const gpa = this.#walks.walk(this.#paging, low, high, Access.Fetch, this.#user(), false);
     if (gpa < 0) {
       this.#faultAt = [low, high];
       return gpa;
@@ -308,6 +357,11 @@ export class Emulator {
       for (let i = 0; i < n; i++) u8[this.#bytes + from + i] = bytes[layout.RAM + pa + i] ?? 0;
     }
     return n;
+  }
+
+  /** CPL 3: the DPL of SS, where there is one. */
+  #user(): boolean {
+    return ((this.#cpu.u32[layout.SEG_ATTR / 4 + 2] ?? 0) & 0x60) === 0x60 && (this.#paging.cr0 & 1) !== 0;
   }
 
   /** Linear address of the byte `from` bytes behind RIP. */
@@ -325,8 +379,10 @@ export class Emulator {
     const page = (low & 0xfffff000) >>> 0,
       access = how & 3,
       implicit = (how & 8) !== 0;
+    // Also where the processor has the answer: its exit came before it has set the leaf's flags.
+    const gpa = this.#walks.walk(this.#paging, low, high, access, (how & 4) !== 0, implicit);
     if (page === this.#matchedLow && high === this.#matchedHigh && !implicit && (access === Access.Read || this.#matchedWrite))
       return this.#matchedGpa + (low & 0xfff);
-    return walk(this.#memory, this.#paging, low, high, access, (how & 4) !== 0, implicit);
+    return gpa;
   }
 }

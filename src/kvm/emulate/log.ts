@@ -1,3 +1,5 @@
+import { type MmioValue, mmioValue } from "../../base/index.ts";
+
 /** One access to a device: a port, or guest-physical memory that no slot answers. */
 export interface DeviceAccess {
   readonly port: boolean;
@@ -5,14 +7,14 @@ export interface DeviceAccess {
   /** Port number or guest-physical address. */
   readonly at: number;
   readonly size: number;
-  readonly value: bigint;
+  readonly value: MmioValue;
 }
 
 /** Where accesses go before user space is asked. */
 export interface AccessTarget {
-  load(gpa: number, size: number): bigint | undefined;
-  store(gpa: number, size: number, value: bigint): boolean;
-  deviceLoad(access: DeviceAccess): bigint | undefined;
+  load(gpa: number, size: number): MmioValue | undefined;
+  store(gpa: number, size: number, value: MmioValue): boolean;
+  deviceLoad(access: DeviceAccess): MmioValue | undefined;
   deviceStore(access: DeviceAccess): boolean;
 }
 
@@ -25,11 +27,12 @@ export class AccessLog {
   /** The read that user space has to answer; what the run does from here on is for nothing. */
   asked: DeviceAccess | undefined;
   readonly #target: AccessTarget;
-  #values: bigint[] = [];
+  #values: MmioValue[] = [];
   #readAt = 0;
   #written = 0;
   #writeAt = 0;
   #touched = false;
+  #size = 0;
   #queue: DeviceAccess[] = [];
 
   constructor(target: AccessTarget) {
@@ -40,6 +43,10 @@ export class AccessLog {
   get touched(): boolean {
     return this.#touched;
   }
+  /** Bytes of the only access that this run has made, 0 when there were others. */
+  get only(): number {
+    return this.#readAt + this.#writeAt === 1 ? this.#size : 0;
+  }
   /** A run starts; true when it starts again. */
   begin(): boolean {
     const again = this.asked !== undefined;
@@ -49,7 +56,7 @@ export class AccessLog {
     this.asked = undefined;
     return again;
   }
-  answer(value: bigint): void {
+  answer(value: MmioValue): void {
     this.#values.push(value);
   }
   /** The operation is complete: only its writes to user space remain. */
@@ -61,17 +68,18 @@ export class AccessLog {
   forget(): void {
     this.commit();
     this.asked = undefined;
-    this.#queue = [];
+    if (this.#queue.length > 0) this.#queue = [];
   }
   nextWrite(): DeviceAccess | undefined {
     return this.#queue.length > 0 ? this.#queue.shift() : undefined;
   }
 
-  read(access: DeviceAccess): bigint {
-    if (this.asked) return 0n;
-    const known = this.#values[this.#readAt++];
+  read(access: DeviceAccess): MmioValue {
+    if (this.asked) return mmioValue(0, access.size);
+    const known = this.#values[this.#readAt++],
+      { at, size, port } = access;
+    this.#size = size;
     if (known !== undefined) return known;
-    const { at, size, port } = access;
     let value = port ? undefined : this.#target.load(at, size);
     if (value === undefined) {
       this.#touched = true;
@@ -79,13 +87,15 @@ export class AccessLog {
     }
     if (value === undefined) this.asked = access;
     else this.#values.push(value);
-    return value ?? 0n;
+    return value ?? mmioValue(0, size);
   }
 
   write(access: DeviceAccess): void {
-    if (this.asked || this.#writeAt++ < this.#written) return;
-    this.#written++;
     const { at, size, value, port } = access;
+    if (this.asked) return;
+    this.#size = size;
+    if (this.#writeAt++ < this.#written) return;
+    this.#written++;
     if (!port && this.#target.store(at, size, value)) return;
     this.#touched = true;
     if (!this.#target.deviceStore(access)) this.#queue.push(access);

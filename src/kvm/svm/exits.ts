@@ -18,13 +18,13 @@ const RAX = 0,
 /** "IOIO Intercepts": 31..16 port  6..4 size  2 string  0 IN. */
 function io(v: SvmVcpu, h: ExitHandlers): Handled {
   const info = v.vmcb.number(V.EXITINFO1),
-    size = (info >>> 4) & 7;
-  return h.portIo({
-    port: info >>> 16,
-    size: size === 1 ? 1 : size === 2 ? 2 : 4,
-    write: (info & 1) === 0,
-    string: (info & 4) !== 0,
-  });
+    size = (info >>> 4) & 7,
+    { port } = v;
+  port.port = info >>> 16;
+  port.size = size === 1 ? 1 : size === 2 ? 2 : 4;
+  port.write = (info & 1) === 0;
+  port.string = (info & 4) !== 0;
+  return h.portIo(port);
 }
 
 /** EFER is not the guest's alone: its SVME must stay set, and the guest must not see it. */
@@ -80,16 +80,13 @@ const emulate: Handler = (_, h) => h.emulate();
 
 /** The guest-physical address; of the linear one the processor says nothing. */
 function nestedPageFault(v: SvmVcpu, h: ExitHandlers): Handled {
-  const info = v.vmcb.number(V.EXITINFO1);
-  return h.pageFault({
-    gpa: Number(v.vmcb.read(V.EXITINFO2)),
-    linearLow: 0,
-    linearHigh: 0,
-    write: (info & 2) !== 0,
-    fetch: (info & 16) !== 0,
-    final: false,
-    code: info,
-  });
+  const info = v.vmcb.number(V.EXITINFO1),
+    { fault } = v;
+  fault.gpa = v.vmcb.number(V.EXITINFO2) + v.vmcb.number(V.EXITINFO2 + 4) * 0x100000000;
+  fault.write = (info & 2) !== 0;
+  fault.fetch = (info & 16) !== 0;
+  fault.code = info;
+  return h.pageFault(fault);
 }
 const undefinedOpcode = again((_, h) => h.faultInstead(6, -1));
 

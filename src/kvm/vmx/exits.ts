@@ -1,6 +1,6 @@
 import type { ExitHandlers } from "../handlers.ts";
 import type { Handled } from "../ops.ts";
-import { F } from "./fields.ts";
+import { F, X } from "./fields.ts";
 import type { VmxVcpu } from "./ops.ts";
 
 const RAX = 0,
@@ -18,14 +18,14 @@ const again =
 
 /** "I/O Instructions" in the table of exit qualifications. */
 function io(v: VmxVcpu, h: ExitHandlers): Handled {
-  const q = v.vmcs.low(F.QUALIFICATION),
-    size = (q & 7) + 1;
-  return h.portIo({
-    port: (q >>> 16) & 0xffff,
-    size: size === 1 ? 1 : size === 2 ? 2 : 4,
-    write: (q & 8) === 0,
-    string: (q & 16) !== 0,
-  });
+  const q = v.exit[X.QUALIFICATION] ?? 0,
+    size = (q & 7) + 1,
+    { port } = v;
+  port.port = q >>> 16;
+  port.size = size === 1 ? 1 : size === 2 ? 2 : 4;
+  port.write = (q & 8) === 0;
+  port.string = (q & 16) !== 0;
+  return h.portIo(port);
 }
 
 /** With shadow paging the paging registers are virtual: what the instruction does to them is the emulator's to say, but for CR3's. */
@@ -93,23 +93,26 @@ function crAccess(v: VmxVcpu, h: ExitHandlers): void {
 
 /** IRET has ended the blocking of NMIs and faults now: they are blocked until it has run ("NMI unblocking due to IRET"). */
 function blockNmiAgain(v: VmxVcpu): void {
-  const unblocked = (v.vmcs.low(F.QUALIFICATION) & 0x1000) !== 0,
-    delivering = (v.vmcs.low(F.VECTORING) & 0x80000000) !== 0;
+  const unblocked = ((v.exit[X.QUALIFICATION] ?? 0) & 0x1000) !== 0,
+    delivering = ((v.exit[X.VECTORING] ?? 0) & 0x80000000) !== 0;
   if (unblocked && !delivering) v.vmcs.put(F.INTERRUPTIBILITY, v.vmcs.number(F.INTERRUPTIBILITY) | 8);
 }
 
 function eptViolation(v: VmxVcpu, h: ExitHandlers): Handled {
-  const q = v.vmcs.low(F.QUALIFICATION);
+  const { exit, fault } = v,
+    q = exit[X.QUALIFICATION] ?? 0;
   blockNmiAgain(v);
-  return h.pageFault({
-    gpa: v.vmcs.number(F.GUEST_PHYSICAL),
-    linearLow: v.vmcs.low(F.GUEST_LINEAR),
-    linearHigh: v.vmcs.high(F.GUEST_LINEAR),
-    write: (q & 2) !== 0,
-    fetch: (q & 4) !== 0,
-    final: (q & 0x180) === 0x180,
-    code: q,
-  });
+  fault.gpa = (exit[X.PHYSICAL] ?? 0) + (exit[X.PHYSICAL + 1] ?? 0) * 0x100000000;
+  fault.linearLow = exit[X.LINEAR] ?? 0;
+  fault.linearHigh = exit[X.LINEAR + 1] ?? 0;
+  fault.write = (q & 2) !== 0;
+  fault.fetch = (q & 4) !== 0;
+  fault.final = (q & 0x180) === 0x180;
+  fault.code = q;
+  fault.ripLow = exit[X.RIP] ?? 0;
+  fault.ripHigh = exit[X.RIP + 1] ?? 0;
+  fault.rflags = exit[X.RFLAGS] ?? 0;
+  return h.pageFault(fault);
 }
 
 /** Of the exceptions KVM intercepts #UD, and #PF where it shadows the guest's tables. */
@@ -149,7 +152,7 @@ const handlers: Readonly<Record<number, Handler>> = {
 };
 
 export function handleExit(v: VmxVcpu, h: ExitHandlers): Handled {
-  const reason = v.vmcs.number(F.EXIT_REASON) & 0xffff,
+  const reason = (v.exit[X.REASON] ?? 0) & 0xffff,
     handler = handlers[reason];
   if (handler) return handler(v, h);
   // VMX instructions without VMX: undefined.

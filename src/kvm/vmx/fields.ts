@@ -70,6 +70,10 @@ export const F = {
   HOST_CR3: field("HOST_CR3"),
 } as const;
 
+/** Words of what vmReadExit() reads at every exit; those of 64 bits have a second word behind them. */
+export const X = { REASON: 0, VECTORING: 1, LENGTH: 2, INFO: 3, QUALIFICATION: 4, PHYSICAL: 6, LINEAR: 8, RIP: 10, RFLAGS: 12 } as const;
+export const EXIT_WORDS = 14;
+
 /** VM-execution, exit and entry controls ("VM-Execution Control Fields" in the SDM). */
 export const PIN = { INTR: 1 << 0, NMI: 1 << 3, VIRTUAL_NMI: 1 << 5 } as const;
 export const PROC = {

@@ -9,7 +9,7 @@ import type { ModuleParams } from "../params.ts";
 import type { Trace } from "../trace.ts";
 import type { KvmStats } from "../stats.ts";
 import { ModificationLog } from "./pml.ts";
-import { ENTRY, EXIT, F, PIN, PROC, PROC2 } from "./fields.ts";
+import { ENTRY, EXIT, EXIT_WORDS, F, PIN, PROC, PROC2, X } from "./fields.ts";
 import { handleExit } from "./exits.ts";
 import { controls, enterVmxOperation, passThrough } from "./setup.ts";
 import { CR0_OWNED, CR4_OWNED, VmxGuestState } from "./state.ts";
@@ -58,6 +58,8 @@ interface Event {
 /** A virtual CPU on Intel's VT-x: guest state in a VMCS while the guest is out, in the processor while it is in. */
 export class VmxVcpu extends VmxGuestState implements ArchVcpu {
   readonly name = "vmx";
+  /** What the last exit has told; see X. */
+  readonly exit: Uint32Array;
   readonly #options: VmxOptions;
   readonly #msrBitmap: number;
   readonly #pml: ModificationLog | undefined;
@@ -71,6 +73,8 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
   constructor(options: VmxOptions) {
     super(options.host, options.handlers.read64, options.shadow, options.params.unrestrictedGuest ? undefined : options.identityMap);
     this.#options = options;
+    const words = this.core.exports.vmReadExit() / 4;
+    this.exit = this.core.u32.subarray(words, words + EXIT_WORDS);
     this.#msrBitmap = options.host.frames.frame();
     if (options.tdp.method === "pml") this.#pml = new ModificationLog(options.host, this.vmcs);
     this.reset();
@@ -228,13 +232,14 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
   /** An exit has happened: what it says about the event in hand, and the books. */
   #exited(): Entered {
     const { trace, stats } = this.#options,
-      v = this.vmcs,
-      reason = v.number(F.EXIT_REASON);
+      v = this.vmcs;
+    this.core.exports.vmReadExit();
+    const reason = this.exit[X.REASON] ?? 0;
     if ((reason & 0x80000000) !== 0) return "refused";
     stats.exit(reason);
     this.#pml?.drain(this.#options.handlers.markDirty);
     if (trace.on) trace.write("kvm_exit", reason & 0xffff, v.read(F.GUEST_RIP), v.read(F.QUALIFICATION));
-    const info = v.number(F.VECTORING);
+    const info = this.exit[X.VECTORING] ?? 0;
     if ((info & VALID) !== 0) {
       // vmx_complete_interrupts: deliver it again ("Information for VM Exits That Occur During Event Delivery").
       this.#event = {

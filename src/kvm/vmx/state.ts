@@ -11,9 +11,6 @@ import { Vmcs } from "./vmcs.ts";
 
 const RSP = 4,
   EFER = 0xc0000080;
-/** Access rights of a code segment. */
-const CS_L = 0x2000,
-  CS_D = 0x4000;
 /** Bits that KVM owns: VMX operation needs them set, the guest sees its own value in the shadow. */
 export const CR0_OWNED = 0x20n,
   CR4_OWNED = 0x2000n;
@@ -28,6 +25,8 @@ const RESTRICTED_CR0 = 0x80000021n,
   PAGED_CR4 = 0x3200a0n,
   CR4_PSE = 0x10n,
   LONG_MODE = 0x500n;
+/** The processor's word at `layout.VMX` (src/hw/vmx/state.ts) while a guest runs. */
+const NON_ROOT = 2;
 /** Where the processor keeps virtual-NMI blocking while the guest runs (src/hw/vmx/state.ts). */
 const VIRTUAL_NMI_BLOCKED = 0x28;
 /** MSRs that the VMCS holds for the guest. */
@@ -74,7 +73,12 @@ export abstract class VmxGuestState extends GuestState {
   protected abstract exitOnCr3(on: boolean): void;
 
   get inGuest(): boolean {
-    return this.core.exports.vmxOperation() === 2;
+    return this.core.u32[layout.VMX / 4] === NON_ROOT;
+  }
+  protected override leave(): void {
+    super.leave();
+    // What is set next lies partly in the processor: it is to be the host's.
+    this.core.exports.vmxSettle();
   }
 
   register(n: number): bigint {
@@ -361,6 +365,9 @@ export abstract class VmxGuestState extends GuestState {
     const word = (at: number): bigint => this.core.u64[(block + at - layout.REGS) / 8] ?? 0n;
     this.#setControl({ cr0: word(layout.CR0), cr3: word(layout.CR3), cr4: word(layout.CR4), efer: word(layout.EFER) });
   }
+  override onlyRegisters(): boolean {
+    return !this.shadow && !this.#unpaged && this.core.exports.vmxSameImage() !== 0;
+  }
   /** The block is the guest's state: an instruction, or (`event`) the delivery of an event, has been completed. */
   setImage(event: boolean): void {
     const cr3 = this.vmcs.number(F.GUEST_CR3);
@@ -373,20 +380,7 @@ export abstract class VmxGuestState extends GuestState {
     if (!this.shadow && this.vmcs.number(F.GUEST_CR3) !== cr3) this.flushTlb();
   }
 
-  /** An instruction has been completed: the interrupt shadow ends, a single step traps. */
-  protected retired(): void {
-    const v = this.vmcs,
-      blocking = v.number(F.INTERRUPTIBILITY);
-    if ((blocking & 3) !== 0) v.put(F.INTERRUPTIBILITY, blocking & ~3);
-    if ((v.low(F.GUEST_RFLAGS) & 0x100) !== 0) v.put(F.PENDING_DEBUG, v.number(F.PENDING_DEBUG) | 0x4000);
-  }
   skip(): void {
-    const v = this.vmcs,
-      cs = v.low(F.GUEST_ES_AR + 2),
-      next = v.low(F.GUEST_RIP) + (this.length || v.low(F.EXIT_LENGTH));
-    if ((cs & CS_L) !== 0 && (v.low(F.GUEST_EFER) & 0x400) !== 0)
-      v.putWords(F.GUEST_RIP, next, v.high(F.GUEST_RIP) + (next > 0xffffffff ? 1 : 0));
-    else v.putWords(F.GUEST_RIP, (cs & CS_D) !== 0 ? next : next & 0xffff, 0);
-    this.retired();
+    this.core.exports.vmxRetire(this.length);
   }
 }

@@ -1,4 +1,4 @@
-import type { MmioSize, PortSize, VirtualClock } from "../../base/index.ts";
+import type { PortSize, VirtualClock } from "../../base/index.ts";
 import type { HostComputer } from "../../host/index.ts";
 import { Emulator, type Emulated } from "../emulate/emulator.ts";
 import type { DeviceAccess } from "../emulate/log.ts";
@@ -7,12 +7,13 @@ import type { VcpuChips } from "../irqchip.ts";
 import type { ArchVcpu, Handled, InterruptedEvent } from "../ops.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
-import type { PortAccess, SecondStageFault } from "../handlers.ts";
+import { type PortAccess, portAccess, type SecondStageFault } from "../handlers.ts";
 import type { ShadowContext } from "../mmu/shadow/mmu.ts";
+import { DeviceMoves } from "./device-moves.ts";
+import { Devices } from "./devices.ts";
 import type { GuestSpace } from "./space.ts";
 
 const RAX = 0;
-const IOAPIC_PAGE = 0xfec00000;
 const SOFTWARE = 4;
 /** Of events in VMX numbering. */
 const EXCEPTION = 3;
@@ -55,24 +56,38 @@ export class Emulation {
   readonly #o: EmulationOptions;
   readonly #v: EmulationVcpu;
   readonly #emulator: Emulator;
+  readonly #devices: Devices;
+  readonly #moves: DeviceMoves;
+  /** The port exit that user space answers. */
+  #port = portAccess();
+  #portData = 0;
 
   constructor(options: EmulationOptions, vcpu: EmulationVcpu) {
     this.#o = options;
     this.#v = vcpu;
-    const { host, space, physBits } = options;
+    const { host, space, physBits } = options,
+      devices = new Devices(options, vcpu);
+    this.#devices = devices;
     this.#emulator = new Emulator(host, vcpu.arch, {
+      get generation() {
+        return space.generation;
+      },
       hpa: (gpa, write) => space.hpa(gpa, write),
       read32: (gpa) => space.read32(gpa),
       write32: (gpa, v) => space.write32(gpa, v),
-      load: (gpa, size) => space.load(gpa, size),
+      load: (gpa, size) => space.value(gpa, size),
       store: (gpa, size, v) => {
         const stored = space.store(gpa, size, v);
         if (stored) space.shadow?.written(gpa, size);
         return stored;
       },
-      deviceLoad: (access) => (access.port ? this.#portRead(access) : this.#chipRead(access)),
-      deviceStore: (access) => (access.port ? this.#portWrite(access) : this.#chipWrite(access)),
+      deviceLoad: (access) => devices.load(access),
+      deviceStore: (access) => devices.store(access),
       physBits,
+    });
+    this.#moves = new DeviceMoves(options, vcpu, devices, this.#emulator, (f) => {
+      this.#emulator.match(f.linearLow, f.linearHigh, f.gpa, f.write);
+      return this.#instruction(false);
     });
   }
 
@@ -94,8 +109,9 @@ export class Emulation {
   }
 
   /** handle_ept_violation: give the page, or complete the access to a device. */
-  pageFault({ gpa, write, fetch, code, linearLow, linearHigh, final }: SecondStageFault): Handled {
-    const { space, stats, trace } = this.#o,
+  pageFault(fault: SecondStageFault): Handled {
+    const { gpa, write, fetch, code, final } = fault,
+      { space, stats, trace } = this.#o,
       { arch } = this.#v;
     if (trace.on) trace.write("kvm_page_fault", arch.rip(), gpa, code);
     const result = space.fault(gpa, write);
@@ -112,7 +128,11 @@ export class Emulation {
       this.#v.exception(6, -1);
       return "again";
     }
-    if (final) this.#emulator.match(linearLow, linearHigh, gpa, write);
+    if (final) {
+      const moved = this.#moves.handle(fault);
+      if (moved) return moved;
+      this.#emulator.match(fault.linearLow, fault.linearHigh, gpa, write);
+    }
     return this.#instruction(false);
   }
 
@@ -203,25 +223,28 @@ export class Emulation {
     this.#o.stats.ioExits++;
     if (a.string) return this.#instruction(true);
     this.#v.inflight = 1;
-    const chip = this.#o.space.port(a.port);
-    const data = a.write ? cut(arch.low(RAX), a.size) : 0;
+    const chip = this.#o.space.port(a.port),
+      data = a.write ? cut(arch.low(RAX), a.size) : 0;
     if (!chip) {
       const { io } = run;
       io.write = a.write;
       io.port = a.port;
       io.size = a.size;
       io.data = data;
-      return this.#v.toUser(KvmExit.IO, () => this.#portDone(a, a.write ? data : io.data));
+      this.#port = a;
+      this.#portData = data;
+      return this.#v.toUser(KvmExit.IO, this.#portAnswered);
     }
     if (!a.write) return this.#portDone(a, chip.portRead(a.port, a.size));
     chip.portWrite(a.port, a.size, data);
     return this.#portDone(a, data);
   }
+  readonly #portAnswered = (): Handled => this.#portDone(this.#port, this.#port.write ? this.#portData : this.#v.run.io.data);
   #portDone(a: PortAccess, data: number): Handled {
     const { arch } = this.#v,
       value = cut(data, a.size);
     this.#v.inflight = 0;
-    this.#tracePort(a.write, a.port, a.size, value);
+    this.#devices.tracePort(a.write, a.port, a.size, value);
     if (!a.write) arch.setPart(RAX, a.size, value);
     arch.skip();
     return "again";
@@ -274,7 +297,7 @@ export class Emulation {
 
   /** User space has to read a device; `resume` goes on with the value. */
   #ask(asked: DeviceAccess, resume: () => Handled): Handled {
-    return this.#exit(asked, (value) => {
+    return this.#devices.exit(asked, (value) => {
       this.#emulator.answer(value);
       return resume();
     });
@@ -282,77 +305,7 @@ export class Emulation {
   /** Tells user space what is to be written, one access after the other. */
   #tell(resume: () => Handled): Handled {
     const access = this.#emulator.nextWrite();
-    return access ? this.#exit(access, () => this.#tell(resume)) : resume();
-  }
-  #exit({ port, write, at, size, value }: DeviceAccess, complete: (value: bigint) => Handled): Handled {
-    if (port) {
-      const { io } = this.#v.run;
-      io.write = write;
-      io.port = at;
-      io.size = size as PortSize;
-      io.data = Number(value);
-      return this.#v.toUser(KvmExit.IO, () => {
-        const data = BigInt.asUintN(8 * size, BigInt(io.data));
-        this.#tracePort(write, at, size, data);
-        return complete(data);
-      });
-    }
-    const { mmio } = this.#v.run;
-    mmio.write = write;
-    mmio.physAddr = at;
-    // Part of an operand that crosses a page may have an odd number of bytes; the device is asked for just those.
-    mmio.size = size as MmioSize;
-    mmio.data = value;
-    this.#o.stats.mmioExits++;
-    if (write) this.#traceMmio(2, at, size, value);
-    return this.#v.toUser(KvmExit.MMIO, () => {
-      const data = BigInt.asUintN(8 * size, mmio.data);
-      if (!write) this.#traceMmio(1, at, size, data);
-      return complete(data);
-    });
-  }
-
-  #portRead({ at, size }: DeviceAccess): bigint | undefined {
-    const chip = this.#o.space.port(at);
-    if (!chip) return undefined;
-    const value = BigInt.asUintN(8 * size, BigInt(chip.portRead(at, size as PortSize)));
-    this.#tracePort(false, at, size, value);
-    return value;
-  }
-  #portWrite({ at, size, value }: DeviceAccess): boolean {
-    const chip = this.#o.space.port(at);
-    if (!chip) return false;
-    this.#tracePort(true, at, size, value);
-    chip.portWrite(at, size as PortSize, Number(value));
-    return true;
-  }
-  #chipRead({ at, size }: DeviceAccess): bigint | undefined {
-    const chip = this.#chip(at);
-    if (!chip) return undefined;
-    const value = BigInt.asUintN(8 * size, BigInt(chip.mmioRead(at % 4096, size as MmioSize)));
-    this.#traceMmio(1, at, size, value);
-    return value;
-  }
-  #chipWrite({ at, size, value }: DeviceAccess): boolean {
-    const chip = this.#chip(at);
-    if (!chip) return false;
-    this.#traceMmio(2, at, size, value);
-    chip.mmioWrite(at % 4096, size as MmioSize, size === 8 ? value : Number(value));
-    return true;
-  }
-  #chip(gpa: number) {
-    const { chips, id } = this.#o,
-      page = gpa - (gpa % 4096),
-      lapic = chips.lapics[id];
-    if (lapic?.mapped && page === Number(lapic.base & 0xffffff000n)) return lapic;
-    return page === IOAPIC_PAGE ? chips.ioapic : undefined;
-  }
-
-  #tracePort(write: boolean, port: number, size: number, value: bigint | number): void {
-    if (this.#o.trace.on) this.#o.trace.write("kvm_pio", write ? 1 : 0, port, size, Number(value));
-  }
-  #traceMmio(type: number, gpa: number, size: number, value: bigint): void {
-    if (this.#o.trace.on) this.#o.trace.write("kvm_mmio", type, size, gpa, value & 0xffffffffn);
+    return access ? this.#devices.exit(access, () => this.#tell(resume)) : resume();
   }
 }
 

@@ -50,6 +50,8 @@ export class Paravirt {
   readonly #o: ParavirtOptions;
   readonly #v: ParavirtVcpu;
   readonly #values = new Map<number, bigint>();
+  /** Where MSR_KVM_PV_EOI_EN puts its flag, -1 while it is off. */
+  #eoiAt = -1;
   /** The guest may end the interrupt in service in its memory: look there after the next exit. */
   eoiOffered = false;
 
@@ -60,6 +62,7 @@ export class Paravirt {
 
   reset(): void {
     this.#values.clear();
+    this.#eoiAt = -1;
     this.eoiOffered = false;
   }
 
@@ -79,6 +82,7 @@ export class Paravirt {
         break;
     }
     this.#values.set(index, value);
+    if (index === KvmMsr.PV_EOI) this.#eoiAt = (value & 1n) !== 0n ? Number(value & ~3n) : -1;
     if (user) return true;
     if (index === KvmMsr.WALL_CLOCK || index === KvmMsr.WALL_CLOCK_OLD) this.#writeWallClock(value);
     else if (index === KvmMsr.SYSTEM_TIME || index === KvmMsr.SYSTEM_TIME_OLD) this.#writeSystemTime(value);
@@ -96,12 +100,12 @@ export class Paravirt {
 
   /** Before an entry: nothing waits behind the interrupt in service, and no IOAPIC wants to hear of its end. */
   offerEoi(): void {
-    const value = this.#values.get(KvmMsr.PV_EOI) ?? 0n,
-      { lapic } = this.#v;
-    if ((value & 1n) === 0n || this.eoiOffered || !lapic || lapic.requested) return;
+    if (this.#eoiAt < 0 || this.eoiOffered) return;
+    const { lapic } = this.#v;
+    if (!lapic || lapic.requested) return;
     const vector = lapic.inService;
     if (vector < 0 || lapic.isLevel(vector)) return;
-    this.eoiOffered = this.#o.space.store(Number(value & ~3n), 1, 1n);
+    this.eoiOffered = this.#o.space.store(this.#eoiAt, 1, 1);
   }
   /** After an exit: has the guest ended the interrupt? If not, it has to do so by the register. */
   takeEoi(): void {

@@ -1,4 +1,4 @@
-import type { PortDevice } from "../../base/index.ts";
+import type { MmioValue, PortDevice } from "../../base/index.ts";
 import { type AddressSpace, type HostComputer, type MmuNotifier, PAGE } from "../../host/index.ts";
 import { DirtyLog, dirtyMethod, type LoggedTables } from "../dirty/log.ts";
 import { type MemSlot, MemSlots, markDirty, type UserMemoryRegion } from "../memslots.ts";
@@ -29,7 +29,7 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
   #invalidEnd = 0;
   readonly #host: HostComputer;
   readonly #trace: Trace;
-  readonly #ports = new Map<number, PortDevice>();
+  readonly #ports: (PortDevice | undefined)[] = new Array<PortDevice | undefined>(0x10000).fill(undefined);
   readonly #view = new DataView(new ArrayBuffer(8));
   /** Direct-mapped: frame number by guest frame number, and for which guest frame it may be read and written. */
   readonly #frames = new Int32Array(CACHED);
@@ -48,10 +48,10 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
   }
 
   addPorts(ports: readonly number[], device: PortDevice): void {
-    for (const port of ports) this.#ports.set(port, device);
+    for (const port of ports) this.#ports[port] = device;
   }
   port(port: number): PortDevice | undefined {
-    return this.#ports.get(port);
+    return this.#ports[port];
   }
 
   setRegion(region: UserMemoryRegion): void {
@@ -200,7 +200,10 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
     // Writes to a logged slot have to be seen each time.
     if (write && !this.slots.find(gfn * PAGE)?.log) this.#writes[i] = gfn;
   }
+  /** What hpa() has answered holds as long as this stays. */
+  generation = 0;
   #forget(): void {
+    this.generation++;
     this.#reads.fill(-1);
     this.#writes.fill(-1);
   }
@@ -209,10 +212,17 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
     const pa = this.hpa(gpa, false);
     return pa < 0 ? undefined : this.#host.memory.load(pa, size);
   }
-  store(gpa: number, size: number, value: bigint): boolean {
+  /** The same as devices give values: sizes 1, 2 and 4 as numbers. */
+  value(gpa: number, size: number): MmioValue | undefined {
+    if (size !== 1 && size !== 2 && size !== 4) return this.load(gpa, size);
+    const pa = this.hpa(gpa, false);
+    return pa < 0 ? undefined : this.#host.memory.loadSmall(pa, size);
+  }
+  store(gpa: number, size: number, value: MmioValue): boolean {
     const pa = this.hpa(gpa, true);
     if (pa < 0) return false;
-    this.#view.setBigUint64(0, value, true);
+    if (typeof value === "number") this.#view.setUint32(0, value, true);
+    else this.#view.setBigUint64(0, value, true);
     this.#host.memory.write(pa, new Uint8Array(this.#view.buffer, 0, size));
     return true;
   }

@@ -92,9 +92,10 @@ export class X86Vcpu extends VcpuState {
     // The handlers run when there is a guest; the chapters they lie in need the processor first.
     const instructions = new Instructions({ core, chips, trace, stats, id: options.id }, this);
     this.#emulated = (): Emulation => {
+      if (this.#emulation) return this.#emulation;
       const physBits = (this.cpuid.find(0x80000008, 0)?.eax ?? 36) & 0xff;
       guest.physBits = physBits;
-      this.#emulation ??= new Emulation({ host, space, chips, trace, stats, clock: options.clock, physBits, id: options.id }, this);
+      this.#emulation = new Emulation({ host, space, chips, trace, stats, clock: options.clock, physBits, id: options.id }, this);
       return this.#emulation;
     };
     const guest = new PagingRegisters(),
@@ -206,12 +207,15 @@ export class X86Vcpu extends VcpuState {
       if (complete() === "user") return this.#leave(run.exitReason);
     }
     for (;;) {
-      if (inKernel) clock.runDue();
+      let now = clock.now();
+      if (inKernel && clock.next() <= now) {
+        clock.runDue();
+        now = clock.now();
+      }
       if (split && split.ended.length > 0) {
         run.eoi.vector = split.ended.shift() ?? 0;
         return this.#leave(KvmExit.IOAPIC_EOI);
       }
-      const now = clock.now();
       // A timer of user space's has expired: a signal to the thread.
       if (!inKernel && ((run.immediateExit && !arch.inGuest) || clock.next() <= now)) return this.#leave(KvmExit.INTR);
       if (!arch.eventPending) {

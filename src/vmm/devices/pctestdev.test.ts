@@ -38,10 +38,10 @@ test("64 KiB of device memory take every size, also over the end of a quadword",
   const { bus } = plugged();
   bus.mmioWrite(0xff000005, 8, 0x1122334455667788n);
   expect([bus.mmioRead(0xff000005, 8), bus.mmioRead(0xff000006, 2), bus.mmioRead(0xff00000c, 1)]).toEqual([
-    0x1122334455667788n, 0x6677n, 0x11n,
+    0x1122334455667788n, 0x6677, 0x11,
   ]);
   bus.mmioWrite(0xff00fffc, 4, 0xdeadbeefn);
-  expect([bus.mmioRead(0xff00fffe, 4), bus.mmioRead(0xff010000, 1)]).toEqual([0xffffdeadn, 0xffn]);
+  expect([bus.mmioRead(0xff00fffe, 4), bus.mmioRead(0xff010000, 1)]).toEqual([0xffffdead, 0xff]);
 });
 
 test("state survives a round trip and drives the lines again", () => {
@@ -50,5 +50,5 @@ test("state survives a round trip and drives the lines again", () => {
   from.bus.portWrite(0x2005, 1, 1);
   from.bus.mmioWrite(0xff000100, 4, 7n);
   expectRoundTrip(from.device, to.device);
-  expect([to.irqs[5]?.level, to.bus.portRead(0xe0, 4), to.bus.mmioRead(0xff000100, 1)]).toEqual([true, 0xfedcba98, 7n]);
+  expect([to.irqs[5]?.level, to.bus.portRead(0xe0, 4), to.bus.mmioRead(0xff000100, 1)]).toEqual([true, 0xfedcba98, 7]);
 });

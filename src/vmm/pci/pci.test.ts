@@ -55,7 +55,7 @@ test("a base address sizes itself and maps only while its space is enabled", () 
   expect(bus.portRead(0xc005, 1)).toBe(0xff);
   write(3, 0, 4, 2, 3);
   expect(bus.portRead(0xc005, 1)).toBe(5);
-  expect(bus.mmioRead(0xfeb00010, 4)).toBe(0x10n);
+  expect(bus.mmioRead(0xfeb00010, 4)).toBe(0x10);
   write(3, 0, 0x10, 4, 0xd001);
   expect([bus.portRead(0xc005, 1), bus.portRead(0xd006, 1)]).toEqual([0xff, 6]);
   write(3, 0, 4, 2, 0);
