@@ -21,14 +21,11 @@ import {
 import { type Irqchip, ioapicPins } from "../chips/index.ts";
 import { type ComputerOptions, HostComputer, type Task, undefinedInstructions } from "../host/index.ts";
 import type { CpuModel } from "../isa/index.ts";
+import { enableLog, KvmDirtyLog, type UserSlot } from "./kvm-dirty-log.ts";
 import { MappedMemory, ProcessMemory } from "./process-memory.ts";
 import { SplitIrqchip } from "./split-irqchip.ts";
 import { type UserChips, UserIrqchip, withoutLocalApic } from "./user-irqchip.ts";
 import {
-  DIRTY_RING_ENTRY_BYTES,
-  type KvmSystem,
-  MANUAL_PROTECT_ENABLE,
-  MANUAL_PROTECT_INITIALLY_SET,
   type KvmStats,
   type ModuleParams,
   KvmExit,
@@ -73,13 +70,6 @@ const MAX_USER_MEMORY = 3080 * 1024 * 1024;
 
 const MAX_HOST_CPUS = 4;
 
-interface Slot {
-  readonly gpa: number;
-  readonly size: number;
-  readonly backing: number;
-  readonly flags: RegionFlags;
-}
-
 /** The accelerator "kvm": a process that opened /dev/kvm, and the outermost of the three nested loops. */
 export class KvmAccel implements AccelVm {
   patience = Infinity;
@@ -95,13 +85,10 @@ export class KvmAccel implements AccelVm {
   readonly userMemory: UserMemory;
   readonly #process: ProcessMemory;
   readonly #ram: number;
-  readonly #slots = new Map<number, Slot>();
-  /** Pages that KVM's logs have named since dirtyLog(), and since writtenPages() of them, was called. */
-  readonly #logged: Uint8Array;
-  readonly #written: Uint8Array;
+  readonly #slots = new Map<number, UserSlot>();
+  readonly #log: KvmDirtyLog;
   #bus: IoBus | undefined;
   #logging = false;
-  #manual = false;
   #stopAsked = false;
   /** The interrupt chips, where they are not in the kernel. */
   readonly #user: UserChips | undefined;
@@ -118,7 +105,7 @@ export class KvmAccel implements AccelVm {
       cpus = options.cpus ?? 1;
     this.vm = system.createVm();
     this.vm.setMaxVcpus(cpus);
-    this.#enableLog(system, options.dirtyRing ?? 0);
+    const manual = enableLog(system, this.vm, options.dirtyRing ?? 0);
     this.#turns = new Turns(cpus);
     this.vm.onKick = (cpu) => this.#called(cpu);
     this.vm.setIdentityMapAddr(0xfeffc000);
@@ -137,8 +124,7 @@ export class KvmAccel implements AccelVm {
     this.#ram = this.task.mm.mmap(bytes);
     this.#process = new ProcessMemory(host, this.task.mm, this.#ram, bytes);
     this.userMemory = this.#process;
-    this.#logged = new Uint8Array(Math.ceil(this.#process.pages / 8));
-    this.#written = new Uint8Array(this.#logged.length);
+    this.#log = new KvmDirtyLog({ vm: this.vm, vcpus: () => this.vcpus, process: this.#process, slots: this.#slots, manual });
     this.vcpus = Array.from({ length: cpus }, (_, cpu) => {
       const vcpu = this.vm.createVcpu(cpu);
       vcpu.setCpuid2(lapics ? system.getSupportedCpuid() : withoutLocalApic(system.getSupportedCpuid()));
@@ -146,20 +132,6 @@ export class KvmAccel implements AccelVm {
     });
     this.memory = new MappedMemory(this.vm, this.#process, options.ramSize);
     this.reset();
-  }
-
-  /** Rings where they are asked for; otherwise bitmaps that are cleared when their pages are to be sent, if KVM has that. */
-  #enableLog(system: KvmSystem, ring: number): void {
-    if (ring > 0) {
-      const most = system.checkExtension("DIRTY_LOG_RING") / DIRTY_RING_ENTRY_BYTES;
-      if (ring > most)
-        throw new VitrineError("config", "dirty-ring-size", `${ring} entries`, most > 0 ? `give at most ${most}` : "leave kvm.dirty_log=dbits out");
-      this.vm.enableCap("DIRTY_LOG_RING", ring * DIRTY_RING_ENTRY_BYTES);
-      return;
-    }
-    this.#manual = (system.checkExtension("MANUAL_DIRTY_LOG_PROTECT2") & MANUAL_PROTECT_ENABLE) !== 0;
-    if (this.#manual)
-      this.vm.enableCap("MANUAL_DIRTY_LOG_PROTECT2", MANUAL_PROTECT_ENABLE | MANUAL_PROTECT_INITIALLY_SET);
   }
 
   static async create(options: KvmOptions): Promise<KvmAccel> {
@@ -220,7 +192,7 @@ export class KvmAccel implements AccelVm {
       userspaceAddr: this.#ram + backing,
     });
     // Entries of the ring name a slot: none is to be left when the slot goes.
-    if (old) this.#harvest();
+    if (old) this.#log.harvest();
     if (old && (size === 0 || old.size !== size || old.backing !== backing))
       this.vm.setUserMemoryRegion(region(0));
     if (size === 0) {
@@ -237,56 +209,11 @@ export class KvmAccel implements AccelVm {
       this.setRegion(slot, gpa, size, backing, flags);
     if (on) this.dirtyLog();
   }
-  /** The log of every slot, ORed with what user space wrote. */
   dirtyLog(): Uint8Array {
-    const all = this.#process.takeWritten();
-    if (this.vcpu.dirtyRing) this.#harvest();
-    else for (const { id, log } of this.vm.space.slots.list) if (log) this.#readLog(id);
-    this.#logged.forEach((byte, i) => {
-      all[i] = (all[i] ?? 0) | byte;
-    });
-    this.#logged.fill(0);
-    return all;
+    return this.#log.take();
   }
   writtenPages(first: number, count: number): Uint8Array {
-    if (this.vcpu.dirtyRing) this.#harvest();
-    else
-      for (const [slot, { backing, size, flags }] of this.#slots) {
-        const at = backing / 4096;
-        if (flags.log && at < first + count && first < at + size / 4096) this.#readLog(slot);
-      }
-    const bits = new Uint8Array(Math.ceil(count / 8));
-    for (let i = 0; i < count; i++) {
-      const at = (first + i) >>> 3,
-        bit = 1 << ((first + i) & 7);
-      if (((this.#written[at] ?? 0) & bit) === 0) continue;
-      this.#written[at] = (this.#written[at] ?? 0) & ~bit;
-      bits[i >>> 3] = (bits[i >>> 3] ?? 0) | (1 << (i & 7));
-    }
-    return bits;
-  }
-  /** One log serves two readers, so what one of them reads is kept for the other. */
-  #readLog(slot: number): void {
-    const region = this.#slots.get(slot);
-    if (!region) return;
-    const bits = this.vm.getDirtyLog(slot);
-    if (this.#manual) this.vm.clearDirtyLog(slot, 0, region.size / 4096, bits);
-    bits.forEach((byte, i) => {
-      for (let b = 0; byte >> b; b++) if ((byte >> b) & 1) this.#note(slot, i * 8 + b);
-    });
-  }
-  /** What the ring has, and what the processor still held back. */
-  #harvest(): void {
-    if (!this.vcpu.dirtyRing) return;
-    this.vm.syncDirtyLog();
-    for (const { dirtyRing } of this.vcpus) dirtyRing?.harvest(({ slot, page }) => this.#note(slot, page));
-    this.vm.resetDirtyRings();
-  }
-  #note(slot: number, pageOfSlot: number): void {
-    const region = this.#slots.get(slot);
-    if (!region) return;
-    const page = region.backing / 4096 + pageOfSlot;
-    for (const bits of [this.#written, this.#logged]) bits[page >>> 3] = (bits[page >>> 3] ?? 0) | (1 << (page & 7));
+    return this.#log.written(first, count);
   }
   freshenDigests(limit: number): boolean {
     return this.host.digests.freshen(limit);
@@ -405,7 +332,7 @@ export class KvmAccel implements AccelVm {
           this.#turns.sleep();
           return undefined;
         case KvmExit.DIRTY_RING_FULL:
-          this.#harvest();
+          this.#log.harvest();
           break;
         case KvmExit.SHUTDOWN:
           return { kind: "shutdown" };
