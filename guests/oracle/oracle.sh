@@ -3,7 +3,7 @@
 # two-processes, svm11 and four-cpus, Bochs' of vmm11. Run from the top of the repository; the tests hold what it prints.
 set -eu
 work=$(mktemp -d)
-for guest in hello64 two-processes vmm11 svm11 four-cpus picture which-mmu; do
+for guest in hello64 two-processes vmm11 svm11 four-cpus picture which-mmu fuzz; do
   nasm -w-all -Iguests/ -f bin -o "$work/$guest" "guests/$guest.asm"
   echo "$guest $(sha256sum "$work/$guest" | cut -d' ' -f1)"
 done | tee guests/nasm.txt

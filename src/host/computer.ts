@@ -96,6 +96,11 @@ export class HostComputer {
     return core;
   }
 
+  /** Bits of a physical address, as CPUID says. */
+  get physicalBits(): number {
+    return (this.#options.cpu.leaves.find((l) => l.leaf === 0x80000008)?.eax ?? 36) & 0xff;
+  }
+
   /** Does PAUSE end the turn of the CPU that executes it, since others wait for theirs? */
   setPauseYields(on: boolean): void {
     this.core.u32[layout.PAUSE_YIELDS / 4] = on ? 1 : 0;

@@ -15,6 +15,16 @@ const EFER = 0xc0000080,
 const PAGING_CR0 = 0x80010001,
   PAGING_CR4 = 0x3200b0,
   EFER_RULES = 0xd00;
+const CR0_PE = 1n,
+  CR0_NW = 1n << 29n,
+  CR0_CD = 1n << 30n,
+  CR0_PG = 1n << 31n,
+  CR4_PAE = 0x20n,
+  CR4_PCIDE = 1n << 17n,
+  EFER_LME = 0x100n,
+  EFER_LMA = 0x400n;
+/** Of CR0: a change of these reads the PDPTE registers again. */
+const PDPTE_BITS = CR0_PG | CR0_CD | CR0_NW;
 const SEGMENTS = ["es", "cs", "ss", "ds", "fs", "gs", "ldt", "tr"] as const;
 type Segments = Record<(typeof SEGMENTS)[number], Segment>;
 
@@ -137,6 +147,21 @@ export abstract class GuestState {
     return this.control(0) >> 31n !== 0n && (this.control(4) & 0x20n) !== 0n && (this.efer() & 0x400n) === 0n;
   }
 
+  /** Would MOV to CR0 be #GP? What the processor does after that, it does when the instruction runs again. */
+  refusesCr0(value: bigint): boolean {
+    const old = this.control(0),
+      cr4 = this.control(4),
+      on = (bit: bigint): boolean => (value & bit) !== 0n,
+      wasOn = (old & CR0_PG) !== 0n,
+      code = this.segment(1);
+    if (value >> 32n !== 0n || (on(CR0_PG) && !on(CR0_PE)) || (on(CR0_NW) && !on(CR0_CD))) return true;
+    const long = on(CR0_PG) && (this.efer() & EFER_LME) !== 0n;
+    if (long && !wasOn && ((cr4 & CR4_PAE) === 0n || code.l === 1 || (this.segment(7).type & 8) === 0)) return true;
+    if (!on(CR0_PG) && wasOn && (((this.efer() & EFER_LMA) !== 0n && code.l === 1) || (cr4 & CR4_PCIDE) !== 0n)) return true;
+    const reads = on(CR0_PG) && !long && (cr4 & CR4_PAE) !== 0n && ((value ^ old) & PDPTE_BITS) !== 0n;
+    return reads && !this.#pdptesAt(this.control(3));
+  }
+
   /** WRMSR of EFER: reserved bits, LME under paging; LMA follows CR0.PG. @returns false for #GP */
   writeEfer(value: bigint): boolean {
     const old = this.efer();
@@ -161,13 +186,17 @@ export abstract class GuestState {
     shadow.switchSpace();
     return true;
   }
+  /** The four entries that CR3 leads to in PAE paging; undefined when one has reserved bits. */
+  #pdptesAt(cr3: bigint): readonly bigint[] | undefined {
+    const at = Number(cr3 & 0xffffffe0n),
+      entries = [0, 8, 16, 24].map((i) => this.read64(at + i));
+    return entries.some((e) => (e & 1n) !== 0n && (e & PDPTE_RESERVED || e >> BigInt(this.host.physicalBits))) ? undefined : entries;
+  }
   /** The four registers of PAE paging; false when an entry has reserved bits. */
   #loadPdptes(cr3: bigint): boolean {
     const guest = this.shadow?.guest,
-      at = Number(cr3 & 0xffffffe0n),
-      entries = [0, 8, 16, 24].map((i) => this.read64(at + i));
-    if (!guest || entries.some((e) => (e & 1n) !== 0n && (e & PDPTE_RESERVED || e >> BigInt(guest.physBits))))
-      return false;
+      entries = this.#pdptesAt(cr3);
+    if (!guest || !entries) return false;
     entries.forEach((e, i) => {
       guest.setPdpte(i, e);
     });

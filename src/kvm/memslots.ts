@@ -3,6 +3,8 @@ import { KvmError } from "./errno.ts";
 export const MEM_LOG_DIRTY_PAGES = 1;
 export const MEM_READONLY = 2;
 export const MAX_SLOTS = 512;
+/** KVM_MEM_MAX_NR_PAGES: what one call on a slot takes grows with its pages. */
+const MAX_BYTES = 2 ** 32;
 
 /** struct kvm_userspace_memory_region. */
 export interface UserMemoryRegion {
@@ -78,7 +80,7 @@ export class MemSlots {
       new KvmError("EINVAL", "KVM_SET_USER_MEMORY_REGION", value, cure);
     if (!Number.isInteger(r.slot) || r.slot < 0 || r.slot >= MAX_SLOTS)
       throw refuse(`slot ${r.slot}`, `give 0 to ${MAX_SLOTS - 1}`);
-    if ((r.flags & ~3) !== 0)
+    if (![0, 1, 2, 3].includes(r.flags))
       throw refuse(`flags ${r.flags}`, "give KVM_MEM_LOG_DIRTY_PAGES and KVM_MEM_READONLY only");
     const old = this.#byId.get(r.slot);
     if (r.memorySize === 0) {
@@ -90,6 +92,7 @@ export class MemSlots {
       if (!Number.isSafeInteger(v) || v < 0 || v % 4096 !== 0)
         throw refuse(`0x${v.toString(16)}`, "align size and addresses to 4096");
     }
+    if (r.memorySize > MAX_BYTES) throw refuse(`${r.memorySize} bytes`, `give at most ${MAX_BYTES}: no process here has more`);
     if (r.guestPhysAddr + r.memorySize > 2 ** 40)
       throw refuse(`0x${r.guestPhysAddr.toString(16)}`, "stay below the physical-address width");
     if (old && old.size !== r.memorySize)

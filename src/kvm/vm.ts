@@ -185,7 +185,7 @@ export class KvmVm {
   }
   #enableManualProtect(flags: number): void {
     const allowed = (flags & MANUAL_PROTECT_ENABLE) !== 0 ? MANUAL_PROTECT_ENABLE | MANUAL_PROTECT_INITIALLY_SET : 0;
-    if ((flags & ~allowed) !== 0)
+    if (!Number.isInteger(flags) || flags < 0 || flags > allowed || (flags & ~allowed) !== 0)
       throw new KvmError(
         "EINVAL",
         "KVM_ENABLE_CAP",
@@ -250,7 +250,7 @@ export class KvmVm {
 
   /** KVM_SET_TSS_ADDR: three pages for the emulation of real mode; an unrestricted guest does without them. */
   setTssAddr(address: number): void {
-    if (address % 4096 !== 0 || address > 0xfffff000 - 0x2000)
+    if (!(address >= 0) || address % 4096 !== 0 || address > 0xfffff000 - 0x2000)
       throw new KvmError(
         "EINVAL",
         "KVM_SET_TSS_ADDR",
@@ -267,7 +267,7 @@ export class KvmVm {
         "there is a vCPU already",
         "call it before KVM_CREATE_VCPU",
       );
-    if (address % 4096 !== 0)
+    if (!(address >= 0) || address % 4096 !== 0)
       throw new KvmError("EINVAL", "KVM_SET_IDENTITY_MAP_ADDR", `0x${address.toString(16)}`, "align to 4096");
     // Address 0 stands for the default.
     this.#identityMap = address === 0 ? IDENTITY_MAP : address;
@@ -353,6 +353,7 @@ export class KvmVm {
   }
   /** KVM_SET_CLOCK */
   setClock(t: number): void {
+    if (!(t >= 0 && t <= Number.MAX_SAFE_INTEGER)) throw new KvmError("EINVAL", "KVM_SET_CLOCK", `${t} ns`, "give 0 to 2^53 - 1");
     // Time goes back when a saved state is restored: what has been measured belongs to another run.
     if (t < this.clock.now()) this.#choice?.restart(t);
     this.#host.core.exports.setClock(t);

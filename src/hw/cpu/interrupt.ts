@@ -136,6 +136,8 @@ function run(vector: i32, code: i32, kind: i32, rip: u64, at: u64): usize {
     const second = faultVector, secondCode = faultCode;
     let pc = ask(second, secondCode, KIND_EXCEPTION, 0, 0);
     if (pc) return pc;
+    // The address is there from the moment the fault is met, whatever becomes of it: a handler of double faults reads it.
+    if (second == 14) store<u64>(CR2, faultAddress);
     const e = escalation(vector, kind, second);
     if (e == 2) return tripleFault();
     kind = KIND_EXCEPTION;

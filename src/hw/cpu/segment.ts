@@ -234,8 +234,8 @@ export function dropInnerSegments(cpl: u32): void {
     const attr = attrOf(s);
     if (attr & UNUSABLE) { if (!(selectorOf(s) & 0xfffc)) store<u32>(SEG_SEL + (s << 2), 0); continue; }
     if ((attr & 0x1c) != 0x1c && ((attr >> 5) & 3) < cpl) {
-      // The selector becomes null, the hidden base stays: FS and GS have theirs from WRMSR.
-      if (load<u32>(PMODE) == LONG) setSegment(s, 0, baseOf(s), limitOf(s), attr | UNUSABLE);
+      // The selector becomes null, the hidden base stays: FS and GS have theirs from WRMSR. Null is not present: a VMCB has no other word for it.
+      if (load<u32>(PMODE) == LONG) setSegment(s, 0, baseOf(s), limitOf(s), (attr & ~A_P) | UNUSABLE);
       else setNull(s, 0);
     }
   }

@@ -145,18 +145,17 @@ function walk(la: u64, access: u32, user: bool): usize {
   }
   if (!allowed(perms, access, user)) { pageFault(la, codeOf(access, user) | 1); return 0; }
   if (!wide) pa &= 0xffffffffff;
-  const hpa = stage2(a20(pa), s2access, true, la);
-  if (fault) return 0;
-  const finalPerms = s2Perms, finalLarge = s2Large;
-  // Accessed bits of every level, dirty bit of the leaf.
+  // Accessed bits of every level, dirty bit of the leaf: before the second stage, which may have no memory there but a device.
   const last: u64 = access == WRITE ? E_A | E_D : E_A;
   setBits(a0, v0, depth == 1 ? last : E_A, la, wide);
   if (depth > 1) setBits(a1, v1, depth == 2 ? last : E_A, la, wide);
   if (depth > 2) setBits(a2, v2, depth == 3 ? last : E_A, la, wide);
   if (depth > 3) setBits(a3, v3, last, la, wide);
   if (fault) return 0;
+  const hpa = stage2(a20(pa), s2access, true, la);
+  if (fault) return 0;
   if (access == WRITE || (leaf & E_D)) perms |= P_D;
   if ((leaf & E_G) && (cr4 & 0x80)) perms |= P_G;
-  if (finalLarge) perms |= P_LARGE;
-  return enterEntry(la, hpa, perms | finalPerms);
+  if (s2Large) perms |= P_LARGE;
+  return enterEntry(la, hpa, perms | s2Perms);
 }

@@ -190,9 +190,9 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
       info = Number(event & 0xffffffffn),
       vector = info & 0xff,
       kind = (info >> 8) & 7;
-    // An interrupted INT n, INT3 or INTO stands at RIP still and runs again; a task switch is part of it.
+    // An interrupted INT n, INT1, INT3 or INTO stands at RIP still and runs again; a task switch is part of it.
     const software = kind === 4 || (kind === 3 && (vector === 3 || vector === 4));
-    if ((info & VALID) !== 0 && (!software || code === 0x7d)) this.#event = { info, code: Number(event >> 32n) };
+    if ((info & VALID) !== 0 && (!(software || (kind === 3 && vector === 1 && this.#o.handlers.atInt1())) || code === 0x7d)) this.#event = { info, code: Number(event >> 32n) };
     return "exit";
   }
   handleExit(): Handled {

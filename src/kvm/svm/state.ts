@@ -243,9 +243,16 @@ export abstract class SvmGuestState extends GuestState {
   image(): number {
     const at = this.core.exports.svmGuestImage(BigInt(this.vmcb.pa));
     this.showPaging(at);
+    if (!this.shadow && this.usesPae()) this.#showPdptes(at);
     this.#block = at;
     this.#steps = (this.rflags() & 0x100n) !== 0n;
     return at;
+  }
+  /** The processor that completes an instruction has them as registers. */
+  #showPdptes(block: number): void {
+    this.pdptes().forEach((e, i) => {
+      this.core.u64[(block + layout.PDPTE - layout.REGS) / 8 + i] = e;
+    });
   }
   setImage(event: boolean): void {
     const cr3 = this.control(3);

@@ -84,6 +84,7 @@ function crAccess(v: VmxVcpu, h: ExitHandlers): void {
   const value = v.register(register);
   h.trace(cr, kind !== 1, value);
   if (cr === 8) h.instructions.cr8(kind === 0, register);
+  else if (cr === 0 && kind === 0 && v.refusesCr0(value)) h.faultInstead(13, 0);
   else if (cr === 0 && kind === 0) {
     // The shadow takes the guest's NE, and the instruction runs again: now nothing differs that KVM owns.
     v.vmcs.write(F.CR0_SHADOW, (v.vmcs.read(F.CR0_SHADOW) & ~0x20n) | (value & 0x20n));

@@ -47,6 +47,8 @@ export interface EmulationVcpu {
   /** The instruction in hand counts. */
   tick(): void;
   exception(vector: number, code: number, address?: bigint): void;
+  /** CR2. */
+  setFaultAddress(address: bigint): void;
   /** The instruction was counted by its exit, and has not retired after all. */
   faultInstead(vector: number, code: number, address?: bigint): void;
 }
@@ -163,7 +165,10 @@ export class Emulation {
     const event = this.#v.arch.takeEvent();
     this.#o.stats.mmu.guestFaults++;
     if (event?.kind === EXCEPTION) {
-      if (event.vector === DOUBLE_FAULT) return this.#v.shutdown();
+      if (event.vector === DOUBLE_FAULT) {
+        this.#v.setFaultAddress(address);
+        return this.#v.shutdown();
+      }
       if (event.vector === PAGE_FAULT) {
         this.#v.exception(DOUBLE_FAULT, 0, address);
         return "again";

@@ -13,6 +13,10 @@ const TSC = 0x10,
   TSC_ADJUST = 0x3b,
   TSC_DEADLINE = 0x6e0;
 
+/** What the processor runs KVM itself by: never the guest's, which has no SVM. */
+const VM_CR = 0xc0010114,
+  VM_HSAVE_PA = 0xc0010117;
+
 const EFER = 0xc0000080,
   PAT = 0x277,
   DEBUGCTL = 0x1d9;
@@ -83,6 +87,9 @@ export class Msrs {
         return lapic?.tscDeadline ?? 0n;
       case FEATURE_CONTROL:
         return user ? 0n : undefined;
+      case VM_CR:
+      case VM_HSAVE_PA:
+        return undefined;
       default:
         break;
     }
@@ -120,6 +127,9 @@ export class Msrs {
         return true;
       case FEATURE_CONTROL:
         return user && value === 0n;
+      case VM_CR:
+      case VM_HSAVE_PA:
+        return false;
       default:
         break;
     }

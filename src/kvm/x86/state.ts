@@ -8,6 +8,7 @@ import { KvmError } from "../errno.ts";
 import { apicBase, SplitChips, UserspaceChips, type VcpuChips } from "../irqchip.ts";
 import type { ArchVcpu } from "../ops.ts";
 import type { Msrs } from "./msrs.ts";
+import { checkDebugRegs, checkMpState, checkSregs, checkXcr0 } from "./valid-state.ts";
 
 export type MpState = "runnable" | "uninitialized" | "init" | "sipi" | "halted";
 
@@ -79,6 +80,7 @@ export abstract class VcpuState {
   }
   setSregs(s: Sregs): void {
     this.load();
+    checkSregs(s, (this.cpuid.find(0x80000008, 0)?.eax ?? 36) & 0xff);
     this.arch.setSregs(s);
     this.msrs.setApicBase(s.apicBase);
     this.chips.writeCr8(this.id, Number(s.cr8));
@@ -89,6 +91,7 @@ export abstract class VcpuState {
   }
   setDebugRegs(d: DebugRegs): void {
     this.load();
+    checkDebugRegs(d);
     this.arch.setDebugRegs(d);
   }
   getMsr(index: number): bigint | undefined {
@@ -151,12 +154,14 @@ export abstract class VcpuState {
   }
   setXcr0(value: bigint): void {
     this.load();
+    checkXcr0(value);
     this.core.u64[layout.XCR0 / 8] = value;
   }
   getMpState(): MpState {
     return this.mp;
   }
   setMpState(state: MpState): void {
+    checkMpState(state);
     this.mp = state;
   }
 

@@ -132,6 +132,7 @@ export class X86Vcpu extends VcpuState {
         taskSwitch: () => this.#emulated().taskSwitch(),
         faultInstead: (vector, code) => this.faultInstead(vector, code),
         undefinedOpcode: () => undefinedOpcode?.handle() ?? "again",
+        atInt1: () => undefinedOpcode?.atInt1() ?? false,
         hypercall: () => this.hypercall(),
         uncount: () => this.#count(-1),
         trace: (cr, write, value) => {
@@ -395,9 +396,12 @@ export class X86Vcpu extends VcpuState {
     this.exception(vector, code, address);
   }
   exception(vector: number, code: number, address?: bigint): void {
-    if (address !== undefined) this.core.u64[layout.CR2 / 8] = address;
+    if (address !== undefined) this.setFaultAddress(address);
     if (this.#o.trace.on) this.#o.trace.write("kvm_inj_exception", vector, Math.max(code, 0));
     this.arch.injectException(vector, code);
+  }
+  setFaultAddress(address: bigint): void {
+    this.core.u64[layout.CR2 / 8] = address;
   }
   halt(): void {
     this.mp = "halted";

@@ -1,0 +1,3 @@
+import { testWild } from "./short.ts";
+
+testWild(["vmx-vtlb", "vmx-cached", "bare"]);
