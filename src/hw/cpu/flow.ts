@@ -15,7 +15,7 @@ import { decode, sideExit } from "./decode";
 import { CASE_STOP, CASE_RESUME, CASE_NEXT } from "./generated/tables";
 import { ripOf, ripAfter, pageOffset, length } from "./record";
 import { yanked, yank, unyank, inflight, setInflight, physEntry } from "../mmu/phys";
-import { context, noteJump } from "../mmu/tlb";
+import { context, noteJump, P_G } from "../mmu/tlb";
 import { translate, FETCH, setImplicit } from "../mmu/walk";
 import { imported } from "../mmu/imported";
 import { canonical } from "../mmu/access";
@@ -198,7 +198,7 @@ function resolve(): usize {
     store<u64>(j, la);
     store<u32>(j, <u32>context | (mode << 12), 8);
     store<u32>(j, <u32>b, 12);
-    noteJump(la);
+    noteJump(la, j, (load<u32>(t, 16) & P_G) != 0);
   }
   return b;
 }

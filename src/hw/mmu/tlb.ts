@@ -41,6 +41,35 @@ const LARGE_REGIONS = memory.data(512, 8);
 /** 1 when a page of 1 GiB has been entered: its parts lie in many regions. */
 let huge: u32 = 0;
 
+// A MOV to CR3 drops what is not global. The entries that the current id has made are noted, so that these alone are dropped and
+// the id stays: with it the kernel's pages stay in the fast TLB and in the jump cache. An id that was left for another one, or
+// has made more than there is room for, gets a successor instead.
+const NOTED_PAGES: u32 = 1024;
+const NOTED_JUMPS: u32 = 2048;
+const PAGES = memory.data(1024 * 4, 8);
+const JUMPS = memory.data(2048 * 4, 8);
+/** The id all of whose entries are noted; 0 for none. */
+let noted: u32 = 0;
+let pages: u32 = 0;
+let jumps: u32 = 0;
+
+@inline function noteFrom(fresh: u32): void { noted = fresh; pages = 0; jumps = 0; }
+@inline function notePage(la: u64): void {
+  if (noted != id) return;
+  if (pages == NOTED_PAGES) { noted = 0; return; }
+  store<u32>(PAGES + (pages++ << 2), <u32>(la >> 12));
+}
+function dropNoted(): void {
+  for (let i: u32 = 0; i < pages; i++) {
+    const la = <u64>load<u32>(PAGES + (i << 2)) << 12, f = FAST_TLB + (<usize>(la >> 7) & 0xffe0), t = place(la);
+    store<u64>(f, ~0);
+    store<u64>(f, ~0, 8);
+    if ((load<u32>(t) & 0xfff) == id) store<u64>(t, ~0);
+  }
+  for (let i: u32 = 0; i < jumps; i++) store<u64>(load<u32>(JUMPS + (i << 2)), ~0);
+  noteFrom(id);
+}
+
 function clearAll(): void {
   memory.fill(FAST_TLB, 0xff, FAST_ENTRIES * 32);
   memory.fill(TLB, 0xff, TLB_ENTRIES * 32);
@@ -48,6 +77,7 @@ function clearAll(): void {
   memory.fill(SPACES, 0, 256 * 16);
   memory.fill(LARGE_REGIONS, 0, 512);
   huge = 0;
+  noted = 0;
   nextId = 1;
   epoch++;
 }
@@ -82,7 +112,13 @@ export function flushJumps(): void {
   memory.fill(JUMP_CACHE, 0xff, JUMP_ENTRIES * 16);
   memory.fill(JUMP_PAGES, 0, 512);
 }
-export function noteJump(la: u64): void {
+/** @param at entry of the jump cache that was made for an address
+ *  @param everywhere the page is global */
+export function noteJump(la: u64, at: usize, everywhere: bool): void {
+  if (!everywhere && noted == id) {
+    if (jumps == NOTED_JUMPS) noted = 0;
+    else store<u32>(JUMPS + (jumps++ << 2), <u32>at);
+  }
   const b = <usize>(la >> 12) & 4095;
   store<u8>(JUMP_PAGES + (b >> 3), load<u8>(JUMP_PAGES + (b >> 3)) | <u8>((<u32>1) << (<u32>b & 7)));
 }
@@ -95,7 +131,9 @@ export function updateContext(): void {
 /** Flush the current address space; its global entries too when `all`. */
 export function flushSpace(all: bool): void {
   store<u64>(N_FLUSH, load<u64>(N_FLUSH) + 1);
+  if (!all && noted == id) { dropNoted(); return; }
   id = freshId();
+  noteFrom(id);
   renewSlot(slotOf(currentTag), currentTag, id);
   if (all) {
     globalId = freshId();
@@ -117,7 +155,7 @@ export function switchSpace(tag: u64, globalTag: u64, flush: bool): void {
   const slot = slotOf(tag);
   currentTag = tag;
   if (load<u64>(slot) == tag + 1 && !flush) id = load<u32>(slot, 8);
-  else { id = freshId(); store<u64>(slot, tag + 1); store<u32>(slot, id, 8); }
+  else { id = freshId(); noteFrom(id); store<u64>(slot, tag + 1); store<u32>(slot, id, 8); }
   if (globalTag != ~0) {
     const g = globalSlotOf(globalTag);
     currentGlobalTag = globalTag;
@@ -147,6 +185,7 @@ export function enterEntry(la: u64, pa: u64, perms: u32): usize {
   store<u64>(t, (la & ~0xfff) | <u64>(perms & P_G ? globalId : id));
   store<u64>(t, pa & ~0xfff, 8);
   store<u32>(t, perms, 16);
+  if (!(perms & P_G)) notePage(la);
   if (perms & P_LARGE) {
     const region = <usize>(la >> 22) & 4095;
     store<u8>(LARGE_REGIONS + (region >> 3), load<u8>(LARGE_REGIONS + (region >> 3)) | <u8>((<u32>1) << (<u32>region & 7)));
