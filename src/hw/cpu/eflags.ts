@@ -1,5 +1,5 @@
 // PUSHF, POPF, BOUND and PAUSE.
-import { EFLAGS, fault, exception, PAUSE_YIELDS, STOP_YIELD } from "./state";
+import { EFLAGS, fault, clearFault, exception, PAUSE_YIELDS, STOP_YIELD } from "./state";
 import { IF, RF, TF, VM, flags } from "./flags";
 import { push, peek, drop } from "./stack";
 import { pushfAllowed, popFlags } from "./control";
@@ -28,8 +28,9 @@ export function popf(rec: usize, size: u32): usize {
   // Interrupts that it lets in, and the trap of a single step, are the boundary's.
   return load<u32>(EFLAGS) & (TF | (IF & ~before)) ? next(rec) : rec + 16;
 }
-/** A CPU that spins gives the others their turn. */
+/** A CPU that spins gives the others their turn. Writing `fault`, here without effect, is what translated code leaves at. */
 function yieldTurn(rec: usize): usize {
+  clearFault();
   next(rec);
   return stop(STOP_YIELD);
 }
