@@ -5,7 +5,7 @@ import type { Translation } from "../src/hw/index.ts";
 import { dirname, join } from "node:path";
 import { parseCpu } from "../src/isa/index.ts";
 import { TcgVm } from "../src/tcg/index.ts";
-import { KvmAccel, type LabPlaces, LoadError, Machine, type MachineStop, type NamedImage, OptionError, parseModules, parseOptions, userMemorySize, type VitrineOptions } from "../src/vmm/public.ts";
+import { KvmAccel, type LabPlaces, LoadError, Machine, type MachineStop, type NamedImage, OptionError, Pace, parseModules, parseOptions, userMemorySize, type VitrineOptions } from "../src/vmm/public.ts";
 import { VitrineError } from "../src/base/index.ts";
 import { labCommand } from "./lab.ts";
 import { UndefinedLog } from "./undefined-log.ts";
@@ -14,6 +14,8 @@ import { UndefinedLog } from "./undefined-log.ts";
 const SLICE = 5_000_000;
 /** VM exits between them. */
 const PATIENCE = 20_000;
+/** Milliseconds that a guest which has caught up with wall time waits. */
+const REST_MS = 4;
 const encoder = new TextDecoder("latin1");
 
 /** @param kind a kernel is named as one: scripts of others look for that. */
@@ -110,13 +112,19 @@ async function loop(machine: Machine, vm: TcgVm | KvmAccel, options: VitrineOpti
   }
   vm.patience = PATIENCE;
   const log = options.logUnimplemented ? new UndefinedLog(() => vm.undefinedInstructions(), (line) => complain(line)) : undefined;
+  // Someone who sits before the machine wants its clock to be his, and an idle guest to cost nothing.
+  const pace = (options.pace ?? (process.stdin.isTTY ? "real" : "none")) === "real" ? new Pace(() => performance.now()) : undefined;
+  pace?.start(vm.clock.now());
   for (;;) {
-    const now = vm.clock.now();
-    const stop = machine.run(Math.min(now + SLICE, options.maxInsns));
-    log?.write();
-    if (seen() || stop.kind !== "budget" || vm.clock.now() >= options.maxInsns) return stop;
-    // Let standard input and signals in.
-    await new Promise((resolve) => setImmediate(resolve));
+    const now = vm.clock.now(), until = pace ? pace.limit(now) : now + SLICE;
+    if (until > now) {
+      const started = performance.now(), stop = machine.run(Math.min(until, options.maxInsns));
+      pace?.took(vm.clock.now() - now, performance.now() - started);
+      log?.write();
+      if (seen() || stop.kind !== "budget" || vm.clock.now() >= options.maxInsns) return stop;
+      // Let standard input and signals in.
+      await new Promise((resolve) => setImmediate(resolve));
+    } else await new Promise((resolve) => setTimeout(resolve, REST_MS));
     const first = input[0];
     if (first) {
       const taken = machine.type(first);

@@ -48,6 +48,7 @@ Vitrine's own:
 -stats FILE              counters as JSON
 -state-hash              print the hash of the machine at the end
 -clock plain|cost
+-pace real|none          the guest's clock follows wall time (with a terminal), or runs as fast as it can
 `;
 
 export const helpText = `${versionText}usage: vitrine [options]\n${options}`;

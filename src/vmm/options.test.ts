@@ -69,14 +69,17 @@ test("our own options are understood, with one dash or two", () => {
     "-state-hash",
     "-clock",
     "cost",
+    "-pace",
+    "real",
   ]);
-  expect([o.host, o.until, o.maxInsns, o.stats, o.stateHash, o.clock]).toEqual([
+  expect([o.host, o.until, o.maxInsns, o.stats, o.stateHash, o.clock, o.pace]).toEqual([
     "amd",
     "BOOTED",
     3e8,
     "s.json",
     true,
     "cost",
+    "real",
   ]);
   expect([...o.modprobe]).toEqual([
     ["kvm_amd.npt", "1"],

@@ -47,6 +47,8 @@ export interface VitrineOptions extends MachineSettings, DeviceSettings {
   stats: string | undefined;
   stateHash: boolean;
   clock: "plain" | "cost";
+  /** The guest's clock follows wall time, or runs as fast as it can; undefined: by whether a terminal is there. */
+  pace: "real" | "none" | undefined;
   /** What is to be printed instead of a run: -help, -version, -device help. */
   show: string | undefined;
 }
@@ -86,6 +88,7 @@ export function defaultOptions(): VitrineOptions {
     stats: undefined,
     stateHash: false,
     clock: "plain",
+    pace: undefined,
     logUnimplemented: false,
     show: undefined,
   };
@@ -235,6 +238,9 @@ const valued: { readonly [name: string]: Apply } = {
   },
   clock: (o, v) => {
     o.clock = oneOf("-clock", v, ["plain", "cost"]);
+  },
+  pace: (o, v) => {
+    o.pace = oneOf<"real" | "none">("-pace", v, ["real", "none"]);
   },
 };
 

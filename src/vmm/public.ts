@@ -18,6 +18,7 @@ export type { NamedImage } from "./load/image.ts";
 export { LoadError } from "./load/image.ts";
 export type { MachineOptions, MachineStop } from "./machine.ts";
 export { Machine } from "./machine.ts";
+export { Pace } from "./session/pace.ts";
 export * from "./migrate/index.ts";
 export type { TextScreen } from "./devices/vga.ts";
 export { OptionError } from "./optionerror.ts";
