@@ -4,7 +4,7 @@ import {
 } from "./cpu/state";
 import { interpret, cold } from "./cpu/generated/run";
 import { boundary, clockNow, prepareFixedRecords } from "./cpu/flow";
-import { flushCode as dropCode, arenaUsed, count as countBlock } from "./cpu/blocks";
+import { flushCode as dropCode, arenaUsed, count as countBlock, lend } from "./cpu/blocks";
 import { yank, unyank, physWritten, shortenBy } from "./mmu/phys";
 import { context, flushAll as flushEverything, flushFast as dropFast } from "./mmu/tlb";
 import { flags as allFlags, setArithmeticFlags } from "./cpu/flags";
@@ -76,7 +76,9 @@ export function callCase(rec: usize, inBlock: usize, budget: i32, op: u32): usiz
   const before = context;
   setBlock(inBlock);
   setLeft(budget);
+  lend(true);
   let to = cold(rec, op);
+  lend(false);
   // Translated code has the context in a local: one that changed ends it.
   if (context != before) to |= 4;
   store<i32>(JIT_LEFT, left);

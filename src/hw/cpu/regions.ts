@@ -8,7 +8,7 @@
 //   1  follow the branch of this record                     3  enter the block of this first record
 // and leaves the budget in JIT_LEFT.
 import {
-  JIT_THRESHOLD, JIT_LEFT, JIT_BLOCK, JIT_QUEUE, JIT_QUEUED, JIT_BATCH, JIT_REGIONS, N_TRANSLATED, N_REGION, N_RETURN,
+  JIT_THRESHOLD, JIT_LEFT, JIT_BLOCK, JIT_QUEUE, JIT_QUEUED, JIT_BATCH, JIT_REGIONS, JIT_CHANGES, JIT_CHANGED, N_TRANSLATED, N_RETURN,
   REGS, RIPB_OFF, RIP, SEG_EBASE, CS, left, setLeft, setBlock,
 } from "./state";
 import { CASE_REGION } from "./generated/tables";
@@ -28,15 +28,30 @@ export function counted(pc: usize): u32 {
   if (!(n & ~SHARED)) queue(b);
   return op;
 }
+/** Linear address of a block on the code page in force. */
+function linearOf(b: usize): u64 { return load<u64>(REGS + RIPB_OFF) + load<u64>(SEG_EBASE + (CS << 3)) + pageOffset(b + 32); }
 function queue(b: usize): void {
   uncount(b);
   const n = load<u32>(JIT_QUEUED);
   if (n >= QUEUE_ENTRIES) { count(b); return; }
   const e = JIT_QUEUE + (n << 4);
   store<u32>(e, <u32>b);
-  store<u64>(e, load<u64>(REGS + RIPB_OFF) + load<u64>(SEG_EBASE + (CS << 3)) + pageOffset(b + 32), 8);
+  store<u64>(e, linearOf(b), 8);
   store<u32>(JIT_QUEUED, n + 1);
   if (n + 1 >= load<u32>(JIT_BATCH)) envTranslate();
+}
+
+/** One in 1,024 changes from region to region is noted: those that lead to one another often become one. */
+const SAMPLE: u64 = 1023;
+const CHANGES: u32 = 32;
+function changed(from: u32, b: usize): void {
+  const n = load<u32>(JIT_CHANGED);
+  if (n >= CHANGES) return;
+  const e = JIT_CHANGES + (n << 4);
+  store<u32>(e, <u32>b);
+  store<u32>(e, from, 4);
+  store<u64>(e, linearOf(b), 8);
+  store<u32>(JIT_CHANGED, n + 1);
 }
 
 /** The decoded case to go on with behind enterRegion(), 0 for the one in the record. */
@@ -44,29 +59,30 @@ export let enteredCase: u32 = 0;
 
 /** Run the region of a block that was entered, and the regions that it leads to; returns the record to go on with. */
 export function enterRegion(pc: usize): usize {
+  let from: u32 = 0;
+  enteredCase = 0;
   do {
-    const b = pc - 32, slot = load<u32>(JIT_REGIONS + (<usize>load<u16>(b, 28) << 2));
-    enteredCase = 0;
+    const b = pc - 32, region = <u32>load<u16>(b, 28), slot = load<u32>(JIT_REGIONS + (<usize>region << 2));
     if (slot == 0) { count(b); enteredCase = <u32>load<u16>(b, 24); return pc; }
+    if (from) changed(from, b);
     const before = left + load<i32>(b);
     const to = call_indirect<usize>(slot, before, context, <u32>load<u16>(b, 26));
-    const after = load<i32>(JIT_LEFT), how = to & 3;
+    const after = load<i32>(JIT_LEFT), how = to & 3, returned = N_RETURN + (how << 3), n = load<u64>(returned) + 1, at: usize = load<u32>(JIT_BLOCK);
     setLeft(after);
-    store<u64>(N_REGION, load<u64>(N_REGION) + 1);
-    store<u64>(N_RETURN + (how << 3), load<u64>(N_RETURN + (how << 3)) + 1);
-    setBlock(load<u32>(JIT_BLOCK));
+    setBlock(at);
+    store<u64>(returned, n);
+    from = n & SAMPLE ? 0 : region;
     pc = to & ~15;
     let ran = before - after;
-    // The rest of the block is paid for, and still to be run.
     if (how == 0) {
-      const i = <i32>(pc - load<u32>(JIT_BLOCK) - 32) >> 4, n = load<i32>(load<u32>(JIT_BLOCK));
-      ran = i >= 0 && i <= n ? ran - (n - i) : 0;
-    }
-    store<u64>(N_TRANSLATED, load<u64>(N_TRANSLATED) + ran);
-    if (how == 0) {
-      if (pc == load<u32>(JIT_BLOCK) + 32 && load<u16>(pc - 32, 24)) enteredCase = <u32>load<u16>(pc - 32, 24);
+      // The rest of the block is paid for, and still to be run.
+      const i = <i32>(pc - at - 32) >> 4, size = load<i32>(at);
+      if (i >= 0 && i <= size) ran -= size - i;
+      store<u64>(N_TRANSLATED, load<u64>(N_TRANSLATED) + ran);
+      if (pc == at + 32) enteredCase = <u32>load<u16>(at, 24);
       return pc;
     }
+    store<u64>(N_TRANSLATED, load<u64>(N_TRANSLATED) + ran);
     pc = how == 1 ? follow(pc) : how == 2 ? jump(load<u64>(RIP)) : enter(pc - 32);
   } while (load<u16>(pc) == CASE_REGION);
   return pc;

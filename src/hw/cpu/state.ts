@@ -120,8 +120,9 @@ export const JIT_QUEUED: usize = 0x93c; // u32: hot blocks in JIT_QUEUE
 export const JIT_FLUSHES: usize = 0x940; // u32: how often the code cache was dropped
 export const JIT_BATCH: usize = 0x944; // u32: so many hot blocks call the translator
 export const N_TRANSLATED: usize = 0x950; // u64: instructions that ran translated
-export const N_REGION: usize = 0x958; // u64: regions entered
-export const N_RETURN: usize = 0x960; // u64 x 4: how they came back, by kind
+export const JIT_CHANGED: usize = 0x948; // u32: entries in JIT_CHANGES
+export const N_CLEARED: usize = 0x958; // u64: code pages cleared for the data on them
+export const N_RETURN: usize = 0x960; // u64 x 4: how regions came back, by kind
 
 export const PAUSE_YIELDS: usize = 0x980; // u32: PAUSE leaves run(), so that another CPU gets its turn (processors.ts)
 
@@ -136,6 +137,7 @@ export const SCRATCH_BLOCK: usize = 0x3000; // a copied block prefix: header and
 export const ALONE_BLOCK: usize = 0x3700; // header, one record, its NEXT
 export const STRADDLE_BLOCK: usize = 0x3800; // the one block of an instruction that crosses a page
 export const JIT_QUEUE: usize = 0x3900; // 64 x {block u32, 0 u32, linear address u64}
+export const JIT_CHANGES: usize = 0x3d00; // 32 x {block u32, region u32 that led to it, linear address u64}
 export const STOP: usize = 0x3f00; // record: leave run()
 export const RESUME: usize = 0x3f10; // record: look for interrupts, then continue at RIP
 export const UNDEFINED: usize = 0x8000; // 16 records of 32 bytes

@@ -8,9 +8,10 @@
 import type { Core } from "../index.ts";
 import { layout } from "../layout.ts";
 import { GLOBALS } from "./splice.ts";
-import { type Memory, type Region, RegionFinder, type Room } from "./region.ts";
+import { type Library, library } from "./library.ts";
+import { type Memory, MERGED, type Region, RegionFinder, type Room, sizeOf } from "./region.ts";
 import { Stencils } from "./stencils.ts";
-import { type Job, type Maker, pack, type Product, type WorkshopPort } from "./workshop.ts";
+import { type Job, type JobMessage, type Maker, pack, type Product, type WorkshopPort } from "./workshop.ts";
 
 const CASE_COUNT = 6, CASE_REGION = 7;
 /** Runs after which a block is hot. */
@@ -25,6 +26,13 @@ const MAX_JOBS = 4;
 const MAX_REGIONS = 4096;
 /** A region is made again with another entry so many times. */
 const MAX_REMADE = 6;
+/** Two regions become one after so many samples of changes from the one to the other, each of which stands for 1,024: a million
+ *  instructions more in code that has not been optimized yet must be worth it, ... */
+const MERGE_AFTER = 128;
+/** ... if neither is the outcome of so many others. */
+const MAX_MERGED = 16;
+/** Pairs of regions whose samples are kept. */
+const MAX_PAIRS = 4096;
 const NO_ENTRY = 0xffff;
 const SHARED = 0x8000;
 
@@ -41,6 +49,18 @@ interface Planned {
   /** Regions that it takes the place of. */
   readonly replaces: readonly number[];
 }
+/** A region that another one often leads to, by the block that is entered. */
+interface Change {
+  readonly at: number;
+  readonly address: number;
+  readonly from: number;
+}
+/** A job under way. */
+interface Underway {
+  readonly planned: readonly Planned[];
+  readonly flushes: number;
+  readonly key: JobMessage | undefined;
+}
 export interface JitStatistics {
   regions: number;
   instructions: number;
@@ -49,14 +69,17 @@ export interface JitStatistics {
   translateMs: number;
   compileMs: number;
   modules: number;
-  /** Regions that ended: dropped by the core, absorbed by another, made again with another entry, with the code cache, by age,
+  /** Regions that ended: dropped by the core, absorbed by another, merged with another that they led to, made again with another entry, with the code cache, by age,
    *  and those that had died before they were ready. */
   dropped: number;
   absorbed: number;
+  merged: number;
   remade: number;
   flushed: number;
   evicted: number;
   late: number;
+  /** Modules that another machine had made before. */
+  shared: number;
 }
 export interface JitOptions {
   readonly threshold?: number;
@@ -65,6 +88,8 @@ export interface JitOptions {
   readonly workshop?: WorkshopPort | undefined;
   /** Without a workshop elsewhere: translate here, at once. Given from outside, so that a page that has a worker for it need not load it. */
   readonly maker?: (memory: Memory, stencils: Stencils) => Maker;
+  /** Where products are shared with other machines; the thread's own without it, false for nowhere. */
+  readonly library?: Library | false;
 }
 /** What it takes to translate hot code. */
 export interface Translation {
@@ -74,7 +99,7 @@ export interface Translation {
 }
 
 export class Jit {
-  readonly statistics: JitStatistics = { regions: 0, instructions: 0, spliced: 0, wasmBytes: 0, translateMs: 0, compileMs: 0, modules: 0, dropped: 0, absorbed: 0, remade: 0, flushed: 0, evicted: 0, late: 0 };
+  readonly statistics: JitStatistics = { regions: 0, instructions: 0, spliced: 0, wasmBytes: 0, translateMs: 0, compileMs: 0, modules: 0, dropped: 0, absorbed: 0, merged: 0, remade: 0, flushed: 0, evicted: 0, late: 0, shared: 0 };
   /** Why nothing is translated any more. */
   failure: string | undefined;
   readonly #core: Core;
@@ -89,7 +114,10 @@ export class Jit {
   /** Regions by block that they hold without owning it. */
   readonly #copies = new Map<number, Set<number>>();
   readonly #freeSlots: number[] = [];
-  readonly #jobs = new Map<number, { readonly planned: readonly Planned[]; readonly flushes: number }>();
+  readonly #jobs = new Map<number, Underway>();
+  readonly #library: Library | undefined;
+  /** Samples of changes from a region to another, by both numbers; what was merged, or cannot be, stays below 0. */
+  readonly #changes = new Map<number, number>();
   /** Numbers and blocks of regions that are being translated. */
   readonly #plannedIds = new Set<number>();
   readonly #plannedBlocks = new Set<number>();
@@ -112,6 +140,7 @@ export class Jit {
     this.#table = exports.table;
     this.#imports = { env: { memory: core.memory, callCase: exports.callCase, ...Object.fromEntries(GLOBALS.map(({ name }) => [name, exports[name]])) } };
     this.#threshold = options.threshold ?? THRESHOLD;
+    this.#library = options.library === false ? undefined : (options.library ?? library);
     core.translate = () => this.translate();
     core.copyDropped = (block) => {
       for (const id of this.#copies.get(block) ?? []) core.u32[(layout.JIT_REGIONS >> 2) + id] = 0;
@@ -127,27 +156,78 @@ export class Jit {
     this.#flushes = core.u32[layout.JIT_FLUSHES >> 2]!;
   }
 
-  /** Translate what waits in JIT_QUEUE. */
+  /** Translate what waits in JIT_QUEUE, and regions that lead to one another often. */
   translate(): void {
-    const { u32 } = this.#m, view = this.#core.view, queued = u32[layout.JIT_QUEUED >> 2]!;
-    if (queued === 0 || this.#jobs.size >= MAX_JOBS || this.failure !== undefined) return;
+    const { u32 } = this.#m, queued = u32[layout.JIT_QUEUED >> 2]!;
+    if ((queued === 0 && u32[layout.JIT_CHANGED >> 2] === 0) || this.#jobs.size >= MAX_JOBS || this.failure !== undefined) return;
+    const often = this.#often();
     const now = this.#core.exports.clock();
-    if (this.#port && queued < u32[layout.JIT_BATCH >> 2]! && now >= this.#lastJob && now < this.#lastJob + PATIENCE) return;
+    if (often.length === 0 && (queued === 0 || (this.#port && queued < u32[layout.JIT_BATCH >> 2]! && now >= this.#lastJob && now < this.#lastJob + PATIENCE))) return;
     this.#lastJob = now;
     this.#reclaim();
     const planned: Planned[] = [];
+    for (const change of often) {
+      const plan = this.#merge(change);
+      if (plan) planned.push(plan);
+    }
     for (let i = 0; i < queued; i++) {
       const e = layout.JIT_QUEUE + i * 16, at = u32[e >> 2]!;
-      const address = view.getUint32(e + 8, true) + view.getInt32(e + 12, true) * 0x100000000;
-      if (this.#finder.alive(at) && !this.#plannedBlocks.has(at)) planned.push(this.#plan(at, address));
+      if (this.#finder.alive(at) && !this.#plannedBlocks.has(at)) planned.push(this.#plan(at, this.#address(e)));
     }
     u32[layout.JIT_QUEUED >> 2] = 0;
     if (planned.length === 0) return;
     const job: Job = { number: this.#nextJob++, regions: planned.map(({ id, region }) => ({ id, region })) };
-    this.#jobs.set(job.number, { planned, flushes: this.#flushes });
-    if (this.#maker) { this.#arrived(this.#maker.make(job)); return; }
-    const message = pack(job, this.#m);
-    this.#port?.post(message, [message.numbers.buffer, message.records.buffer]);
+    const message = pack(job, this.#m), shared = this.#library?.take(this.#core.digest, message);
+    // What is posted goes to the other thread: a key must be a copy.
+    const key = this.#library && !shared ? (this.#port ? { numbers: message.numbers.slice(), records: message.records.slice() } : message) : undefined;
+    this.#jobs.set(job.number, { planned, flushes: this.#flushes, key });
+    if (shared) {
+      this.statistics.shared++;
+      this.#arrived(shared);
+    } else if (this.#maker) this.#arrived(this.#maker.make(job));
+    else this.#port?.post(message, [message.numbers.buffer, message.records.buffer]);
+  }
+  #address(entry: number): number {
+    const { view } = this.#core;
+    return view.getUint32(entry + 8, true) + view.getInt32(entry + 12, true) * 0x100000000;
+  }
+  /** Changes of region that have now been seen often enough. */
+  #often(): Change[] {
+    const { u32 } = this.#m, n = u32[layout.JIT_CHANGED >> 2]!, list: Change[] = [];
+    if (this.#changes.size > MAX_PAIRS) this.#changes.clear();
+    for (let i = 0; i < n; i++) {
+      const e = layout.JIT_CHANGES + i * 16, at = u32[e >> 2]!, from = u32[(e >> 2) + 1]!;
+      const to = this.#finder.alive(at) ? this.#finder.owner(at) : 0, pair = from * 0x10000 + to;
+      if (to === 0 || !this.#regions.has(from)) continue;
+      const seen = (this.#changes.get(pair) ?? 0) + 1;
+      if (seen >= MERGE_AFTER) list.push({ at, address: this.#address(e), from });
+      this.#changes.set(pair, seen >= MERGE_AFTER ? Number.NEGATIVE_INFINITY : seen);
+    }
+    u32[layout.JIT_CHANGED >> 2] = 0;
+    return list;
+  }
+  /** One region in the place of two, or of one that leads to itself by a branch that was not linked when it was made. */
+  #merge({ at, address, from }: Change): Planned | undefined {
+    const to = this.#finder.alive(at) ? this.#finder.owner(at) : 0, a = this.#regions.get(from), b = this.#regions.get(to);
+    if (!a || !b || a.region.mode !== b.region.mode || this.#isReplaced(from) || this.#isReplaced(to)) return undefined;
+    const pair = a === b ? [a] : [a, b], remade = Math.max(...pair.map((k) => k.remade)) + 1;
+    if (remade > MAX_MERGED || pair.reduce((n, k) => n + k.region.blocks.length, 0) > MERGED.blocks || pair.reduce((n, k) => n + sizeOf(k.region), 0) > MERGED.instructions) return undefined;
+    const heads = [{ at, address }];
+    for (const { region } of pair)
+      for (const k of region.entries) {
+        const block = region.blocks[k]!;
+        if (block.at !== at && this.#finder.alive(block.at)) heads.push({ at: block.at, address: block.address });
+      }
+    const replaces = a === b ? [from] : [from, to];
+    if (heads.some((h) => this.#plannedBlocks.has(h.at))) return undefined;
+    this.statistics.merged += replaces.length;
+    return this.#planned(heads, () => undefined, replaces, () => remade, MERGED);
+  }
+  #planned(heads: readonly { at: number; address: number }[], absorb: (number: number, room: Room) => Region | undefined, replaces: number[], remade: () => number, room?: Room): Planned {
+    const region = this.#finder.find(heads, absorb, replaces, this.#plannedBlocks, room), id = this.#newId();
+    this.#plannedIds.add(id);
+    for (const b of region.blocks) if (!region.shared.has(b.at)) this.#plannedBlocks.add(b.at);
+    return { id, region, remade: remade(), replaces };
   }
   /** What to translate for a hot block. */
   #plan(at: number, address: number): Planned {
@@ -166,16 +246,13 @@ export class Jit {
     const absorb = (number: number, room: Room): Region | undefined => {
       const other = this.#regions.get(number);
       if (!other || other.remade >= MAX_REMADE || other.region.mode !== mode || other.region.blocks.length > room.blocks || this.#isReplaced(number)) return undefined;
-      if (other.region.blocks.reduce((n, b) => n + b.n, 0) > room.instructions) return undefined;
+      if (sizeOf(other.region) > room.instructions) return undefined;
       remade = Math.max(remade, other.remade + 1);
       replaces.push(number);
       this.statistics.absorbed++;
       return other.region;
     };
-    const region = this.#finder.find(heads, absorb, replaces, this.#plannedBlocks), id = this.#newId();
-    this.#plannedIds.add(id);
-    for (const b of region.blocks) if (!region.shared.has(b.at)) this.#plannedBlocks.add(b.at);
-    return { id, region, remade, replaces };
+    return this.#planned(heads, absorb, replaces, () => remade, old && sizeOf(old.region) > 500 ? MERGED : undefined);
   }
   #isReplaced(id: number): boolean {
     for (const { planned } of this.#jobs.values()) if (planned.some((p) => p.replaces.includes(id))) return true;
@@ -194,6 +271,7 @@ export class Jit {
     }
     // Blocks of another filling of the arena: others may lie where they lay.
     if (job.flushes !== this.#flushes) { s.late += job.planned.length; return; }
+    if (job.key) this.#library?.put(this.#core.digest, job.key, product);
     if (!product.module) {
       // From here on the interpreter has it all.
       this.failure = product.failure;
@@ -283,6 +361,7 @@ export class Jit {
       this.statistics.flushed += this.#regions.size;
       for (const [id, { slot }] of [...this.#regions]) this.#release(id, slot);
       this.#copies.clear();
+      this.#changes.clear();
       return;
     }
     for (const [id, kept] of [...this.#regions]) if (u32[(layout.JIT_REGIONS >> 2) + id] === 0) {

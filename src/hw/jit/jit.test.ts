@@ -68,7 +68,7 @@ test("code that changes under a region is not run any more", () => {
 });
 test("where nothing can be compiled the interpreter has it all", async () => {
   const alone = await createCore(new WebAssembly.Module(file("core.wasm"))), { Module } = WebAssembly, form = forms[0] as Form;
-  const refusing = new Jit(alone, file("stencils.bin"), { threshold: 4, batch: 1, maker: (memory, stencils) => new Workshop(memory, stencils) });
+  const refusing = new Jit(alone, file("stencils.bin"), { threshold: 4, batch: 1, library: false, maker: (memory, stencils) => new Workshop(memory, stencils) });
   try {
     WebAssembly.Module = class { constructor() { throw new RangeError("too large to compile here"); } } as unknown as typeof Module;
     expect(run(alone, form, PLENTY, true).state).toBe(run(plain, form, PLENTY, true).state);
@@ -98,7 +98,7 @@ describe("with a workshop elsewhere", () => {
     const beside = await createCore(new WebAssembly.Module(file("core.wasm"))), answer = serve(), products: Product[] = [];
     let arrived: (product: Product) => void = () => {};
     const made = new Jit(beside, file("stencils.bin"), {
-      threshold: 4, batch: 1,
+      threshold: 4, batch: 1, library: false,
       workshop: {
         post: (message) => { const product = answer(structuredClone(message)); if (product) products.push(product); },
         listen: (take) => { arrived = take; },

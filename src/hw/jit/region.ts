@@ -2,12 +2,14 @@
 import { layout } from "../layout.ts";
 import type { Stencils } from "./stencils.ts";
 
-export const MAX_BLOCKS = 64;
+const MAX_BLOCKS = 64;
 const MAX_INSTRUCTIONS = 500;
 /** Blocks up to this length are copied into a region when they belong to another. */
 const MAX_SHARED = 6;
 const DEAD = 0x7fffffff;
 const CASE_COUNT = 6, CASE_REGION = 7;
+/** Translated code of its page was lost too often (src/hw/cpu/blocks.ts). */
+const RESTLESS = 0x4000;
 
 /** Linear memory of a core, as the translator reads it. */
 export interface Memory { readonly u8: Uint8Array; readonly u16: Uint16Array; readonly u32: Uint32Array; readonly view: DataView }
@@ -31,6 +33,8 @@ export interface Block {
 }
 /** What a region may still take in. */
 export interface Room { readonly blocks: number; readonly instructions: number }
+/** What a region that takes the place of several may take in. */
+export const MERGED: Room = { blocks: 256, instructions: 2000 };
 export interface Region {
   readonly mode: number;
   readonly blocks: readonly Block[];
@@ -39,6 +43,8 @@ export interface Region {
   readonly shared: ReadonlySet<number>;
 }
 
+/** Instructions of a region. */
+export const sizeOf = (region: Region): number => region.blocks.reduce((n, b) => n + b.n, 0);
 /** The case of a record that is not a block's first. */
 const caseOf = (m: Memory, record: number): number => m.u16[record >> 1]!;
 /** The decoded case of a block's record `i`. */
@@ -94,15 +100,16 @@ export class RegionFinder {
   /** @param heads blocks with their linear addresses; the first is the one that is hot.
    *  @param absorb gives up a region that a branch leads to, if it may: its blocks are added.
    *  @param gone regions that the new one takes the place of; absorb() adds to them.
-   *  @param planned blocks that other regions will own soon */
-  find(heads: readonly { at: number; address: number }[], absorb: (region: number, room: Room) => Region | undefined, gone: readonly number[], planned: ReadonlySet<number>): Region {
+   *  @param planned blocks that other regions will own soon
+   *  @param room how large it may become */
+  find(heads: readonly { at: number; address: number }[], absorb: (region: number, room: Room) => Region | undefined, gone: readonly number[], planned: ReadonlySet<number>, room: Room = { blocks: MAX_BLOCKS, instructions: MAX_INSTRUCTIONS }): Region {
     const m = this.#m, first = heads[0]!, mode = m.u32[(first.at >> 2) + 2]!, blocks: Block[] = [], index = new Map<number, number>(), entries: number[] = [], shared = new Set<number>();
     let instructions = 0;
     const add = (at: number, address: number): number => {
       const known = index.get(at);
       if (known !== undefined) return known;
       const n = m.u32[at >> 2]!;
-      if (blocks.length >= MAX_BLOCKS || instructions + n > MAX_INSTRUCTIONS) return -1;
+      if (blocks.length >= room.blocks || instructions + n > room.instructions) return -1;
       instructions += n;
       index.set(at, blocks.length);
       blocks.push(this.#block(at, address));
@@ -115,10 +122,11 @@ export class RegionFinder {
     /** Is a block at the end of a branch taken in? */
     const takes = (at: number): boolean => {
       if (index.has(at)) return true;
+      if (m.u16[(at + 30) >> 1]! & RESTLESS) return false;
       const owner = ownerOf(at), taken = planned.has(at), small = m.u32[at >> 2]! <= MAX_SHARED;
       if (owner === 0 && !taken) return this.#warm(at);
       if (!small && owner !== 0 && !taken) {
-        const other = absorb(owner, { blocks: MAX_BLOCKS - blocks.length, instructions: MAX_INSTRUCTIONS - instructions });
+        const other = absorb(owner, { blocks: room.blocks - blocks.length, instructions: room.instructions - instructions });
         if (other) {
           other.blocks.forEach((b, i) => {
             if (other.shared.has(b.at)) return;

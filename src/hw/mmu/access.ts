@@ -10,6 +10,7 @@ import {
 import { context, enterFast } from "./tlb";
 import { translate, userNow, implicit, READ, WRITE } from "./walk";
 import { watch, checkData } from "../cpu/debug";
+import { storeBesideCode } from "../cpu/blocks";
 
 // A miss is what a test asks for: V8's second compiler puts what stands behind a true condition out of the way, and what
 // stands behind a false one next.
@@ -104,7 +105,7 @@ function writable(la: u64, size: u32): usize {
     if (holdsCode(at, size)) {
       if (!mayTouchDevice()) return 0;
       physWritten(at, size);
-    }
+    } else storeBesideCode(page);
     markWritten(page);
   } else {
     markWritten(page);
