@@ -56,7 +56,7 @@ async function main(options: VitrineOptions): Promise<number> {
     module, ramSize: options.memory, userMemory: userMemorySize(options.memory, bios?.bytes.length ?? 0, options.vga), cpu: options.cpu ?? parseCpu("qemu64"),
     silicon: options.host, cpus: options.smp, hostCpus: options.hostCpus, pit: options.pit,
   };
-  const vm = options.accel === "kvm" ? await KvmAccel.create({ ...settings, params: options.params, kernelIrqchip: options.kernelIrqchip, dirtyRing: options.dirtyRing }) : await TcgVm.create(settings);
+  const vm = options.accel === "kvm" ? await KvmAccel.create({ ...settings, params: options.params, kernelIrqchip: options.kernelIrqchip, lostTicks: options.lostTicks, dirtyRing: options.dirtyRing }) : await TcgVm.create(settings);
   const core = vm instanceof KvmAccel ? vm.host.core : vm.core;
   if (core.jit?.failure !== undefined) complain(`vitrine: the interpreter runs alone: ${core.jit.failure}; \`npm run build:core\` makes both anew`);
   let recent = "", seen = false, midLine = false;

@@ -34,6 +34,8 @@ export class ApicBus {
   onEoi: (vector: number) => void = () => {};
   /** While an ICR sends: whoever hears a signal meanwhile knows that a processor waits for what it has asked of another. */
   sending = false;
+  /** Does somebody want to hear the end of this vector, though it is edge-triggered? */
+  hears: (vector: number) => boolean = () => false;
 
   /**
    * Delivers to all that match, or for lowest priority to one of them; false when nobody accepts.

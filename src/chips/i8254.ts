@@ -14,6 +14,9 @@ import { ticksAt, timeOf } from "./rate.ts";
  *   61h:  | 0 | 0 | OUT2 (ro) | refresh toggle (ro) | 0 | 0 | speaker data enable | GATE2 |
  *
  * Counter 0 drives IRQ0, counter 1 once drove DRAM refresh.
+ *
+ * A tick that comes before the guest has ended the interrupt of the last one is lost in the interrupt controllers. With `reinject`
+ * it is counted instead, and comes as soon as that interrupt has ended: one for each end, until none is left.
  */
 export const pitHz = 1193182;
 const Port61 = { gate2: 0x01, speaker: 0x02, refresh: 0x10, out2: 0x20 } as const;
@@ -34,6 +37,11 @@ export class I8254 implements PortDevice, Persist {
   #speaker = false;
   #irqEnabled = true;
   #irqLevel = false;
+  /** KVM_REINJECT_CONTROL: ticks that the guest has missed are delivered later. */
+  #reinject = false;
+  /** The last tick's interrupt has ended; ticks since it has not. */
+  #acknowledged = true;
+  #missed = 0;
 
   constructor({ clock, irq }: { clock: Clock; irq: IrqLine }) {
     this.#clock = clock;
@@ -47,7 +55,39 @@ export class I8254 implements PortDevice, Persist {
     this.#counters[2].gate = false;
     this.#speaker = false;
     this.#irqEnabled = true;
+    this.forgetMissed();
     this.#follow();
+  }
+
+  get reinject(): boolean {
+    return this.#reinject;
+  }
+  set reinject(on: boolean) {
+    this.#reinject = on;
+    // Ticks are pulses then, not the level of OUT0.
+    this.#irq.set(!on && this.#irqLevel);
+    this.forgetMissed();
+  }
+  /** Ticks that wait to be delivered. */
+  get missed(): number {
+    return this.#missed;
+  }
+  /** The interrupt of a tick has ended: the next one, if one waits. */
+  acknowledged(): void {
+    this.#acknowledged = true;
+    if (this.#missed === 0) return;
+    this.#missed--;
+    this.#pulse();
+  }
+  /** IRQ0 has been unmasked: what was missed before is nothing the guest has waited for. */
+  forgetMissed(): void {
+    this.#missed = 0;
+    this.#acknowledged = true;
+  }
+  #pulse(): void {
+    this.#acknowledged = false;
+    this.#irq.set(true);
+    this.#irq.set(false);
   }
 
   /** False cuts OUT0 off from IRQ0, as the HPET's legacy replacement does. */
@@ -146,7 +186,9 @@ export class I8254 implements PortDevice, Persist {
   #setIrq(level: boolean): void {
     if (level === this.#irqLevel) return;
     this.#irqLevel = level;
-    this.#irq.set(level);
+    if (!this.#reinject) this.#irq.set(level);
+    else if (level && this.#acknowledged) this.#pulse();
+    else if (level) this.#missed++;
   }
 
   save(): Saved {
@@ -156,6 +198,7 @@ export class I8254 implements PortDevice, Persist {
       speaker: this.#speaker,
       irqEnabled: this.#irqEnabled,
       irqLevel: this.#irqLevel,
+      ...(this.#reinject && { missed: this.#missed, acknowledged: this.#acknowledged }),
     };
   }
 
@@ -169,6 +212,12 @@ export class I8254 implements PortDevice, Persist {
     this.#speaker = r.bool("speaker");
     this.#irqEnabled = r.bool("irqEnabled");
     this.#irqLevel = r.bool("irqLevel");
+    this.forgetMissed();
+    // From a machine that does not deliver missed ticks: none is missing.
+    if (this.#reinject && (r.optional("missed") ?? null) !== null) {
+      this.#missed = r.int("missed");
+      this.#acknowledged = r.bool("acknowledged");
+    }
     const rise = this.#irqEnabled ? this.#counters[0].nextRise(this.#tick()) : Infinity;
     this.#alarm.set(rise === Infinity ? Infinity : timeOf(rise, pitHz));
   }

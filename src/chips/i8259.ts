@@ -2,6 +2,7 @@ import { StateError } from "../base/errors.ts";
 import type { IrqLine, PortDevice, PortSize } from "../base/bus.ts";
 import type { Persist, Saved } from "../base/persist.ts";
 import { SavedRecord } from "../base/saved.ts";
+import type { LineWatch } from "./ioapic.ts";
 import { readBytePorts, writeBytePorts } from "./byte-ports.ts";
 
 /*
@@ -242,10 +243,12 @@ export class I8259 implements PortDevice, Persist {
   readonly #master = new I8259Chip(1 << cascadeInput, 0xf8);
   readonly #slave = new I8259Chip(0, 0xde);
   readonly #output: IrqLine;
+  readonly #watch: LineWatch | undefined;
   #intr = false;
 
-  constructor({ output }: { output: IrqLine }) {
+  constructor({ output, watch }: { output: IrqLine; watch?: LineWatch }) {
     this.#output = output;
+    this.#watch = watch;
   }
 
   reset(): void {
@@ -282,6 +285,7 @@ export class I8259 implements PortDevice, Persist {
       vector = this.#slave.base + (slave >= 0 ? slave : 7);
     }
     this.#update();
+    if (master === this.#watch?.picInput && this.#master.autoEoi) this.#watch.ended();
     return vector;
   }
 
@@ -298,6 +302,7 @@ export class I8259 implements PortDevice, Persist {
   }
 
   portWrite(port: number, size: PortSize, value: number): void {
+    const { isr, imr } = this.#master;
     writeBytePorts(port, size, value, (p, byte) => {
       const chip = this.#chip(p);
       if (chip === null) return;
@@ -305,6 +310,10 @@ export class I8259 implements PortDevice, Persist {
       else chip.write((p & 1) === 1, byte);
     });
     this.#update();
+    const watch = this.#watch,
+      bit = 1 << (watch?.picInput ?? 8);
+    if ((imr & ~this.#master.imr & bit) !== 0) watch?.opened();
+    if ((isr & ~this.#master.isr & bit) !== 0) watch?.ended();
   }
 
   #chip(port: number): I8259Chip | null {

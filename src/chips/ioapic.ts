@@ -18,11 +18,21 @@ const Entry = { logical: 0x800, remoteIrr: 0x4000, level: 0x8000, masked: 0x1000
 const writableLow = 0x1afff;
 const IoReg = { select: 0x00, window: 0x10 } as const;
 
+/** Who wants to know what becomes of a line's edges: that their interrupt has ended, that the line has been unmasked. */
+export interface LineWatch {
+  readonly picInput: number;
+  readonly ioapicPin: number;
+  wanted(): boolean;
+  ended(): void;
+  opened(): void;
+}
+
 export class Ioapic implements MmioDevice, Persist {
   readonly id = "ioapic";
   readonly version = 1;
   readonly #bus: ApicBus;
   readonly #onEoi: (pin: number) => void;
+  readonly #watch: LineWatch | undefined;
   readonly #low = new Uint32Array(ioapicPins);
   readonly #high = new Uint32Array(ioapicPins);
   #select = 0;
@@ -30,11 +40,16 @@ export class Ioapic implements MmioDevice, Persist {
   /** Input levels, one bit a pin; true means asserted, whatever the polarity bit says. */
   #lines = 0;
 
-  /** onEoi is told each level-triggered pin whose interrupt has ended, before it may be sent again. */
-  constructor({ bus, onEoi = () => {} }: { bus: ApicBus; onEoi?: (pin: number) => void }) {
+  /**
+   * onEoi is told each level-triggered pin whose interrupt has ended, before it may be sent again; `watch` hears of the edges of
+   * one pin, too.
+   */
+  constructor({ bus, onEoi = () => {}, watch }: { bus: ApicBus; onEoi?: (pin: number) => void; watch?: LineWatch }) {
     this.#bus = bus;
     this.#onEoi = onEoi;
+    this.#watch = watch;
     bus.onEoi = (vector) => this.eoi(vector);
+    bus.hears = (vector) => watch !== undefined && watch.wanted() && this.#sends(watch.ioapicPin, vector);
     this.reset();
   }
 
@@ -67,6 +82,12 @@ export class Ioapic implements MmioDevice, Persist {
       this.#onEoi(pin);
       if ((this.#lines & (1 << pin)) !== 0) this.#service(pin);
     }
+    const watch = this.#watch;
+    if (watch?.wanted() && this.#sends(watch.ioapicPin, vector)) watch.ended();
+  }
+  /** Is a pin open, and is this its vector? */
+  #sends(pin: number, vector: number): boolean {
+    return ((this.#low[pin] ?? 0) & (Entry.masked | 0xff)) === vector;
   }
 
   /** Redirection entry of a pin, [low, high]; for display and GET_IRQCHIP. */
@@ -114,7 +135,9 @@ export class Ioapic implements MmioDevice, Persist {
     } else {
       // Making an entry edge triggered clears remote IRR: Linux counts on that to recover a stuck one.
       const remoteIrr = (value & Entry.level) !== 0 ? (this.#low[pin] ?? 0) & Entry.remoteIrr : 0;
+      const opened = ((this.#low[pin] ?? 0) & ~value & Entry.masked) !== 0;
       this.#low[pin] = (value & writableLow) | remoteIrr;
+      if (opened && pin === this.#watch?.ioapicPin) this.#watch.opened();
     }
     if ((this.#lines & (1 << pin)) !== 0 && ((this.#low[pin] ?? 0) & Entry.level) !== 0) this.#service(pin);
   }

@@ -6,7 +6,7 @@ import { SavedRecord } from "../base/saved.ts";
 import { ApicBus } from "./apic-bus.ts";
 import { I8254 } from "./i8254.ts";
 import { I8259 } from "./i8259.ts";
-import { Ioapic, ioapicPins } from "./ioapic.ts";
+import { Ioapic, ioapicPins, type LineWatch } from "./ioapic.ts";
 import { Lapic } from "./lapic.ts";
 import type { LapicSignals } from "./lapic.ts";
 
@@ -100,8 +100,15 @@ export class Irqchip implements Persist {
     this.#pending = new Uint8Array(cpus);
     this.bus = remote?.bus ?? new ApicBus();
     this.#remote = remote?.lapics;
-    this.pic = new I8259({ output: { set: (level) => this.#picChanged(level) } });
-    this.ioapic = new Ioapic({ bus: this.bus, onEoi: (pin) => this.#ioapicEoi(pin) });
+    const timer: LineWatch = {
+      picInput: 0,
+      ioapicPin: 2,
+      wanted: () => this.pit?.reinject ?? false,
+      ended: () => this.pit?.acknowledged(),
+      opened: () => this.pit?.forgetMissed(),
+    };
+    this.pic = new I8259({ output: { set: (level) => this.#picChanged(level) }, watch: timer });
+    this.ioapic = new Ioapic({ bus: this.bus, onEoi: (pin) => this.#ioapicEoi(pin), watch: timer });
     const lapics: Lapic[] = [];
     this.lapics = lapics;
     for (let cpu = 0; cpu < cpus && !remote; cpu++) {

@@ -273,6 +273,11 @@ export class Lapic implements MmioDevice, Persist {
     return setHas(this.#tmr, vector);
   }
 
+  /** Will the end of this vector be told to the IOAPIC? */
+  isHeard(vector: number): boolean {
+    return this.isLevel(vector) || this.#bus.hears(vector);
+  }
+
   /** Ends the highest interrupt in service; a level-triggered one is told to the IOAPIC. */
   eoi(): void {
     const vector = setHighest(this.#isr);
@@ -280,7 +285,7 @@ export class Lapic implements MmioDevice, Persist {
     setDelete(this.#isr, vector);
     const level = setHas(this.#tmr, vector);
     this.#update();
-    if (level) this.#bus.onEoi(vector);
+    if (level || this.#bus.hears(vector)) this.#bus.onEoi(vector);
   }
 
   /** The PIC's INTR at LINT0. As ExtINT it is seen through acceptsPic; otherwise a rise is delivered here. */

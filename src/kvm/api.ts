@@ -63,6 +63,8 @@ const vm: readonly Row[] = [
     "With the IOAPIC in user space: a level of 1 sends the message of the GSI, each time."],
   ["KVM_CREATE_PIT2", "createPit2", "KVM_CAP_PIT2", "x86", "none", "nothing", [["ENOENT", "no interrupt chip"], ["EEXIST", "there is one"], ["EINVAL", "the machine has begun"]],
     "An 8254 with port 61h, whose channel 0 is GSI 0."],
+  ["KVM_REINJECT_CONTROL", "reinjectControl", "KVM_CAP_REINJECT_CONTROL", "x86", "1 or 0", "nothing", [["ENXIO", "no PIT"]],
+    "Whether a tick of the PIT that comes before the guest has ended the interrupt of the last one is delivered later, one for each end of an interrupt. A guest that unmasks IRQ0 begins without any. Here they are not unless this is called with 1: a machine is to be the same with and without a hypervisor below it."],
   ["KVM_SET_IRQCHIP", "restoreChips", "KVM_CAP_IRQCHIP", "x86", "what chips.save() gave", "nothing", [],
     "PIC, IOAPIC, local APICs and PIT in one piece: KVM_SET_LAPIC and KVM_SET_PIT2 are part of it. The state is checked whole before any of it is used."],
   ["KVM_GET_CLOCK", "getClock", "KVM_CAP_ADJUST_CLOCK", "x86", "none", "t in nanoseconds", [],

@@ -18,6 +18,7 @@ const CAPABILITIES: Readonly<Record<string, number>> = {
   NR_VCPUS: 4,
   NR_MEMSLOTS: 512,
   PIT2: 1,
+  REINJECT_CONTROL: 1,
   VCPU_EVENTS: 1,
   DEBUGREGS: 1,
   XSAVE: 1,

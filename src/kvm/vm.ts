@@ -248,6 +248,13 @@ export class KvmVm {
     this.#pit = true;
   }
 
+  /** KVM_REINJECT_CONTROL: ticks that the guest has missed are delivered later. They are not unless this is called. */
+  reinjectControl(on: boolean): void {
+    const { pit } = this.#irqchip ? this.chips : { pit: null };
+    if (!pit) throw new KvmError("ENXIO", "KVM_REINJECT_CONTROL", "no PIT", "call KVM_CREATE_PIT2 first");
+    pit.reinject = on;
+  }
+
   /** KVM_SET_TSS_ADDR: three pages for the emulation of real mode; an unrestricted guest does without them. */
   setTssAddr(address: number): void {
     if (!(address >= 0) || address % 4096 !== 0 || address > 0xfffff000 - 0x2000)

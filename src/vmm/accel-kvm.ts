@@ -59,6 +59,8 @@ export interface KvmOptions {
   readonly params?: ModuleParams;
   /** False leaves the PIT out. */
   readonly pit?: boolean;
+  /** What becomes of ticks of the PIT that the guest has not taken in time: lost, or delivered later. */
+  readonly lostTicks?: "delay" | "discard";
   /** Where the interrupt chips are: all in the kernel, none, or the local APIC alone. */
   readonly kernelIrqchip?: "on" | "off" | "split";
   /** Entries of a vCPU's ring of dirty pages; 0 or nothing: dirty pages come in bitmaps. */
@@ -115,6 +117,7 @@ export class KvmAccel implements AccelVm {
     if (where === "on") {
       this.vm.createIrqchip();
       if (options.pit ?? true) this.vm.createPit2();
+      if (options.lostTicks === "delay") this.vm.reinjectControl(true);
     } else {
       if (lapics) this.vm.enableCap("SPLIT_IRQCHIP", ioapicPins);
       const Chips = lapics ? SplitIrqchip : UserIrqchip;

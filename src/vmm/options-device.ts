@@ -41,14 +41,12 @@ function parseDebugExit(parts: readonly string[]): PortRange {
   return range;
 }
 
-/** -global driver.property=value; ticks of the PIT that the guest has not taken are lost, as on hardware. */
-export function parseGlobal(v: string): void {
+/** -global driver.property=value: ticks of KVM's PIT that the guest has not taken are lost, as on hardware, or come later. */
+export function parseGlobal(v: string): "delay" | "discard" {
   const [property, value = ""] = split(v);
   if (property !== "kvm-pit.lost_tick_policy")
-    throw new OptionError("-global", quote(v), "known is kvm-pit.lost_tick_policy=discard");
-  if (value === "delay")
-    throw new OptionError(`-global ${property}`, quote(value), "lost ticks are not delivered later: give discard");
-  oneOf(`-global ${property}`, value, ["discard"]);
+    throw new OptionError("-global", quote(v), "known is kvm-pit.lost_tick_policy=delay|discard");
+  return oneOf(`-global ${property}`, value, ["delay", "discard"]);
 }
 
 /** -overcommit mem-lock=on|off,cpu-pm=on|off: guest memory is always locked; whether HLT exits is nothing that a guest could see. */

@@ -14,7 +14,7 @@ Standard options:
 -smp N                   processors
 -m SIZE                  memory in MiB, or with K, M or G
 -device DRIVER[,property=value...]              -device help lists them
--global kvm-pit.lost_tick_policy=discard
+-global kvm-pit.lost_tick_policy=delay|discard
 -overcommit mem-lock=on|off,cpu-pm=on|off
 -nodefaults              accepted: there is nothing by default that could be left out
 -boot menu=on|off

@@ -10,6 +10,8 @@ export interface MachineSettings {
   /** Where the interrupt chips live under KVM: in the kernel, in user space, or the local APIC alone in the kernel. */
   kernelIrqchip: "on" | "off" | "split";
   pit: boolean;
+  /** What becomes of ticks of KVM's PIT that come too early for the guest. */
+  lostTicks: "delay" | "discard";
   hpet: boolean;
 }
 

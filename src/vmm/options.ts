@@ -67,6 +67,7 @@ export function defaultOptions(): VitrineOptions {
     accel: "kvm",
     jit: true,
     kernelIrqchip: "on",
+    lostTicks: "discard",
     pit: true,
     hpet: true,
     debugcon: "none",
@@ -196,8 +197,8 @@ const valued: { readonly [name: string]: Apply } = {
   cpu: (o, v) => {
     o.cpuArgument = v;
   },
-  global: (_o, v) => {
-    parseGlobal(v);
+  global: (o, v) => {
+    o.lostTicks = parseGlobal(v);
   },
   overcommit: (_o, v) => {
     parseOvercommit(v);
@@ -290,6 +291,8 @@ function checkTogether(o: VitrineOptions): VitrineOptions {
   }
   if (o.kernelIrqchip !== "on" && o.accel === "tcg")
     throw new OptionError("-machine kernel-irqchip", quote(o.kernelIrqchip), "without KVM there is no kernel for the chips: leave it out");
+  if (o.lostTicks === "delay" && (o.accel !== "kvm" || o.kernelIrqchip !== "on" || !o.pit))
+    throw new OptionError("-global kvm-pit.lost_tick_policy", quote("delay"), "the PIT is not in KVM: give discard, or -accel kvm with all chips in the kernel");
   if (o.append !== "" && o.kernel === undefined) {
     throw new OptionError("-append", "has no kernel to go with", "add -kernel FILE");
   }

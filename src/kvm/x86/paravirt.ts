@@ -104,7 +104,7 @@ export class Paravirt {
     const { lapic } = this.#v;
     if (!lapic || lapic.requested) return;
     const vector = lapic.inService;
-    if (vector < 0 || lapic.isLevel(vector)) return;
+    if (vector < 0 || lapic.isHeard(vector)) return;
     this.eoiOffered = this.#o.space.store(this.#eoiAt, 1, 1);
   }
   /** After an exit: has the guest ended the interrupt? If not, it has to do so by the register. */
