@@ -1,5 +1,5 @@
 // Runs one row through the tests' own script, with `vitrine` in the place of QEMU.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,11 +16,18 @@ export const columns = {
   qemu: { title: "QEMU TCG", accel: "tcg", command: "qemu-system-x86_64", options: [] },
 };
 
-/** A command that is `vitrine` with a column's options: the script takes one word for QEMU. */
+/** What the script asks before every row. */
+const QUESTIONS = [["--help"], ["-device", "?"]];
+
+/** A command that is `vitrine` with a column's options: the script takes one word for QEMU. What it always asks is asked once. */
 function wrapper(column) {
-  const file = join(mkdtempSync(join(tmpdir(), "vitrine-kut-")), "vitrine");
-  const words = [...(column.command ? [column.command] : [process.execPath, at("build/vitrine.mjs")]), ...column.options].map((word) => `'${word}'`).join(" ");
-  writeFileSync(file, `#!/bin/sh\nexec ${words} "$@"\n`);
+  const folder = mkdtempSync(join(tmpdir(), "vitrine-kut-")), file = join(folder, "vitrine");
+  const command = [...(column.command ? [column.command] : [process.execPath, at("build/vitrine.mjs")]), ...column.options];
+  const answers = QUESTIONS.map((question, i) => {
+    writeFileSync(join(folder, `${i}`), spawnSync(command[0], [...command.slice(1), ...question]).stdout);
+    return `"${question.join(" ")}") exec cat '${join(folder, `${i}`)}' ;;\n`;
+  });
+  writeFileSync(file, `#!/bin/sh\ncase "$*" in\n${answers.join("")}esac\nexec ${command.map((word) => `'${word}'`).join(" ")} "$@"\n`);
   chmodSync(file, 0o755);
   return file;
 }
