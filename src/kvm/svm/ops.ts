@@ -249,6 +249,13 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
     // The IRET that ends the blocking may be about to run already: it must not exit again.
     if (this.nmiMasked && !this.#iret) this.#setIntercept(IRET, on);
   }
+  /** An IRET that ends NMI blocking has been completed in software: it has switched tasks, or its stack lies in a device. */
+  override setImage(event: boolean): void {
+    super.setImage(event);
+    if (event || !this.#iret) return;
+    this.#iret = false;
+    this.nmiMasked = 0;
+  }
   /** The IRET of an NMI handler is about to run. */
   nmiHandled(): void {
     this.#setIntercept(IRET, false);
