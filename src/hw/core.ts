@@ -54,6 +54,8 @@ export function run(budget: i32): u32 {
 /** t, as a float64 (exact below 2^53). */
 export function clock(): f64 { return <f64>clockNow(); }
 export function setClock(t: f64): void { setLeft(0); store<i64>(T_END, <i64>t); }
+/** As setClock(clock() + n). */
+export function addClock(n: i32): void { const t = clockNow() + n; setLeft(0); store<i64>(T_END, t); }
 /** An alarm was set for `t` during a device access: end the slice there. */
 export function shorten(t: f64): void {
   const cut = load<i64>(T_END) - <i64>t;

@@ -57,6 +57,7 @@ export interface CoreExports {
   run(budget: number): number;
   clock(): number;
   setClock(t: number): void;
+  addClock(instructions: number): void;
   shorten(t: number): void;
   attention(): void;
   updateMode(): void;
@@ -83,7 +84,7 @@ export interface CoreExports {
   importMemory(): void;
   stepBytes(): number;
   step(length: number): number;
-  stepMove(length: number, size: number): number;
+  stepMove(place: number, length: number, size: number): number;
   deliverEvent(vector: number, code: number, kind: number, length: number): number;
   stepVector(): number;
   stepCode(): number;

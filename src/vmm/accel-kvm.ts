@@ -400,8 +400,8 @@ export class KvmAccel implements AccelVm {
   }
   #mmio({ mmio }: KvmRun, cpu: number): void {
     const chip = this.#user?.memory(cpu, mmio.physAddr);
-    if (chip && mmio.write) chip.mmioWrite(mmio.physAddr % 4096, mmio.size, mmio.data);
-    else if (chip) mmio.data = chip.mmioRead(mmio.physAddr % 4096, mmio.size);
+    if (chip && mmio.write) chip.mmioWrite(mmio.physAddr & 0xfff, mmio.size, mmio.data);
+    else if (chip) mmio.data = chip.mmioRead(mmio.physAddr & 0xfff, mmio.size);
     else if (mmio.write) this.#bus?.mmioWrite(mmio.physAddr, mmio.size, mmio.data);
     else mmio.data = this.#bus?.mmioRead(mmio.physAddr, mmio.size) ?? 0xffffffffffffffffn;
   }

@@ -2,8 +2,8 @@
 // written the register block and takes it back afterwards, when it likes the outcome; EFLAGS holds all of RFLAGS there.
 //
 //   step(length)                            the instruction whose bytes lie in STEP_BYTES; an exception is not delivered
-//   stepMove(length, size)                  a MOV whose operand of `size` bytes in memory is in MAILBOX; general registers and RIP are what
-//                                           has changed since the last operation; length 0: it was this very instruction
+//   stepMove(place, length, size)           a MOV whose operand of `size` bytes in memory is in MAILBOX; what has changed since the last
+//                                           operation is general registers and RIP. Length 0: as decoded before, under `place` (0 to 63)
 //   deliverEvent(vector, code, kind, length)   an event, as VM entry injects it, with every exception that it meets
 import {
   ALONE_BLOCK, CPL, CR0, EFLAGS, MODE, MODE_L, REGS, RIP, RIPB_OFF, SEG_EBASE, SS, CS, STOP_BUDGET, STOP_REASON, STOP,
@@ -59,16 +59,25 @@ export function step(length: u32): u32 {
   interpret(rec);
   return end(load<u32>(STOP_REASON));
 }
+/** Moves that step() has decoded, by place: the record, and RIPB. */
+const MOVES = memory.data(64 * 24, 16);
 /** @returns 1 when it has run, with that one access; otherwise nothing is worth anything */
-export function stepMove(length: u32, size: u32): u32 {
+export function stepMove(place: u32, length: u32, size: u32): u32 {
+  const kept = MOVES + <usize>place * 24, rec = ALONE_BLOCK + 32;
   setMoving(size);
-  const stop = length ? step(length) : again();
+  const stop = length ? step(length) : again(kept, rec);
   const done = moved == 1;
   setMoving(0);
-  return stop == STOP_BUDGET && done ? 1 : 0;
+  if (stop != STOP_BUDGET || !done) return 0;
+  if (length) {
+    memory.copy(kept, rec, 16);
+    store<u64>(kept, load<u64>(REGS + RIPB_OFF), 16);
+  }
+  return 1;
 }
-function again(): u32 {
-  const rec = ALONE_BLOCK + 32;
+function again(kept: usize, rec: usize): u32 {
+  memory.copy(rec, kept, 16);
+  store<u64>(REGS + RIPB_OFF, load<u64>(kept, 16));
   clearFault();
   unyank();
   setLeft(0);

@@ -5,7 +5,7 @@
 //   vmxSameImage(): would the block be the last one but for general registers, RIP, flags and what no MOV looks at?
 import {
   REGS, RSP, RIP, EFLAGS, CR0, CR2, CR3, CR4, EFER, DR7, PDPTE, SEG_SEL, SEG_BASE, SEG_LIMIT, SEG_ATTR, GDT_BASE, GDT_LIMIT,
-  IDT_BASE, IDT_LIMIT, XMM, BOUNCE, SHADOW, NMI_BLOCKED, ACTIVITY, DB_PENDING, A20, CPL, MODE,
+  IDT_BASE, IDT_LIMIT, XMM, BOUNCE, SHADOW, NMI_BLOCKED, ACTIVITY, DB_PENDING, A20, CPL, MODE, PMODE,
 } from "../cpu/state";
 import { isKept, settle, share } from "./kept";
 import { vmRead, vmWrite } from "./operations";
@@ -30,16 +30,12 @@ const IMAGE = memory.data(0x800, 16);
 /** Registers as the last block found them; in the place of RAX the VMCS that was current, ~0 when the guest was not in the processor. */
 const BEFORE = memory.data(0x270, 16);
 const SIZE_BEFORE: usize = DR7 + 8 - REGS;
-@inline function differ(word: usize): v128 { return v128.xor(v128.load(word), v128.load(BEFORE + (word - REGS))); }
-@inline function differ4(word: usize): v128 { return v128.or(v128.or(differ(word), differ(word + 16)), v128.or(differ(word + 32), differ(word + 48))); }
-@inline function differ8(word: usize): u64 { return load<u64>(word) ^ load<u64>(BEFORE + (word - REGS)); }
+@inline function differ(word: usize): u64 { return load<u64>(word) ^ load<u64>(BEFORE + (word - REGS)); }
 export function vmxSameImage(): bool {
   if (!isKept() || load<u64>(BEFORE) != load<u64>(S.CURRENT)) return false;
-  // CPL; mode, segments and tables up to CR0; CR3, CR4, XCR0, EFER; DR7. CR2 and DR6 only tell what has been.
-  const segments = v128.or(v128.or(differ4(MODE), differ4(MODE + 64)), v128.or(differ4(MODE + 128), differ4(MODE + 192)));
-  const tables = v128.or(differ4(MODE + 256), differ(CR0));
-  if (v128.any_true(v128.or(segments, tables))) return false;
-  return (differ8(CR3) | differ8(CR4) | differ8(EFER) | differ8(DR7) | <u64>(load<u32>(CPL) ^ load<u32>(BEFORE + (CPL - REGS)))) == 0;
+  // How instructions are decoded, where they lie, and how addresses are translated. Of other segments a MOV needs what its exit has checked.
+  const control = differ(CR0) | differ(CR3) | differ(CR4) | differ(EFER) | differ(DR7), code = differ(MODE) | differ(PMODE) | differ(SEG_BASE + 8);
+  return (control | code | <u64>(load<u32>(CPL) ^ load<u32>(BEFORE + (CPL - REGS)))) == 0;
 }
 export function vmxGuestImage(): usize {
   const stays = isKept();

@@ -5,6 +5,7 @@ import type { MmioValue } from "../../base/index.ts";
 import { Access, type PagingState } from "../mmu/walk.ts";
 import { type CachedTables, WalkCache } from "../mmu/walk-cache.ts";
 import { type AccessTarget, AccessLog, type DeviceAccess } from "./log.ts";
+import { atUserLevel, MoveFinder } from "./move-finder.ts";
 import { type Move, Moves } from "./moves.ts";
 
 /** What one operation came to. */
@@ -56,6 +57,7 @@ export class Emulator {
   readonly #log: AccessLog;
   readonly #moves: Moves;
   readonly #walks: WalkCache;
+  readonly #finder: MoveFinder;
   readonly #bytes: number;
   readonly #paging: PagingState;
   /** The register block, here and at the hypervisor's end of the copy. */
@@ -111,6 +113,7 @@ export class Emulator {
       pdptes: u32.subarray(layout.PDPTE / 4, layout.PDPTE / 4 + 8),
       physBits: memory.physBits,
     };
+    this.#finder = new MoveFinder({ cpu: this.#cpu, host: host.core, arch, memory, moves: this.#moves, walks: this.#walks, paging: this.#paging });
   }
 
   /** User space has answered what the last operation asked. */
@@ -128,28 +131,9 @@ export class Emulator {
     this.#matchedLow = -1;
   }
 
-  /**
-   * The access that has exited, if its instruction is a move that is known: nothing else can come of it. The device is to be asked
-   * first then, or what is stored to be told to it; load() and stored() complete the registers.
-   * @param flags RFLAGS
-   */
+  /** See MoveFinder. */
   move(ripLow: number, ripHigh: number, flags: number, low: number, high: number, gpa: number, write: boolean): Move | undefined {
-    const moves = this.#moves;
-    if (!moves.ready || (flags & (TF | RF)) !== 0) return undefined;
-    const move = moves.find(ripLow, ripHigh, write, flags);
-    if (!move || (low & 0xfff) + move.size > 4096 || !this.#arch.onlyRegisters()) return undefined;
-    // The rest of the guest's state is that of the last instruction, on which this one ran.
-    const s = this.#paging;
-    s.rflags = flags;
-    const user = this.#user();
-    if (this.#walks.walk(s, low, high, write ? Access.Write : Access.Read, user, false) !== gpa) return undefined;
-    const { u32 } = this.#cpu,
-      long = (u32[layout.MODE / 4] ?? 0) === layout.MODE_L,
-      codeLow = long ? ripLow : (ripLow + (u32[layout.SEG_BASE / 4 + 2 * CS] ?? 0)) >>> 0,
-      codeHigh = long ? ripHigh : 0,
-      code = this.#walks.walk(s, codeLow, codeHigh, Access.Fetch, user, false),
-      pa = code < 0 ? -1 : this.#memory.hpa(code, false);
-    return pa >= 0 && (codeLow & 0xfff) + move.bytes.length <= 4096 && moves.holds(move, layout.RAM + pa) ? move : undefined;
+    return this.#finder.find(ripLow, ripHigh, flags, low, high, gpa, write);
   }
   /** Completes a load. False: the instruction has to take the long way, with the value that the device has given. */
   load(move: Move, value: MmioValue): boolean {
@@ -166,7 +150,7 @@ export class Emulator {
   match(low: number, high: number, gpa: number, write: boolean): void {
     this.#matchedLow = (low & 0xfffff000) >>> 0;
     this.#matchedHigh = high;
-    this.#matchedGpa = gpa - (gpa % 4096);
+    this.#matchedGpa = gpa - (gpa & 0xfff);
     this.#matchedWrite = write;
   }
 
@@ -291,6 +275,7 @@ export class Emulator {
       s = this.#paging,
       again = this.#log.begin();
     this.#moves.forget();
+    this.#finder.state++;
     if (!again || !this.#image) {
       const at = this.#arch.image();
       this.#image ??= this.#host.core.u8.subarray(at, at + this.#block.length);
@@ -359,9 +344,8 @@ export class Emulator {
     return n;
   }
 
-  /** CPL 3: the DPL of SS, where there is one. */
   #user(): boolean {
-    return ((this.#cpu.u32[layout.SEG_ATTR / 4 + 2] ?? 0) & 0x60) === 0x60 && (this.#paging.cr0 & 1) !== 0;
+    return atUserLevel(this.#cpu, this.#paging);
   }
 
   /** Linear address of the byte `from` bytes behind RIP. */

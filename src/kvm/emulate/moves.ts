@@ -10,13 +10,15 @@ export interface Move {
   readonly write: boolean;
   /** Bytes moved. */
   readonly size: number;
+  /** The emulated processor keeps it decoded in this place. */
+  readonly place: number;
 }
 
 const PLACES = 64;
 const REGISTERS = 32; // 16 of two words
 const RSP = 4;
 const AC = 0x40000;
-const UNUSED: Move = { ripLow: -1, ripHigh: 0, mode: 0, bytes: new Uint8Array(0), write: false, size: 0 };
+const UNUSED: Move = { ripLow: -1, ripHigh: 0, mode: 0, bytes: new Uint8Array(0), write: false, size: 0, place: -1 };
 
 /** Opcodes with one memory operand that touch nothing else but a general register: MOV, MOVZX, MOVSX, MOVSXD, as opcode or 0F xx. */
 const ONE_BYTE = new Set([0x88, 0x89, 0x8a, 0x8b, 0xa0, 0xa1, 0xa2, 0xa3, 0xc6, 0xc7]),
@@ -40,8 +42,10 @@ export class Moves {
   readonly #host: Core;
   readonly #bytes: number;
   readonly #places: Move[] = new Array<Move>(PLACES).fill(UNUSED);
-  /** The emulated processor has the guest's mode and segments; and it has decoded this move last. */
-  #last: Move | undefined;
+  /** Moves that it keeps decoded. */
+  readonly #decoded: (Move | undefined)[] = new Array<Move | undefined>(PLACES).fill(undefined);
+  /** Has the last thing that the emulated processor has run been a move? Its mode is the guest's then. */
+  ready = false;
   #ac = 0;
   /** General registers, here and in the host's processor; and the operand in memory. */
   readonly #mine: Uint32Array;
@@ -63,11 +67,7 @@ export class Moves {
 
   /** The emulated processor is about to be used for something else. */
   forget(): void {
-    this.#last = undefined;
-  }
-  /** Has the last thing that the emulated processor has run been a move? */
-  get ready(): boolean {
-    return this.#last !== undefined;
+    this.ready = false;
   }
 
   /** An instruction of `length` bytes has run, whose only access was one of `size` bytes to a device. @param flags those before it */
@@ -76,15 +76,15 @@ export class Moves {
       bytes = u8.slice(this.#bytes, this.#bytes + length);
     // What crosses a page has two translations; data breakpoints are looked for by the long way.
     if ((ripLow & 0xfff) + length > 4096 || !isMove(bytes) || ((u32[layout.DR7 / 4] ?? 0) & 0xff) !== 0) return;
-    const move = { ripLow, ripHigh, mode: u32[layout.MODE / 4] ?? 0, bytes, write, size };
-    this.#places[place(ripLow)] = move;
-    this.#last = move;
+    const place = placeOf(ripLow);
+    this.#places[place] = { ripLow, ripHigh, mode: u32[layout.MODE / 4] ?? 0, bytes, write, size, place };
+    this.ready = true;
     this.#ac = flags & AC;
   }
 
   /** The move at RIP, if it is one that is known and `code`, where RIP's bytes lie in the host's memory, still holds it. */
   find(ripLow: number, ripHigh: number, write: boolean, flags: number): Move | undefined {
-    const move = this.#places[place(ripLow)] ?? UNUSED;
+    const move = this.#places[placeOf(ripLow)] ?? UNUSED;
     if (move.ripLow !== ripLow || move.ripHigh !== ripHigh || move.write !== write) return undefined;
     return move.mode === this.#core.u32[layout.MODE / 4] && (flags & AC) === this.#ac ? move : undefined;
   }
@@ -119,15 +119,16 @@ export class Moves {
 
   #run(move: Move): boolean {
     const { u8, u32, exports } = this.#core,
-      { bytes } = move;
+      { bytes, place } = move;
     this.#mine.set(this.#theirs);
     u32[layout.RIP / 4] = move.ripLow;
     u32[layout.RIP / 4 + 1] = move.ripHigh;
-    const again = this.#last === move;
-    if (!again) u8.set(bytes, this.#bytes);
-    this.#last = move;
-    return exports.stepMove(again ? 0 : bytes.length, move.size) !== 0;
+    if (this.#decoded[place] === move) return exports.stepMove(place, 0, move.size) !== 0;
+    u8.set(bytes, this.#bytes);
+    const ran = exports.stepMove(place, bytes.length, move.size) !== 0;
+    this.#decoded[place] = ran ? move : undefined;
+    return ran;
   }
 }
 
-const place = (ripLow: number): number => (ripLow ^ (ripLow >>> 6)) & (PLACES - 1);
+const placeOf = (ripLow: number): number => (ripLow ^ (ripLow >>> 6)) & (PLACES - 1);

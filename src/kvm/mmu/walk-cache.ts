@@ -19,7 +19,10 @@ const CR0 = 0x80010000,
   PAE = 0x20,
   LME = 0x400;
 
-interface Kept {
+/** An answer, and what it came from. */
+export interface KeptWalk {
+  /** Changes with every walk that is kept here. */
+  stamp: number;
   page: number;
   pageHigh: number;
   rules: number;
@@ -45,26 +48,29 @@ interface Kept {
 export class WalkCache {
   readonly #tables: CachedTables;
   readonly #words: Uint32Array;
-  readonly #kept: readonly Kept[];
+  readonly #kept: readonly KeptWalk[];
+  /** Where the answer that walk() has given last is kept, if it is. */
+  last: KeptWalk | undefined;
 
   constructor(core: Core, tables: CachedTables) {
     this.#words = core.u32;
     this.#tables = tables;
     this.#kept = Array.from({ length: SLOTS }, () => ({
-      ...{ page: 0, pageHigh: 0, rules: 0, cr3Low: 0, cr3High: 0, pdpteLow: 0, pdpteHigh: 0, generation: -1, gpa: 0, depth: 0 },
+      ...{ stamp: 0, page: 0, pageHigh: 0, rules: 0, cr3Low: 0, cr3High: 0, pdpteLow: 0, pdpteHigh: 0, generation: -1, gpa: 0, depth: 0 },
       ...{ at: new Uint32Array(DEPTH), low: new Uint32Array(DEPTH), high: new Uint32Array(DEPTH) },
     }));
   }
 
   /** As walk(). */
   walk(s: PagingState, low: number, high: number, access: number, user: boolean, implicit: boolean): number {
+    this.last = undefined;
     if ((s.cr0 & 0x80000000) === 0) return low;
     const page = low >>> 12,
       rules = (s.cr0 & CR0) | (s.cr4 & CR4) | (s.efer & EFER) | (s.rflags & AC) | access | (user ? 4 : 0) | (implicit ? 8 : 0),
       registers = (s.cr4 & PAE) !== 0 && (s.efer & LME) === 0 ? 2 * (low >>> 30) : -1,
       pdpteLow = registers < 0 ? 0 : (s.pdptes[registers] ?? 0),
       pdpteHigh = registers < 0 ? 0 : (s.pdptes[registers + 1] ?? 0);
-    const k = this.#kept[(page ^ (page >>> 4) ^ (access << 2)) & (SLOTS - 1)] as Kept;
+    const k = this.#kept[(page ^ (page >>> 4) ^ (access << 2)) & (SLOTS - 1)] as KeptWalk;
     if (
       k.page === page &&
       k.pageHigh === high &&
@@ -75,8 +81,10 @@ export class WalkCache {
       k.pdpteHigh === pdpteHigh &&
       k.generation === this.#tables.generation &&
       this.#unchanged(k)
-    )
+    ) {
+      this.last = k;
       return k.gpa + (low & 0xfff);
+    }
     const gpa = walk(this.#tables, s, low, high, access, user, implicit);
     k.generation = -1;
     if (gpa < 0 || !this.#remember(k, (s.cr4 & PAE) !== 0)) return gpa;
@@ -89,10 +97,16 @@ export class WalkCache {
     k.pdpteHigh = pdpteHigh;
     k.generation = this.#tables.generation;
     k.gpa = gpa - (low & 0xfff);
+    k.stamp++;
+    this.last = k;
     return gpa;
   }
+  /** Is it still the answer for this page, as long as the state that it was asked with is the same? */
+  holds(k: KeptWalk, stamp: number, low: number, high: number): boolean {
+    return k.stamp === stamp && k.page === low >>> 12 && k.pageHigh === high && k.generation === this.#tables.generation && this.#unchanged(k);
+  }
 
-  #unchanged(k: Kept): boolean {
+  #unchanged(k: KeptWalk): boolean {
     const words = this.#words;
     for (let i = 0; i < k.depth; i++) {
       const at = k.at[i] ?? 0;
@@ -101,7 +115,7 @@ export class WalkCache {
     return true;
   }
   /** The entries of the walk that has just ended, with the flags that it has set. */
-  #remember(k: Kept, wide: boolean): boolean {
+  #remember(k: KeptWalk, wide: boolean): boolean {
     k.depth = walked.depth;
     for (let i = 0; i < k.depth; i++) {
       // Of 4-byte entries the neighbour counts as well: the pair is compared as one.

@@ -44,14 +44,14 @@ export class DeviceMoves {
     this.#move = move;
     this.#fault = f;
     if (!f.write) {
-      if (chip) return this.#loaded(chip.mmioRead(gpa % 4096, move.size as MmioSize));
+      if (chip) return this.#loaded(chip.mmioRead(gpa & 0xfff, move.size as MmioSize));
       this.#devices.ask(false, gpa, move.size, 0);
       return this.#v.toUser(KvmExit.MMIO, this.#answered);
     }
     const value = this.#emulator.stored(move);
     if (value === undefined) return undefined;
     if (chip) {
-      chip.mmioWrite(gpa % 4096, move.size as MmioSize, value);
+      chip.mmioWrite(gpa & 0xfff, move.size as MmioSize, value);
       return this.#done();
     }
     this.#devices.ask(true, gpa, move.size, value);

@@ -39,7 +39,7 @@ export class Devices {
   /** The chip in the kernel that answers at a guest-physical address. */
   chip(gpa: number): MmioDevice | undefined {
     const { chips, id } = this.#o,
-      page = gpa - (gpa % 4096),
+      page = gpa - (gpa & 0xfff),
       lapic = chips.lapics[id];
     if (lapic?.mapped) {
       if (lapic.base !== this.#apicBase) {
@@ -62,7 +62,7 @@ export class Devices {
     }
     const chip = this.chip(at);
     if (!chip) return undefined;
-    const value = mmioValue(chip.mmioRead(at % 4096, size as MmioSize), size);
+    const value = mmioValue(chip.mmioRead(at & 0xfff, size as MmioSize), size);
     this.traceMmio(1, at, size, value);
     return value;
   }
@@ -78,7 +78,7 @@ export class Devices {
     const chip = this.chip(at);
     if (!chip) return false;
     this.traceMmio(2, at, size, value);
-    chip.mmioWrite(at % 4096, size as MmioSize, value);
+    chip.mmioWrite(at & 0xfff, size as MmioSize, value);
     return true;
   }
 

@@ -171,10 +171,12 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
   hpa(gpa: number, write: boolean): number {
     if (gpa < REACH) {
       // Most accesses are to the few pages that hold page tables and code (gfn_to_pfn_cache).
-      const gfn = Math.floor(gpa / PAGE),
-        i = gfn % CACHED,
+      // Bits, where they will do: a remainder of numbers above 2^31 is a division.
+      const inside = gpa & (PAGE - 1),
+        gfn = (gpa - inside) / PAGE,
+        i = gfn & (CACHED - 1),
         tags = write ? this.#writes : this.#reads;
-      if (tags[i] === gfn) return (this.#frames[i] ?? 0) * PAGE + (gpa % PAGE);
+      if (tags[i] === gfn) return (this.#frames[i] ?? 0) * PAGE + inside;
       const pa = this.#find(gpa, write);
       if (pa >= 0) this.#remember(gfn, i, pa, write);
       return pa;

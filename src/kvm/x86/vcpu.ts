@@ -385,7 +385,7 @@ export class X86Vcpu extends VcpuState {
 
   /** An instruction completed by KVM counts one; a fault takes back what its exit has counted. */
   #count(by: 1 | -1): void {
-    this.core.exports.setClock(this.core.exports.clock() + by);
+    this.core.exports.addClock(by);
   }
   tick(): void {
     this.#count(1);
