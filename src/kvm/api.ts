@@ -47,7 +47,7 @@ const vm: readonly Row[] = [
     [["EINVAL", "no slot can have that number"], ["ENOENT", "the slot is not logged"], ["ENXIO", "the VM has rings"]],
     "Pages that were written since the last call: by the guest, by what KVM completes for it, and where the processor keeps dirty flags by its walks of guest tables. Without manual protection the bits are cleared and the pages protected again before the call returns; with it, KVM_CLEAR_DIRTY_LOG does both. What user space itself writes is not in the log."],
   ["KVM_SET_USER_MEMORY_REGION", "setUserMemoryRegion", "KVM_CAP_USER_MEMORY", "all", "struct kvm_userspace_memory_region: slot, flags, guest address, size, address in the process", "nothing",
-    [["EINVAL", "a slot, flag or alignment that will not do, another size or memory for a slot that exists, deletion of one that does not"], ["EEXIST", "the guest addresses are another slot's"]],
+    [["EINVAL", "a slot, flag or alignment that will not do, more than 4 GiB, another size or memory for a slot that exists, deletion of one that does not"], ["EEXIST", "the guest addresses are another slot's"]],
     "Shows memory of the process at guest addresses. Size 0 deletes the slot. Of a slot that exists the flags and the guest address may change, the size and the memory may not. Two slots may show the same memory. KVM_MEM_READONLY turns writes of the guest into KVM_EXIT_MMIO; KVM_MEM_LOG_DIRTY_PAGES begins the dirty log with clean pages (or with every page dirty, see MANUAL_DIRTY_LOG_PROTECT2) and splits huge pages, at once or with kvm.eager_page_split=0 at the first write; without the flag the log ends and huge pages come back."],
   ["KVM_SET_TSS_ADDR", "setTssAddr", "KVM_CAP_SET_TSS_ADDR", "x86", "guest address", "nothing", [["EINVAL", "not a page, or three pages do not fit below 4 GiB"]],
     "Three pages in which a kernel that runs real mode as virtual-8086 mode keeps a task-state segment. Here real mode is emulated where the processor has no unrestricted guest, and they are used for nothing."],
@@ -69,7 +69,7 @@ const vm: readonly Row[] = [
     "PIC, IOAPIC, local APICs and PIT in one piece: KVM_SET_LAPIC and KVM_SET_PIT2 are part of it. The state is checked whole before any of it is used."],
   ["KVM_GET_CLOCK", "getClock", "KVM_CAP_ADJUST_CLOCK", "x86", "none", "t in nanoseconds", [],
     "The VM's clock. Every clock of the guest comes from it."],
-  ["KVM_SET_CLOCK", "setClock", "KVM_CAP_ADJUST_CLOCK", "x86", "t in nanoseconds", "nothing", [],
+  ["KVM_SET_CLOCK", "setClock", "KVM_CAP_ADJUST_CLOCK", "x86", "t in nanoseconds", "nothing", [["EINVAL", "not between 0 and 2^53 - 1"]],
     "The VM's clock, which is also its TSC at one tick a nanosecond."],
   ["KVM_ENABLE_CAP", "enableCap", "KVM_CAP_ENABLE_CAP_VM", "all", "name of the capability, one number", "nothing",
     [["EINVAL", "a capability or number that will not do, or too late"], ["EEXIST", "there are interrupt chips"], ["E2BIG", "a ring of more than 65,536 entries"]],
@@ -85,7 +85,7 @@ const vcpu: readonly Row[] = [
   ["KVM_RUN", "enter", "basic", "all", "struct kvm_run: immediate_exit, and until, the clock at which a signal of user space ends the call", "the exit reason",
     [], "Runs the guest until user space is needed. What an exit asked for is completed by the next call, so that registers are the guest's own only after it; a call with immediate_exit completes and returns. Problems come as KVM_EXIT_FAIL_ENTRY and KVM_EXIT_INTERNAL_ERROR with a text. A vCPU that has no memory asks for every access by KVM_EXIT_MMIO; what it cannot fetch is #UD to it. KVM_EXIT_DIRTY_RING_FULL comes until the ring has been reset."],
   ["KVM_GET_REGS", "getRegs setRegs", "basic", "x86", "struct kvm_regs", "the general registers, RIP and RFLAGS", [], "KVM_SET_REGS is the way back. Setting takes a guest that stands between two slices out of guest mode."],
-  ["KVM_GET_SREGS", "getSregs setSregs", "basic", "x86", "struct kvm_sregs", "segments, tables, control registers, EFER, APIC base", [], "KVM_SET_SREGS is the way back; PDPTE registers travel along while PAE paging is on, as with KVM_GET_SREGS2."],
+  ["KVM_GET_SREGS", "getSregs setSregs", "basic", "x86", "struct kvm_sregs", "segments, tables, control registers, EFER, APIC base", [["EINVAL", "registers no processor can have got into: reserved bits, paging without protection, long mode without PAE, an APIC base that WRMSR would refuse"]], "KVM_SET_SREGS is the way back; PDPTE registers travel along while PAE paging is on, as with KVM_GET_SREGS2."],
   ["KVM_INTERRUPT", "interrupt", "basic", "x86", "vector", "nothing",
     [["ENXIO", "all interrupt chips are in the kernel"], ["EINVAL", "not a vector"], ["EEXIST", "another vector waits to be taken"]],
     "The interrupt that the chips of user space give, where they are not in the kernel: called when KVM_RUN has come back with KVM_EXIT_IRQ_WINDOW_OPEN, or when the guest can take it at once."],
@@ -94,12 +94,12 @@ const vcpu: readonly Row[] = [
   ["KVM_SET_CPUID2", "setCpuid2", "KVM_CAP_EXT_CPUID", "x86", "leaves", "nothing", [["E2BIG", "more leaves than a processor has"]], "What CPUID answers the guest. Before the first KVM_RUN."],
   ["KVM_GET_LAPIC", "getLapic setLapic", "KVM_CAP_IRQCHIP", "x86", "registers of the local APIC", "the same", [], "KVM_SET_LAPIC is the way back."],
   ["KVM_NMI", "nmi", "KVM_CAP_USER_NMI", "x86", "none", "nothing", [], "An NMI becomes pending. It is delivered once, and blocks others until the guest's IRET."],
-  ["KVM_GET_MP_STATE", "getMpState setMpState", "KVM_CAP_MP_STATE", "x86", "runnable, uninitialized, init, sipi, halted", "the same", [], "Whether the vCPU executes, sleeps in HLT or waits for another CPU's signals."],
+  ["KVM_GET_MP_STATE", "getMpState setMpState", "KVM_CAP_MP_STATE", "x86", "runnable, uninitialized, init, sipi, halted", "the same", [["EINVAL", "another state"]], "Whether the vCPU executes, sleeps in HLT or waits for another CPU's signals."],
   ["KVM_GET_VCPU_EVENTS", "getEvents setEvents", "KVM_CAP_VCPU_EVENTS", "x86", "exceptions, NMI and interrupt shadow that wait", "the same", [], "In the shape that the bare machine saves, too, so that a machine can move from one to the other."],
-  ["KVM_GET_DEBUGREGS", "getDebugRegs setDebugRegs", "KVM_CAP_DEBUGREGS", "x86", "DR0 to DR3, DR6, DR7", "the same", [], "KVM_SET_DEBUGREGS is the way back."],
+  ["KVM_GET_DEBUGREGS", "getDebugRegs setDebugRegs", "KVM_CAP_DEBUGREGS", "x86", "DR0 to DR3, DR6, DR7", "the same", [["EINVAL", "a bit in the upper half of DR6 or DR7"]], "KVM_SET_DEBUGREGS is the way back."],
   ["KVM_GET_XSAVE", "getXsave", "KVM_CAP_XSAVE", "x86", "none", "XSAVE image", [], "x87, SSE and what XCR0 enables."],
   ["KVM_SET_XSAVE", "setXsave", "KVM_CAP_XSAVE", "x86", "XSAVE image", "nothing", [["EINVAL", "fewer than the 512 bytes of an FXSAVE image"]], "The way back."],
-  ["KVM_GET_XCRS", "getXcr0 setXcr0", "KVM_CAP_XCRS", "x86", "XCR0", "the same", [], "KVM_SET_XCRS is the way back."],
+  ["KVM_GET_XCRS", "getXcr0 setXcr0", "KVM_CAP_XCRS", "x86", "XCR0", "the same", [["EINVAL", "bit 0 clear, or bit 2 without bit 1"]], "KVM_SET_XCRS is the way back."],
 ];
 
 const rows = (type: ApiCall["type"], list: readonly Row[]): ApiCall[] =>
@@ -113,7 +113,7 @@ export const notCalls: Readonly<Record<ApiCall["type"], readonly string[]>> = {
   system: [],
   vm: ["setMaxVcpus", "setPaging", "chips", "called", "syncDirtyLog"],
   vcpu: [
-    "thread", "acceptsPic", "load", "syncDirtyLog", "shadowed", "paged", "setShadow", "readyForInterrupt", "inGuest", "eventPending", "setCr8", "toUser", "internal", "shutdown", "tick", "faultInstead", "exception", "halt", "reset",
+    "thread", "acceptsPic", "load", "syncDirtyLog", "shadowed", "paged", "setShadow", "readyForInterrupt", "inGuest", "eventPending", "setCr8", "toUser", "internal", "shutdown", "tick", "faultInstead", "exception", "setFaultAddress", "halt", "reset",
     "abandon", "hypercall", "kick", "kicked", "lapic", "tsc", "pendingSignals", "signalNmi", "signalInit", "signalStartUp", "apicRestored",
   ],
 };

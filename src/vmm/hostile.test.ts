@@ -5,6 +5,7 @@ import { parseCpu } from "../isa/index.ts";
 import { TcgVm } from "../tcg/index.ts";
 import { KvmAccel } from "./accel-kvm.ts";
 import { userMemorySize } from "./layout.ts";
+import { LoadError } from "./load/image.ts";
 import { Machine } from "./machine.ts";
 
 const module = new WebAssembly.Module(readFileSync(new URL("../../build/core.wasm", import.meta.url)));
@@ -66,4 +67,14 @@ test.each(accels)("%s: the last bank of video memory ends where the memory ends"
   bus.mmioWrite(0xb0000, 4, 0x44332211n);
   expect(Number(bus.mmioRead(0xa0000, 4)) & 0xffff).toBe(0x2211);
   expect(Number(bus.mmioRead(0xb0000, 4))).toBe(0xffffffff);
+});
+
+test.each([0, 1, 511, 65535, 65536 * 3 + 1, 9 * MIB])("firmware of %i bytes is refused by a typed error", async (length) => {
+  const vm = await TcgVm.create({ module, ramSize: 8 * MIB, userMemory: userMemorySize(8 * MIB, 16 * MIB), cpu: parseCpu("qemu64") });
+  expect(() => new Machine(vm, { ramSize: 8 * MIB, bios: { name: "bios.bin", bytes: new Uint8Array(length) } })).toThrow(LoadError);
+});
+
+test.each([0, 1, 511, 513, 65537, 66048])("a VGA BIOS of %i bytes is refused by a typed error", async (length) => {
+  const vm = await TcgVm.create({ module, ramSize: 8 * MIB, userMemory: userMemorySize(8 * MIB, 0, "std"), cpu: parseCpu("qemu64") });
+  expect(() => new Machine(vm, { ramSize: 8 * MIB, vga: "std", vgaBios: new Uint8Array(length) })).toThrow(LoadError);
 });

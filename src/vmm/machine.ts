@@ -16,7 +16,7 @@ import { VgaText } from "./devices/vga.ts";
 import { FwCfg, FwCfgKey, littleEndian, selectorPort } from "./fwcfg.ts";
 import { directE820, type Display, firmwareE820, hpetBase, mapMemory, mapPam, standardVideo, textRam, vgaWindow } from "./layout.ts";
 import type { NamedImage } from "./load/image.ts";
-import { checkFirmware, loadKernel } from "./load/kernel.ts";
+import { checkFirmware, checkVgaBios, loadKernel } from "./load/kernel.ts";
 import { videoMode } from "./load/videomode.ts";
 import { I440fx } from "./pci/i440fx.ts";
 import { configAddressPort, PciBus } from "./pci/pcibus.ts";
@@ -130,6 +130,7 @@ export class Machine implements Persist {
     this.#options = options;
     const { clock } = accel;
     if (options.bios) checkFirmware(options.bios);
+    if (options.vgaBios) checkVgaBios(options.vgaBios);
     const firmware = options.bios?.bytes;
     this.#wires = new Wires((gsi, level) => {
       accel.irqLine(gsi, level);

@@ -28,6 +28,8 @@ const bits = (codes: readonly number[]): number => codes.reduce((word, code) => 
 const INSTR1 = [0x60, 0x61, 0x63, 0x72, 0x76, 0x78, 0x7a, 0x7b, 0x7c, 0x7d, 0x7f];
 const INSTR2 = [0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x8d];
 const INVLPG = 0x79;
+/** DR6: breakpoints, register access, single step, task switch. */
+const DEBUG_CAUSES = 0xe00fn;
 /** Reads and writes of CR0, 3, 4 and 8. A selective intercept would not see the guest set what the processor has set already. */
 const SHADOW_CR = 0x1190119;
 const VINTR = 1 << 4,
@@ -192,8 +194,12 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
       kind = (info >> 8) & 7;
     // An interrupted INT n, INT1, INT3 or INTO stands at RIP still and runs again; a task switch is part of it.
     const software = kind === 4 || (kind === 3 && (vector === 3 || vector === 4));
-    if ((info & VALID) !== 0 && (!(software || (kind === 3 && vector === 1 && this.#o.handlers.atInt1())) || code === 0x7d)) this.#event = { info, code: Number(event >> 32n) };
+    if ((info & VALID) !== 0 && (!(software || (kind === 3 && vector === 1 && this.#int1())) || code === 0x7d)) this.#event = { info, code: Number(event >> 32n) };
     return "exit";
+  }
+  /** Was the #DB that INT1 makes under way? A debug trap says in DR6 what it is; INT1 says nothing. */
+  #int1(): boolean {
+    return (this.vmcb.read(V.DR6) & DEBUG_CAUSES) === 0n && this.#o.handlers.atInt1();
   }
   handleExit(): Handled {
     return handleExit(this, this.#o.handlers);

@@ -35,3 +35,9 @@ export function checkFirmware(image: NamedImage): void {
     );
   }
 }
+
+/** Refuses a VGA BIOS that no expansion ROM can be: firmware reads its length in blocks of 512 bytes. */
+export function checkVgaBios({ length }: Uint8Array): void {
+  if (length === 0 || length % 512 !== 0 || length > 64 * kibibyte)
+    throw new LoadError("VGA BIOS", `is ${length} bytes long`, "a VGA BIOS has a multiple of 512 bytes, up to 64 KiB (such as vgabios-stdvga.bin)");
+}
