@@ -9,7 +9,7 @@ export const core = new WebAssembly.Module(readFileSync(new URL("../../build/cor
 
 /** The wild mode on each of the engines. */
 export function testWild(names: readonly string[]): void {
-  test.each(names)("%s: 50 million instructions of a guest that does everything wrong leave the host consistent", { timeout: 300_000 }, async (name) => {
+  test.each(names)("%s: 50 million instructions of a guest that does everything wrong leave the host consistent", { timeout: 600_000 }, async (name) => {
     const engine = engines.find((e) => e.name === name);
     if (!engine) throw new Error(`no engine ${name}`);
     const r = await fuzz(core, engine, { mode: "wild", seed: 1, instructions: INSTRUCTIONS });
