@@ -14,8 +14,8 @@ import { UndefinedLog } from "./undefined-log.ts";
 const SLICE = 5_000_000;
 /** VM exits between them. */
 const PATIENCE = 20_000;
-/** Milliseconds that a guest which has caught up with wall time waits. */
-const REST_MS = 4;
+/** Milliseconds that a guest which has caught up with wall time waits: until its next event, within these. */
+const LEAST_REST = 4, LONGEST_REST = 20;
 const encoder = new TextDecoder("latin1");
 
 /** @param kind a kernel is named as one: scripts of others look for that. */
@@ -124,7 +124,7 @@ async function loop(machine: Machine, vm: TcgVm | KvmAccel, options: VitrineOpti
       if (seen() || stop.kind !== "budget" || vm.clock.now() >= options.maxInsns) return stop;
       // Let standard input and signals in.
       await new Promise((resolve) => setImmediate(resolve));
-    } else await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    } else await new Promise((resolve) => setTimeout(resolve, Math.min(Math.max((vm.clock.next() - now) / 1e6, LEAST_REST), LONGEST_REST)));
     const first = input[0];
     if (first) {
       const taken = machine.type(first);

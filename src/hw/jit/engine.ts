@@ -28,7 +28,9 @@ const MAX_REGIONS = 4096;
 const MAX_REMADE = 6;
 /** Two regions become one after so many samples of changes from the one to the other, each of which stands for 1,024: a million
  *  instructions more in code that has not been optimized yet must be worth it, ... */
-const MERGE_AFTER = 128;
+const MERGE_AFTER = 96;
+/** ... others that they lead to or come from after so many, ... */
+const NEAR = 24;
 /** ... if neither is the outcome of so many others. */
 const MAX_MERGED = 16;
 /** Pairs of regions whose samples are kept. */
@@ -206,22 +208,43 @@ export class Jit {
     u32[layout.JIT_CHANGED >> 2] = 0;
     return list;
   }
-  /** One region in the place of two, or of one that leads to itself by a branch that was not linked when it was made. */
+  /** One region in the place of two, and of those that either changes with almost as often: each merging starts with code that has
+   *  not been optimized. Or of one that leads to itself by a branch that was not linked when it was made. */
   #merge({ at, address, from }: Change): Planned | undefined {
-    const to = this.#finder.alive(at) ? this.#finder.owner(at) : 0, a = this.#regions.get(from), b = this.#regions.get(to);
-    if (!a || !b || a.region.mode !== b.region.mode || this.#isReplaced(from) || this.#isReplaced(to)) return undefined;
-    const pair = a === b ? [a] : [a, b], remade = Math.max(...pair.map((k) => k.remade)) + 1;
-    if (remade > MAX_MERGED || pair.reduce((n, k) => n + k.region.blocks.length, 0) > MERGED.blocks || pair.reduce((n, k) => n + sizeOf(k.region), 0) > MERGED.instructions) return undefined;
+    const to = this.#finder.alive(at) ? this.#finder.owner(at) : 0, mode = this.#regions.get(to)?.region.mode, taken = new Map<number, Kept>();
+    let blocks = 0, instructions = 0;
+    const take = (id: number): boolean => {
+      const kept = this.#regions.get(id);
+      if (taken.has(id)) return true;
+      if (!kept || kept.region.mode !== mode || kept.remade >= MAX_MERGED || this.#isReplaced(id)) return false;
+      const moreBlocks = blocks + kept.region.blocks.length, more = instructions + sizeOf(kept.region);
+      if (moreBlocks > MERGED.blocks || more > MERGED.instructions) return false;
+      blocks = moreBlocks;
+      instructions = more;
+      taken.set(id, kept);
+      return true;
+    };
+    if (!take(to) || !take(from)) return undefined;
+    const near = [...this.#changes].filter(([, seen]) => seen >= NEAR).sort((p, q) => q[1] - p[1]);
+    for (let size = 0; size < taken.size; ) {
+      size = taken.size;
+      for (const [pair] of near) {
+        const one = Math.floor(pair / 0x10000), other = pair % 0x10000;
+        if (taken.has(one) !== taken.has(other)) take(taken.has(one) ? other : one);
+      }
+    }
     const heads = [{ at, address }];
-    for (const { region } of pair)
-      for (const k of region.entries) {
-        const block = region.blocks[k]!;
+    let remade = 0;
+    for (const kept of taken.values()) {
+      remade = Math.max(remade, kept.remade + 1);
+      for (const k of kept.region.entries) {
+        const block = kept.region.blocks[k]!;
         if (block.at !== at && this.#finder.alive(block.at)) heads.push({ at: block.at, address: block.address });
       }
-    const replaces = a === b ? [from] : [from, to];
+    }
     if (heads.some((h) => this.#plannedBlocks.has(h.at))) return undefined;
-    this.statistics.merged += replaces.length;
-    return this.#planned(heads, () => undefined, replaces, () => remade, MERGED);
+    this.statistics.merged += taken.size;
+    return this.#planned(heads, () => undefined, [...taken.keys()], () => remade, MERGED);
   }
   #planned(heads: readonly { at: number; address: number }[], absorb: (number: number, room: Room) => Region | undefined, replaces: number[], remade: () => number, room?: Room): Planned {
     const region = this.#finder.find(heads, absorb, replaces, this.#plannedBlocks, room), id = this.#newId();
