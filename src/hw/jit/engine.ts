@@ -8,7 +8,7 @@
 import type { Core } from "../index.ts";
 import { layout } from "../layout.ts";
 import { GLOBALS } from "./splice.ts";
-import { type Library, library } from "./library.ts";
+import { keyOf, type Library, library } from "./library.ts";
 import { type Memory, MERGED, type Region, RegionFinder, type Room, sizeOf } from "./region.ts";
 import { Stencils } from "./stencils.ts";
 import { type Job, type JobMessage, type Maker, pack, type Product, type WorkshopPort } from "./workshop.ts";
@@ -45,7 +45,7 @@ interface Kept {
 }
 /** A region that is being translated. */
 interface Planned {
-  readonly id: number;
+  id: number;
   readonly region: Region;
   readonly remade: number;
   /** Regions that it takes the place of. */
@@ -61,7 +61,8 @@ interface Change {
 interface Underway {
   readonly planned: readonly Planned[];
   readonly flushes: number;
-  readonly key: JobMessage | undefined;
+  /** For the library, by region. */
+  readonly keys: readonly JobMessage[];
 }
 export interface JitStatistics {
   regions: number;
@@ -80,7 +81,7 @@ export interface JitStatistics {
   flushed: number;
   evicted: number;
   late: number;
-  /** Modules that another machine had made before. */
+  /** Regions that another machine had made before. */
   shared: number;
 }
 export interface JitOptions {
@@ -177,17 +178,30 @@ export class Jit {
       if (this.#finder.alive(at) && !this.#plannedBlocks.has(at)) planned.push(this.#plan(at, this.#address(e)));
     }
     u32[layout.JIT_QUEUED >> 2] = 0;
-    if (planned.length === 0) return;
-    const job: Job = { number: this.#nextJob++, regions: planned.map(({ id, region }) => ({ id, region })) };
-    const message = pack(job, this.#m), shared = this.#library?.take(this.#core.digest, message);
-    // What is posted goes to the other thread: a key must be a copy.
-    const key = this.#library && !shared ? (this.#port ? { numbers: message.numbers.slice(), records: message.records.slice() } : message) : undefined;
-    this.#jobs.set(job.number, { planned, flushes: this.#flushes, key });
-    if (shared) {
-      this.statistics.shared++;
-      this.#arrived(shared);
-    } else if (this.#maker) this.#arrived(this.#maker.make(job));
-    else this.#port?.post(message, [message.numbers.buffer, message.records.buffer]);
+    const keys: JobMessage[] = [], fresh = planned.filter((p) => !this.#taken(p, keys));
+    if (fresh.length === 0) return;
+    const job: Job = { number: this.#nextJob++, regions: fresh.map(({ id, region }) => ({ id, region })) };
+    this.#jobs.set(job.number, { planned: fresh, flushes: this.#flushes, keys });
+    if (this.#maker) { this.#arrived(this.#maker.make(job)); return; }
+    const message = pack(job, this.#m);
+    this.#port?.post(message, [message.numbers.buffer, message.records.buffer]);
+  }
+  /** Take a region from the library; where it is not there, its key is noted. */
+  #taken(planned: Planned, keys: JobMessage[]): boolean {
+    if (!this.#library) return false;
+    const { id, region } = planned, key = keyOf(region, this.#m), shelved = this.#library.take(this.#core.digest, key);
+    if (!shelved || (shelved.id !== id && (this.#regions.has(shelved.id) || this.#plannedIds.has(shelved.id)))) {
+      keys.push(key);
+      return false;
+    }
+    this.#plannedIds.delete(id);
+    planned.id = shelved.id;
+    this.#plannedIds.add(shelved.id);
+    const { module, index, entries } = shelved, number = this.#nextJob++;
+    this.#jobs.set(number, { planned: [planned], flushes: this.#flushes, keys: [] });
+    this.statistics.shared++;
+    this.#arrived({ number, module, failure: "", entries: [entries], instructions: sizeOf(region), spliced: 0, wasmBytes: 0, translateMs: 0, compileMs: 0 }, index);
+    return true;
   }
   #address(entry: number): number {
     const { view } = this.#core;
@@ -282,8 +296,8 @@ export class Jit {
     return false;
   }
 
-  /** A job is done. */
-  #arrived(product: Product): void {
+  /** A job is done. @param first its module exports the regions from this number on */
+  #arrived(product: Product, first = 0): void {
     const { u32 } = this.#m, job = this.#jobs.get(product.number), started = performance.now(), s = this.statistics;
     if (!job) return;
     this.#jobs.delete(product.number);
@@ -294,14 +308,14 @@ export class Jit {
     }
     // Blocks of another filling of the arena: others may lie where they lay.
     if (job.flushes !== this.#flushes) { s.late += job.planned.length; return; }
-    if (job.key) this.#library?.put(this.#core.digest, job.key, product);
     if (!product.module) {
       // From here on the interpreter has it all.
       this.failure = product.failure;
       u32[layout.JIT_THRESHOLD >> 2] = 0;
       return;
     }
-    const { exports } = new WebAssembly.Instance(product.module, this.#imports);
+    const { module } = product, { exports } = new WebAssembly.Instance(module, this.#imports), wasmBytes = Math.ceil(product.wasmBytes / job.planned.length);
+    job.keys.forEach((key, i) => { this.#library?.put(this.#core.digest, key, { module, index: i, id: job.planned[i]!.id, entries: product.entries[i]!, wasmBytes }); });
     job.planned.forEach((planned, i) => {
       const { id, region, remade, replaces } = planned;
       if (!region.blocks.every((b) => this.#finder.alive(b.at))) {
@@ -314,7 +328,7 @@ export class Jit {
         if (kept) this.#kill(other, kept);
       }
       const slot = this.#freeSlots.pop() ?? this.#table.grow(1);
-      this.#table.set(slot, exports[`r${i}`] as () => number);
+      this.#table.set(slot, exports[`r${first + i}`] as () => number);
       this.#regions.set(id, { region, slot, remade });
       this.#claim(id, region, product.entries[i]!);
       u32[(layout.JIT_REGIONS >> 2) + id] = slot;

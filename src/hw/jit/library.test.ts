@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { Jit, layout, Workshop } from "../index.ts";
 import { CODE, createCore, DATA, load, snapshot, translated } from "./fixture.ts";
 import { forms } from "./forms.ts";
-import { Library } from "./library.ts";
+import { Library, type Shelved } from "./library.ts";
 import type { Job, Product } from "./workshop.ts";
 
 const file = (name: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(new URL(`../../../build/${name}`, import.meta.url)));
@@ -33,7 +33,7 @@ test("the second machine takes every product without compiling, and runs as much
   }
   expect(first.compiled()).toBeGreaterThan(7);
   expect(first.jit.statistics.shared).toBe(0);
-  expect([second.compiled(), second.jit.statistics.shared]).toEqual([0, first.compiled()]);
+  expect([second.compiled(), second.jit.statistics.shared]).toEqual([0, first.jit.statistics.regions]);
   expect(translated(second.core)).toBe(translated(first.core));
 });
 test("other bytes at the same addresses are another product", async () => {
@@ -52,13 +52,13 @@ test("machines with a library of their own share nothing", async () => {
   expect([second.jit.statistics.shared, second.compiled()]).toEqual([0, first.compiled()]);
 });
 test("what is kept is bounded by number and by bytes; what was used longest ago goes", () => {
-  const library = new Library(), product = (number: number, wasmBytes: number): Product => ({ number, module: {} as WebAssembly.Module, failure: "", entries: [], instructions: 1, spliced: 1, wasmBytes, translateMs: 1, compileMs: 1 });
+  const library = new Library(), shelved = (id: number, wasmBytes: number): Shelved => ({ module, index: 0, id, entries: new Int32Array(0), wasmBytes });
   const key = (n: number) => ({ numbers: Float64Array.of(1, CODE, n), records: new Uint8Array(32).fill(n & 255) });
-  for (let i = 0; i < 3000; i++) { library.put("core", key(i), product(1, 100)); library.take("core", key(0)); }
-  expect(library.modules).toBe(1024);
-  expect(library.take("core", key(0))?.instructions).toBe(1);
+  for (let i = 0; i < 6000; i++) { library.put("core", key(i), shelved(i, 100)); library.take("core", key(0)); }
+  expect(library.regions).toBe(4096);
+  expect(library.take("core", key(0))?.id).toBe(0);
   expect(library.take("core", key(1))).toBeUndefined();
   expect(library.take("another core", key(0))).toBeUndefined();
-  for (let i = 0; i < 100; i++) library.put("core", key(i), product(1, 1 << 20));
+  for (let i = 0; i < 100; i++) library.put("core", key(i), shelved(i, 1 << 20));
   expect(library.bytes).toBeLessThanOrEqual(32 << 20);
 });

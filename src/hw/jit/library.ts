@@ -1,33 +1,57 @@
-// Translated code shared by the machines of a process: a product is the same whenever its job is, so the second machine that runs
-// the same pages takes the first one's module, with all that V8 has made of it since.
+// Translated code shared by the machines of a process: the second machine that runs the same pages takes the first one's regions,
+// with all that V8 has made of them since.
 //
-// The key is all that translation reads: which core, the regions with their numbers, and the decoded records where they lie. Two
-// machines that do the same from the same start have these alike; a hash finds the entry, and every byte is compared.
-import type { JobMessage, Product } from "./workshop.ts";
+// The key is all that translation reads but the region's number: which core, the region, and the decoded records where they lie.
+// Machines that do the same from the same start decode the same to the same places, whenever translated code arrives. The number
+// is part of the code: where it is taken, the region is made again. A hash finds the entry, and every byte is compared.
+import { decodedCase, type Memory, type Region } from "./region.ts";
+import { type JobMessage, pack } from "./workshop.ts";
 
-/** Modules kept, and bytes of Wasm and of keys; what was used longest ago goes first. */
-const MAX_MODULES = 1024;
+/** A region in a module. */
+export interface Shelved {
+  readonly module: WebAssembly.Module;
+  /** It is the export with this number. */
+  readonly index: number;
+  /** Number of the region. */
+  readonly id: number;
+  /** Entry number by block, as in Translated. */
+  readonly entries: Int32Array;
+  readonly wasmBytes: number;
+}
+
+/** Regions kept, and bytes of Wasm and of keys; what was used longest ago goes first. */
+const MAX_REGIONS = 4096;
 const MAX_BYTES = 32 << 20;
 
 interface Entry {
   readonly core: string;
   readonly key: JobMessage;
-  readonly product: Product;
+  readonly shelved: Shelved;
   readonly bytes: number;
 }
 
+/** A job of the region alone, without what happens to be in its blocks' headers: runs, region, neighbours in lists. */
+export function keyOf(region: Region, memory: Memory): JobMessage {
+  const key = pack({ number: 0, regions: [{ id: 0, region }] }, memory), { records } = key, view = new DataView(records.buffer);
+  let at = 0;
+  for (const { at: block, n } of region.blocks) {
+    records.fill(0, at + 12, at + 32);
+    view.setUint16(at + 32, decodedCase(memory, block, 0), true);
+    at += 32 + (n + 1) * 16;
+  }
+  return key;
+}
 function hashOf({ numbers, records }: JobMessage): number {
   let h = 0x811c9dc5;
   const mix = (v: number): void => { h = Math.imul(h ^ v, 0x01000193); h ^= h >>> 15; };
-  // The first number is the job's own.
-  for (let i = 1; i < numbers.length; i++) mix(numbers[i]! | 0);
+  for (const n of numbers) mix(n | 0);
   const words = new Uint32Array(records.buffer, 0, records.length >> 2);
   for (const word of words) mix(word);
   return h >>> 0;
 }
 function same(a: JobMessage, b: JobMessage): boolean {
   if (a.numbers.length !== b.numbers.length || a.records.length !== b.records.length) return false;
-  for (let i = 1; i < a.numbers.length; i++) if (a.numbers[i] !== b.numbers[i]) return false;
+  for (let i = 0; i < a.numbers.length; i++) if (a.numbers[i] !== b.numbers[i]) return false;
   for (let i = 0; i < a.records.length; i++) if (a.records[i] !== b.records[i]) return false;
   return true;
 }
@@ -37,23 +61,22 @@ export class Library {
   readonly #entries = new Map<number, Entry>();
   #bytes = 0;
 
-  get modules(): number { return this.#entries.size; }
+  get regions(): number { return this.#entries.size; }
   get bytes(): number { return this.#bytes; }
 
-  /** A product made before of the same job, under this job's number. */
-  take(core: string, key: JobMessage): Product | undefined {
+  /** What was made before of the same region. */
+  take(core: string, key: JobMessage): Shelved | undefined {
     const hash = hashOf(key), found = this.#entries.get(hash);
     if (!found || found.core !== core || !same(found.key, key)) return undefined;
     this.#entries.delete(hash);
     this.#entries.set(hash, found);
-    return { ...found.product, number: key.numbers[0]!, translateMs: 0, compileMs: 0 };
+    return found.shelved;
   }
-  put(core: string, key: JobMessage, product: Product): void {
-    if (!product.module) return;
-    const hash = hashOf(key), bytes = key.numbers.byteLength + key.records.byteLength + product.wasmBytes;
+  put(core: string, key: JobMessage, shelved: Shelved): void {
+    const hash = hashOf(key), bytes = key.numbers.byteLength + key.records.byteLength + shelved.wasmBytes;
     this.#drop(hash);
-    while (this.#entries.size > 0 && (this.#entries.size >= MAX_MODULES || this.#bytes + bytes > MAX_BYTES)) this.#drop(this.#entries.keys().next().value!);
-    this.#entries.set(hash, { core, key, product, bytes });
+    while (this.#entries.size > 0 && (this.#entries.size >= MAX_REGIONS || this.#bytes + bytes > MAX_BYTES)) this.#drop(this.#entries.keys().next().value!);
+    this.#entries.set(hash, { core, key, shelved, bytes });
     this.#bytes += bytes;
   }
   #drop(hash: number): void {
