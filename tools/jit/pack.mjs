@@ -15,6 +15,8 @@ const ROLES = {
   // bodies that need the interpreter's loop around them
   5: ["next", "resume", "stop", "boundary", "jumpShort", "afterSegment", "deliver", "undefined", "invalidOpcode", "tooLong"],
 };
+/** What is imported on purpose: questions to the fast TLB. */
+const INTRINSICS = { missesSpan: 7, hostOf: 8 };
 const EMPTY = [2, 0, 0x0b];
 const BODY = 0;
 const IMPORT = 6;
@@ -65,16 +67,15 @@ function skipConstant(r) {
 
 function read(bytes) {
   const r = new Reader(bytes);
-  const m = { types: [], typeOf: [], imported: 0, exports: new Map(), names: new Map(), globalNames: new Map(), globalTypes: [], bodies: [] };
+  const m = { types: [], typeOf: [], imported: 0, importNames: [], exports: new Map(), names: new Map(), globalNames: new Map(), globalTypes: [], bodies: [] };
   for (r.at = 8; r.at < bytes.length; ) {
     const id = r.u8(), end = r.u32() + r.at;
     if (id === 1) m.types = r.list(() => { r.u8(); return { params: r.list(() => r.u8()), results: r.list(() => r.u8()) }; });
     else if (id === 2)
       r.list(() => {
         r.name();
-        r.name();
-        const kind = r.u8();
-        if (kind === 0) { m.typeOf.push(r.u32()); m.imported++; }
+        const name = r.name(), kind = r.u8();
+        if (kind === 0) { m.typeOf.push(r.u32()); m.importNames[m.imported++] = name; }
         else { const limits = r.u8(); r.u32(); if (limits & 1) r.u32(); }
       });
     else if (id === 3) m.typeOf.push(...r.list(() => r.u32()));
@@ -97,7 +98,7 @@ function read(bytes) {
  *  @param entered functions whose bodies are kept; all without it */
 export function pack(bytes, list, core, entered) {
   const m = read(bytes), roles = new Map(Object.entries(ROLES).flatMap(([role, names]) => names.map((n) => [n, Number(role)])));
-  const roleOf = (i) => (i < m.imported ? IMPORT : (roles.get(m.names.get(i)) ?? BODY));
+  const roleOf = (i) => (i < m.imported ? (INTRINSICS[m.importNames[i]] ?? IMPORT) : (roles.get(m.names.get(i)) ?? BODY));
   const functions = m.typeOf.map((type, i) => [type, roleOf(i)]);
   const cases = [];
   for (const c of list) cases[c.number] = m.exports.get(`c${c.number}`) ?? -1;

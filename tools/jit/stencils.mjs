@@ -4,6 +4,7 @@
 // address of a record and returns the address of the next one. That a record's fields are constants is not known to asc:
 // the splicer folds them when it copies the bytes.
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { coreDigest } from "../build-core.mjs";
 import { at, fingerprint, stamp, upToDate } from "../lib/fingerprint.mjs";
@@ -14,7 +15,7 @@ const RUN = "src/hw/cpu/generated/run.ts";
 const CASE = /^ +case (\d+): \{ (.*) \} \/\/ (.*)$/;
 const OUTPUT = at("build/stencils.bin");
 const COMPILED = at("build/jit/stencils.wasm");
-const SOURCES = ["src/isa", "src/hw/cpu", "src/hw/mmu", "src/hw/float", "src/hw/hash", "src/hw/generate", "src/hw/vmx", "src/hw/svm", "src/hw/core.ts", "tools/jit/stencils.mjs"];
+const SOURCES = ["src/isa", "src/hw/cpu", "src/hw/mmu", "src/hw/float", "src/hw/hash", "src/hw/generate", "src/hw/vmx", "src/hw/svm", "src/hw/core.ts", "tools/jit/stencils.mjs", "tools/jit/asc.mjs"];
 const PACKERS = ["src/hw/jit/stencils.ts", "src/hw/jit/webs.ts", "tools/jit/pack.mjs"];
 
 /** The cases by number, with the whole text, which returns the next record, the label, and whether the large switch has it, too. */
@@ -60,8 +61,7 @@ async function compile(list, out) {
     ...["-O3", "--noAssert", "--runtime", "stub", "--importMemory", "--debug", "--memoryBase", "1048576"],
     ...["--enable", "simd", "--disableWarning", "112"],
   ];
-  const asc = at("node_modules/assemblyscript/bin/asc.js");
-  const result = await run(process.execPath, [asc, entry, "--config", "none", ...flags, "--outFile", out], { cwd: at() });
+  const result = await run(process.execPath, [at("tools/jit/asc.mjs"), "build/jit/stencils.ts", "--config", "none", ...flags, "--outFile", relative(at(), out)], { cwd: at() });
   if (result.code !== 0) throw new ToolError(`stencils: asc failed:\n${result.stderr || result.stdout}`);
 }
 

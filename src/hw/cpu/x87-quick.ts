@@ -3,9 +3,8 @@
 // No exception is pending, registers are as the instruction wants them, operands are normal numbers or zeros, and all
 // exceptions are masked. Arithmetic rounds to nearest and to 64 bits, as FINIT and Linux have it. Whatever else there may
 // be is for x87.ts, and nothing has been written then: in translated code those calls leave to the interpreter.
-import { FPR, FCW, FSW, FTW, CR0, FAST_TLB, fault } from "./state";
-import { context } from "../mmu/tlb";
-import { hostOf, missesRead, missesWrite } from "../mmu/access";
+import { FPR, FCW, FSW, FTW, CR0, fault } from "./state";
+import { hostOf, missesRead, missesSpan, missesWrite } from "../mmu/access";
 import { setArithmeticFlags } from "./flags";
 import { eaBytes } from "./record";
 import { C0, C1, C3, CONDITION, noteInstruction } from "./x87-state";
@@ -58,7 +57,7 @@ let oM: u64 = 0;
 @inline function reads(la: u64, source: i32): bool {
   if (source == F32 || source == I32) return !missesRead<u32>(la);
   if (source == I16) return !missesRead<u16>(la);
-  if (source == F80) return load<u64>(<usize>(la >> 7) & 0xffe0, FAST_TLB) == (((la + 9) & ~0xfff) | context);
+  if (source == F80) return !missesSpan(la, 10, false);
   return !missesRead<u64>(la);
 }
 function integer(v: i64): void {

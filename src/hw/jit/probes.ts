@@ -2,77 +2,72 @@
 //
 //   page of the last byte == page kept for this register? ---no---> fast TLB ---miss---> leave to the interpreter
 //                 |                                                      |
-//                 +--yes--> address + addend kept <---- page, addend ----+
+//                yes: the addend kept                                its addend
+//                 +-----------------------> address + addend <-----------+
 //
-// Addresses that come from one register mostly lie in one page: pushes, fields of a structure, a string. So page and addend
-// are kept by register, in locals, from one instruction of a block to the next. While a block runs nothing changes the fast
-// TLB; only a body that is called may, and then all is forgotten. The test of the page also finds an operand that crosses
-// into the next one: its last byte is what is looked at.
+// Addresses that come from one register mostly lie in one page: pushes, fields of a structure, a string. So the page and the
+// addend of the first access are kept by register, in locals, from one instruction of a block to the next. While a block
+// runs nothing changes the fast TLB; only a body that is called may, and then all is forgotten. The test of the page also
+// finds an operand that crosses into the next one: its last byte is what is looked at.
 //
-// V8's second compiler lays out what stands behind a true condition apart from the rest: all conditions here are rare.
+// V8's second compiler lays out what stands behind a true condition apart from the rest: all conditions here are rare. What
+// is kept is never changed within a block, for where paths join each variable that differs costs a move.
 import { layout } from "../layout.ts";
 import type { Emitter } from "./emitter.ts";
 import { I32, I64 } from "./opcodes.ts";
 
-/** No page. */
-const NEVER = 1;
 const LINE_MASK = 0xffe0;
 const WRITE_TAG = 8, ADDEND = 16;
 
-/** Locals: pages that may be read and written, 1 for none, and the addend of both. */
-interface Kept { readonly read: number; readonly write: number; readonly addend: number }
+/** Locals of a register: a page, and its addend. */
+interface Kept { readonly page: number; readonly addend: number }
 
 export class Probes {
   readonly #out: Emitter;
   readonly #context: number;
-  readonly #kept = new Map<number, Kept>();
-  /** Keys whose locals hold a page here. */
-  readonly #readable = new Set<number>();
-  readonly #writable = new Set<number>();
-  /** Keys whose local of a page to write may hold one. */
-  readonly #written = new Set<number>();
-  #la = -1;
-  #page = -1;
-  #line = -1;
+  /** By register, one for loads and one for stores. */
+  readonly #kept = [new Map<number, Kept>(), new Map<number, Kept>()] as const;
+  /** Registers whose locals hold a page here. */
+  readonly #known = [new Set<number>(), new Set<number>()] as const;
+  readonly #la: number;
+  readonly #page: number;
+  readonly #line: number;
+  /** What the latest probe found. */
+  readonly #addend: number;
   constructor(out: Emitter, context: number) {
     this.#out = out;
     this.#context = context;
+    this.#la = out.fresh(I64);
+    this.#page = out.fresh(I64);
+    this.#line = out.fresh(I32);
+    this.#addend = out.fresh(I32);
   }
 
   /** Nothing is known from here on. */
   forget(): void {
-    this.#readable.clear();
-    this.#writable.clear();
-    this.#written.clear();
+    for (const set of this.#known) set.clear();
   }
-  /** Every path that leads here has made this access. */
-  probed(write: boolean, key: number): void {
-    this.#readable.add(key);
-    if (write) this.#writable.add(key);
-  }
-  #of(key: number): Kept {
-    let kept = this.#kept.get(key);
+  /** Every path that leads here has made this access. A page that can be written can be read. */
+  probed(write: boolean, key: number): void { this.#known[write ? 1 : 0].add(key); }
+  #of(write: boolean, key: number): Kept {
+    const map = this.#kept[write ? 1 : 0];
+    let kept = map.get(key);
     if (!kept) {
-      const out = this.#out;
-      kept = { read: out.fresh(I64), write: out.fresh(I64), addend: out.fresh(I32) };
-      this.#kept.set(key, kept);
-      if (this.#la < 0) {
-        this.#la = out.fresh(I64);
-        this.#page = out.fresh(I64);
-        this.#line = out.fresh(I32);
-      }
+      kept = { page: this.#out.fresh(I64), addend: this.#out.fresh(I32) };
+      map.set(key, kept);
     }
     return kept;
   }
   /** The address is on the stack. @param leave emits the way out */
   probe(write: boolean, size: number, key: number, leave: () => void): void {
-    const out = this.#out, kept = this.#of(key), known = (write ? this.#writable : this.#readable).has(key);
+    const out = this.#out, known = this.#known[1].has(key) ? this.#of(true, key) : !write && this.#known[0].has(key) ? this.#of(false, key) : undefined;
     out.tee(this.#la);
     if (size > 1) { out.i64(size - 1, 0); out.op(0x7c); }
     out.i64(-4096, -1); out.op(0x83);
     out.tee(this.#page);
     if (known) {
-      out.get(write ? kept.write : kept.read); out.op(0x52);
+      out.get(known.addend); out.set(this.#addend);
+      out.get(known.page); out.op(0x52);
       out.open(0x04);
       out.get(this.#page);
     }
@@ -84,21 +79,17 @@ export class Probes {
     out.open(0x04);
     leave();
     out.close();
-    out.get(this.#page);
-    if (write) {
-      out.tee(kept.write);
-      this.#written.add(key);
-    }
-    out.set(kept.read);
-    // The addend has changed for both.
-    if (!write && this.#written.has(key)) { out.i64(NEVER, 0); out.set(kept.write); }
-    out.get(this.#line); out.memory(0x28, layout.FAST_TLB + ADDEND); out.set(kept.addend);
-    if (known) out.close();
+    out.get(this.#line); out.memory(0x28, layout.FAST_TLB + ADDEND); out.set(this.#addend);
+    if (known) { out.close(); return; }
+    const kept = this.#of(write, key);
+    out.get(this.#page); out.set(kept.page);
+    out.get(this.#addend); out.set(kept.addend);
   }
-  host(key: number): void {
+  /** The address of the latest probe is on the stack. */
+  host(): void {
     const out = this.#out;
     out.op(0xa7);
-    out.get(this.#of(key).addend);
+    out.get(this.#addend);
     out.op(0x6a);
   }
 }

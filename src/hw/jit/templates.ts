@@ -36,7 +36,7 @@ export interface Frame {
   variable(name: string, type: number, written: boolean): number;
   leave(how: number): void;
   probe(write: boolean, size: number, key: number): void;
-  host(key: number): void;
+  host(): void;
   probed(write: boolean, key: number): void;
 }
 
@@ -154,7 +154,7 @@ export class Tape {
   probe(write: boolean, size: number, expression: number, key: number): void {
     this.#step(PROBE, keyOf(expression, key), this.#out.level - this.#level, 2 * size + (write ? 1 : 0));
   }
-  host(expression: number, key: number): void { this.#step(HOST, keyOf(expression, key), 0, 0); }
+  host(): void { this.#step(HOST, 0, 0, 0); }
   /** What was just emitted stands in a step. */
   after(): void { this.#from = this.#out.n; }
   variable(local: number, name: string, type: number, written: boolean): void {
@@ -243,7 +243,7 @@ export class Template {
           out.level = level;
           continue;
         }
-        case HOST: frame.host(keyAt(op)); continue;
+        case HOST: frame.host(); continue;
         case REGISTER: local = frame.register(a < 0 ? -a : lows[a]!, op !== GET); break;
         case TEMPORARY: local = temporaries[a]!; break;
         case FIXED: local = a; break;

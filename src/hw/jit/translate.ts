@@ -12,7 +12,9 @@ import { I32, I64 } from "./opcodes.ts";
 import { type Block, decodedCase, type Edge, type Memory, type Region } from "./region.ts";
 import { Probes } from "./probes.ts";
 import { Slots } from "./slots.ts";
-import { Refused, type Site, Splicer } from "./splice.ts";
+import type { Site } from "./site.ts";
+import { Splicer } from "./splice.ts";
+import { Refused } from "./values.ts";
 import type { Stencils } from "./stencils.ts";
 
 export const PARAMS = [I32, I64, I32];
@@ -297,7 +299,7 @@ export class Translator implements Site {
   }
   exit(): void { this.#leave(this.#record, HERE); }
   probe(write: boolean, size: number, key: number): void { this.#probes.probe(write, size, key, () => this.exit()); }
-  host(key: number): void { this.#probes.host(key); }
+  host(): void { this.#probes.host(); }
   probed(write: boolean, key: number): void { this.#probes.probed(write, key); }
   follow(): void {
     const block = this.#block, edge = block.edges.find((e) => e.record === this.#record);

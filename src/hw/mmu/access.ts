@@ -16,38 +16,35 @@ import { storeBesideCode } from "../cpu/blocks";
 // stands behind a false one next.
 @inline export function canonical(la: u64): bool { return (<i64>(la << 16) >> 16) == <i64>la; }
 
-@inline export function rd<T>(la: u64, rec: usize): T {
-  const e = <usize>(la >> 7) & 0xffe0;
-  if (load<u64>(e, FAST_TLB) != (((sizeof<T>() == 1 ? la : la + sizeof<T>() - 1) & ~0xfff) | context)) return <T>rdSlow(la, sizeof<T>(), rec);
-  return load<T>(<usize>la + load<u32>(e, FAST_TLB + 16));
-}
-@inline export function wr<T>(la: u64, v: T, rec: usize): void {
-  const e = <usize>(la >> 7) & 0xffe0;
-  if (load<u64>(e, FAST_TLB + 8) != (((sizeof<T>() == 1 ? la : la + sizeof<T>() - 1) & ~0xfff) | context)) wrSlow(la, sizeof<T>(), <u64>v, rec);
-  else store<T>(<usize>la + load<u32>(e, FAST_TLB + 16), v);
-}
-/** Where an operand to be read and written lies: in RAM, or in BOUNCE, and then writeBack() must follow the store. */
-@inline export function rmw<T>(la: u64, rec: usize): usize {
-  const e = <usize>(la >> 7) & 0xffe0;
-  if (load<u64>(e, FAST_TLB + 8) != (((sizeof<T>() == 1 ? la : la + sizeof<T>() - 1) & ~0xfff) | context)) return rmwSlow(la, sizeof<T>(), rec);
-  return <usize>la + load<u32>(e, FAST_TLB + 16);
-}
-/** Where an operand of 8 to 64 bytes can be read: in RAM, or copied to XTEMP. 0 on a fault. */
-@inline export function rdPtr(la: u64, size: u32, rec: usize): usize {
-  const e = <usize>(la >> 7) & 0xffe0;
-  if (load<u64>(e, FAST_TLB) != (((la + size - 1) & ~0xfff) | context)) return rdPtrSlow(la, size, rec);
-  return <usize>la + load<u32>(e, FAST_TLB + 16);
-}
-
-/** The same in two steps, for texts that leave an instruction to another place when it misses. */
-@inline export function missesRead<T>(la: u64): bool {
-  return load<u64>(<usize>(la >> 7) & 0xffe0, FAST_TLB) != (((sizeof<T>() == 1 ? la : la + sizeof<T>() - 1) & ~0xfff) | context);
-}
-@inline export function missesWrite<T>(la: u64): bool {
-  return load<u64>(<usize>(la >> 7) & 0xffe0, FAST_TLB + 8) != (((sizeof<T>() == 1 ? la : la + sizeof<T>() - 1) & ~0xfff) | context);
+/** Does an access of `size` bytes miss the fast TLB? Translated code has a form of its own for this and for hostOf(): it keeps
+ *  what it has found, and leaves to the interpreter at a miss (tools/jit/asc.mjs). */
+@inline export function missesSpan(la: u64, size: u32, write: bool): bool {
+  const e = <usize>(la >> 7) & 0xffe0, tag = ((la + (size - 1)) & ~0xfff) | context;
+  return write ? load<u64>(e, FAST_TLB + 8) != tag : load<u64>(e, FAST_TLB) != tag;
 }
 /** Where an address that does not miss lies in linear memory. */
 @inline export function hostOf(la: u64): usize { return <usize>la + load<u32>(<usize>(la >> 7) & 0xffe0, FAST_TLB + 16); }
+
+@inline export function missesRead<T>(la: u64): bool { return missesSpan(la, sizeof<T>(), false); }
+@inline export function missesWrite<T>(la: u64): bool { return missesSpan(la, sizeof<T>(), true); }
+@inline export function rd<T>(la: u64, rec: usize): T {
+  if (missesSpan(la, sizeof<T>(), false)) return <T>rdSlow(la, sizeof<T>(), rec);
+  return load<T>(hostOf(la));
+}
+@inline export function wr<T>(la: u64, v: T, rec: usize): void {
+  if (missesSpan(la, sizeof<T>(), true)) wrSlow(la, sizeof<T>(), <u64>v, rec);
+  else store<T>(hostOf(la), v);
+}
+/** Where an operand to be read and written lies: in RAM, or in BOUNCE, and then writeBack() must follow the store. */
+@inline export function rmw<T>(la: u64, rec: usize): usize {
+  if (missesSpan(la, sizeof<T>(), true)) return rmwSlow(la, sizeof<T>(), rec);
+  return hostOf(la);
+}
+/** Where an operand of 8 to 64 bytes can be read: in RAM, or copied to XTEMP. 0 on a fault. */
+@inline export function rdPtr(la: u64, size: u32, rec: usize): usize {
+  if (missesSpan(la, size, false)) return rdPtrSlow(la, size, rec);
+  return hostOf(la);
+}
 
 /** Segment of the access in hand, for #SS against #GP: a stack access passes no record. */
 @inline function segmentOf(rec: usize): i32 { return rec ? <i32>load<u8>(rec, 7) & 7 : SS; }
@@ -234,7 +231,6 @@ export function wrFrom(la: u64, from: usize, size: u32, rec: usize): void {
 }
 /** Store 16 bytes from memory at `from`. */
 @inline export function wr128(la: u64, from: usize, rec: usize): void {
-  const e = <usize>(la >> 7) & 0xffe0;
-  if (load<u64>(e, FAST_TLB + 8) != (((la + 15) & ~0xfff) | context)) wrFrom(la, from, 16, rec);
-  else v128.store(<usize>la + load<u32>(e, FAST_TLB + 16), v128.load(from));
+  if (missesSpan(la, 16, true)) wrFrom(la, from, 16, rec);
+  else v128.store(hostOf(la), v128.load(from));
 }
