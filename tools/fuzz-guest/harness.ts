@@ -1,5 +1,6 @@
 // Runs the fuzzing guest (guests/fuzz.asm) on an engine and looks at the host while it does.
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { guestImages } from "../../guests/build.ts";
@@ -65,11 +66,12 @@ export interface FuzzResult {
   seconds: number;
 }
 
-const source = new URL("../../guests/fuzz.asm", import.meta.url);
+const guests = fileURLToPath(new URL("../../guests/", import.meta.url));
 let image: Uint8Array | undefined;
 /** The fuzzing guest, assembled. */
 export function fuzzGuest(root?: string): Uint8Array {
-  image ??= assemble(readFileSync(root === undefined ? source : `${root}/guests/fuzz.asm`, "utf8")).bytes;
+  const read = (name: string) => readFileSync(`${root === undefined ? guests : `${root}/guests/`}${name}`, "utf8");
+  image ??= assemble(read("fuzz.asm"), read).bytes;
   return image;
 }
 
