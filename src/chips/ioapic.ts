@@ -49,7 +49,7 @@ export class Ioapic implements MmioDevice, Persist {
     this.#onEoi = onEoi;
     this.#watch = watch;
     bus.onEoi = (vector) => this.eoi(vector);
-    bus.hears = (vector) => watch !== undefined && watch.wanted() && this.#sends(watch.ioapicPin, vector);
+    bus.hears = (vector) => watch?.wanted() === true && this.#sends(watch.ioapicPin, vector);
     this.reset();
   }
 

@@ -5,7 +5,7 @@ import { exitReasonName } from "../isa/index.ts";
  * Static tracepoints with the kernel's names (include/trace/events and arch/x86/kvm name them). A record is eight
  * words; a point that is off costs its caller one test of `on`.
  *
- *   0 event   1,2 t (low, high)   3.. arguments in the order of FIELDS, 64-bit ones as two words
+ *   0 event, vCPU in bits 8 and up   1,2 t (low, high)   3.. arguments in the order of FIELDS, 64-bit ones as two words
  */
 export const events = [
   "kvm_entry",
@@ -75,6 +75,9 @@ const FIELDS: Readonly<Record<EventName, readonly string[]>> = {
   kvm_test_age_hva: ["start:", "end:"],
 };
 const STRIDE = 8;
+const VCPU = 8;
+/** The event that the first word of a record names. */
+export const eventOf = (word: number): EventName => events[word & 0xff] ?? "kvm_entry";
 /** A BigInt is cut in two through memory: no other one is made for it. */
 const long = new BigUint64Array(1);
 const halves = new Uint32Array(long.buffer);
@@ -83,6 +86,7 @@ const WIDE = new Map(events.map((event) => [event, FIELDS[event].map((name) => n
 
 export interface TraceRecord {
   readonly event: EventName;
+  readonly vcpu: number;
   readonly t: number;
   readonly fields: Readonly<Record<string, number>>;
 }
@@ -90,6 +94,8 @@ export interface TraceRecord {
 /** The trace buffer of one VM. */
 export class Trace {
   on = false;
+  /** The vCPU that runs, or ran last. */
+  vcpu = 0;
   readonly ring = new PackedRing(16384, STRIDE);
   readonly #now: () => number;
 
@@ -104,7 +110,7 @@ export class Trace {
       t = this.#now();
     let at = this.ring.push();
     const end = at + STRIDE;
-    w[at++] = NUMBERS.get(event) ?? 0;
+    w[at++] = (NUMBERS.get(event) ?? 0) | (this.vcpu << VCPU);
     w[at++] = t;
     w[at++] = t / 0x100000000;
     for (let i = 0; i < values.length; i++) {
@@ -127,7 +133,8 @@ export class Trace {
     let at = this.ring.at(n);
     if (at < 0) return undefined;
     const word = (): number => this.ring.words[at++] ?? 0;
-    const event = events[word()] ?? "kvm_entry",
+    const first = word(),
+      event = eventOf(first),
       t = word() + word() * 0x100000000;
     const fields: Record<string, number> = {};
     for (const name of FIELDS[event]) {
@@ -135,7 +142,7 @@ export class Trace {
       if (name.endsWith(":")) fields[name.slice(0, -1)] = low + word() * 0x100000000;
       else fields[name] = low;
     }
-    return { event, t, fields };
+    return { event, vcpu: first >>> VCPU, t, fields };
   }
 
   /** One line as trace-cmd prints it. */
@@ -145,6 +152,6 @@ export class Trace {
         ? `reason ${exitReasonName(v)}`
         : `${name} 0x${v.toString(16)}`,
     );
-    return `${r.event}: vcpu 0 ${parts.join(" ")}`;
+    return `${r.event}: vcpu ${r.vcpu} ${parts.join(" ")}`;
   }
 }

@@ -9,7 +9,7 @@ export { pagingWork } from "./mmu/auto/choice.ts";
 export { defaultParams, type ModuleParams, parseParams } from "./params.ts";
 export { KvmStats } from "./stats.ts";
 export { API_VERSION, KvmSystem, loadKvm, openKvm } from "./system.ts";
-export { events, type EventName, Trace, type TraceRecord } from "./trace.ts";
+export { eventOf, events, type EventName, Trace, type TraceRecord } from "./trace.ts";
 export { KvmVm } from "./vm.ts";
 export type { MpState } from "./x86/state.ts";
 export { X86Vcpu as KvmVcpu } from "./x86/vcpu.ts";

@@ -130,7 +130,7 @@ timer:
   iretd
 `,
     [],
-    { 2: { handler: "nmi" }, 0x40: { handler: "timer" } },
+    { 2: { handler: "nmi" }, 64: { handler: "timer" } },
   );
   const kvm = await compare(load, 80);
   // Three from the main line; of the two sent while the first was handled one waited.
@@ -182,7 +182,7 @@ protection:
   jmp protection
 `,
     ["irq", "nmi", "breakpoint", "software", "protection"],
-    { 0x40: { task: 0x20 }, 2: { task: 0x28 }, 3: { task: 0x30 }, 0x30: { task: 0x38 }, 13: { task: 0x40 } },
+    { 64: { task: 0x20 }, 2: { task: 0x28 }, 3: { task: 0x30 }, 48: { task: 0x38 }, 13: { task: 0x40 } },
   );
   const kvm = await compare(load, 100);
   for (const vm of kvm) {

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { assembleGuest } from "../../guests/build.ts";
 import { encode } from "../base/index.ts";
 import { assemble } from "../isa/index.ts";
+import { KvmAccel } from "./accel-kvm.ts";
 import { testMachine } from "./fixtures/dirtier.ts";
 import { channelPair } from "./migrate/channel.ts";
 import { MigrationSource, MigrationTarget } from "./migrate/index.ts";
@@ -162,4 +163,19 @@ test.each([
   expect(new Set(ends.map(String)).size).toBe(1);
   // A turn of 100,000 instructions each, where the sender goes on: 100 million.
   expect(Number(String(ends[0]).split(",")[0])).toBeLessThan(200_000);
+
+test("trace events name the vCPU that ran", async () => {
+  const { vm, runTo } = await four({ accel: "kvm", hostCpus: 2 });
+  if (!(vm instanceof KvmAccel)) throw new Error("no KVM");
+  vm.trace.on = true;
+  const { ring } = vm.trace,
+    seen = new Set<number>();
+  for (let t = 20_000, n = 0; t <= end; t += 20_000) {
+    runTo(t);
+    for (n = Math.max(n, ring.oldest); n < ring.count; n++) {
+      const record = vm.trace.read(n);
+      if (record?.event === "kvm_entry") seen.add(record.vcpu);
+    }
+  }
+  expect([...seen].sort()).toEqual([0, 1, 2, 3]);
 });

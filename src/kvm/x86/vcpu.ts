@@ -119,7 +119,7 @@ export class X86Vcpu extends VcpuState {
         markDirty: (gpa) => space.markDirty(gpa),
         logFull: () => {
           stats.dirtyLogExits++;
-          if (trace.on) trace.write("kvm_pml_full", 0);
+          if (trace.on) trace.write("kvm_pml_full", options.id);
         },
         portIo: (a) => this.#emulated().portIo(a),
         pageFault: (fault) => this.#emulated().pageFault(fault),
@@ -197,10 +197,11 @@ export class X86Vcpu extends VcpuState {
   /** KVM_RUN. */
   enter(): KvmExitReason {
     const { run, arch } = this,
-      { id, several, clock, chips, space, stats, inKernel, choice } = this.#o,
+      { id, several, clock, chips, space, stats, trace, inKernel, choice } = this.#o,
       exports = this.core.exports,
       split = chips instanceof SplitChips ? chips : undefined;
     this.load();
+    trace.vcpu = id;
     run.yielded = false;
     if (this.#complete) {
       const complete = this.#complete;
@@ -355,7 +356,7 @@ export class X86Vcpu extends VcpuState {
     return reason;
   }
   #ringFull(): KvmExitReason {
-    if (this.#o.trace.on) this.#o.trace.write("kvm_dirty_ring_exit", 0);
+    if (this.#o.trace.on) this.#o.trace.write("kvm_dirty_ring_exit", this.#o.id);
     return this.#leave(KvmExit.DIRTY_RING_FULL);
   }
   /** Out to user space; `complete` finishes what it has answered, in the next KVM_RUN. */

@@ -1,7 +1,7 @@
 import type { ExitRecord, Observer, SecondStage } from "../../base/index.ts";
 import { endTakingMarks, processorCounters, takeFrameMarks, undefinedInstructions } from "../../host/index.ts";
 import { exitQualification, exitReasonName } from "../../isa/index.ts";
-import { events } from "../../kvm/uapi.ts";
+import { eventOf } from "../../kvm/uapi.ts";
 import type { KvmAccel } from "../accel-kvm.ts";
 
 const PAGE = 4096;
@@ -58,7 +58,7 @@ export function observeKvm(accel: KvmAccel, ramSize: number): Observer {
       const at = ring.at(n);
       const word = (i: number): number => ring.words[at + i] ?? 0;
       const wide = (i: number): bigint => BigInt(word(i)) | (BigInt(word(i + 1)) << 32n);
-      const event = events[word(0)];
+      const event = eventOf(word(0));
       if (event === "kvm_userspace_exit") user = true;
       if (event === "kvm_page_fault") gpa = `gpa 0x${wide(5).toString(16)}, `;
       if (event !== "kvm_exit") continue;
