@@ -163,6 +163,7 @@ test.each([
   expect(new Set(ends.map(String)).size).toBe(1);
   // A turn of 100,000 instructions each, where the sender goes on: 100 million.
   expect(Number(String(ends[0]).split(",")[0])).toBeLessThan(200_000);
+});
 
 test("trace events name the vCPU that ran", async () => {
   const { vm, runTo } = await four({ accel: "kvm", hostCpus: 2 });

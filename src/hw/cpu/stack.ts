@@ -25,7 +25,8 @@ import { loadSegment } from "./segment";
 }
 @inline export function setSp(sp: u64): void {
   const m = load<u64>(SPMASK);
-  put<u64>(RSP, (get<u64>(RSP) & ~m) | (sp & m));
+  // A stack of 16 bits leaves the rest of the register alone.
+  put<u64>(RSP, m == 0xffff ? (get<u64>(RSP) & ~m) | (sp & m) : sp & m);
 }
 /** Push; RSP moves only if the store succeeds. */
 @inline export function push<T>(v: T): void {
