@@ -359,6 +359,8 @@ export class KvmAccel implements AccelVm {
     // Its thread runs: what is asked of it below is asked on its CPU.
     vcpu.load();
     for (;;) {
+      // It has interrupted another one, which is to have the turn at once.
+      if (this.#turnOver) return KvmExit.INTR;
       const next = user.beforeRun(id, until, this.#stopAsked);
       if (next === "halt") return KvmExit.HLT;
       if (next === "budget") return KvmExit.INTR;
