@@ -111,7 +111,7 @@ export const apiCalls: readonly ApiCall[] = [...rows("system", system), ...rows(
 /** Public methods that are no calls of the API: what the kernel does inside, or user space through a mapping or a signal. */
 export const notCalls: Readonly<Record<ApiCall["type"], readonly string[]>> = {
   system: [],
-  vm: ["setMaxVcpus", "setPaging", "chips", "called", "syncDirtyLog"],
+  vm: ["setMaxVcpus", "setPaging", "chips", "sending", "called", "syncDirtyLog"],
   vcpu: [
     "thread", "acceptsPic", "load", "syncDirtyLog", "shadowed", "paged", "setShadow", "readyForInterrupt", "inGuest", "eventPending", "setCr8", "toUser", "internal", "shutdown", "tick", "faultInstead", "exception", "setFaultAddress", "halt", "reset",
     "abandon", "hypercall", "kick", "kicked", "lapic", "tsc", "pendingSignals", "signalNmi", "signalInit", "signalStartUp", "apicRestored",

@@ -128,6 +128,10 @@ export class SplitChips implements VcpuChips {
   setRoutes(routes: readonly MsiRoute[]): void {
     this.#routes = new Map(routes.map((route) => [route.gsi, route]));
   }
+  /** One of the local APICs sends at this moment. */
+  get sending(): boolean {
+    return this.#bus.sending;
+  }
   /** False: no route, or nobody accepts. */
   deliver(gsi: number): boolean {
     const route = this.#routes.get(gsi);

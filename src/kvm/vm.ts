@@ -321,6 +321,11 @@ export class KvmVm {
     return vcpu;
   }
 
+  /** A vCPU sends an interrupt by the kernel's chips at this moment: whoever is told of a kick knows who waits for it. */
+  get sending(): boolean {
+    return this.#split?.sending ?? (this.#irqchip && this.chips.bus.sending);
+  }
+
   /** The interrupt chips in the kernel (KVM_GET_IRQCHIP, KVM_GET_LAPIC, KVM_GET_PIT2). */
   get chips(): Irqchip {
     if (!this.#irqchip)

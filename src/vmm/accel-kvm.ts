@@ -388,7 +388,7 @@ export class KvmAccel implements AccelVm {
     if (!this.#running || cpu === current) return;
     this.host.setPauseYields(true);
     const run = this.vcpus[current]?.run;
-    if (!run || !this.#chips.bus.sending) return;
+    if (!run || !(this.vm.sending || this.#user?.chips.bus.sending)) return;
     this.#turnOver = true;
     run.until = this.clock.now();
   }

@@ -16,6 +16,7 @@ import { EFLAGS, REGS, RSP, RIP, STOP_ON_EXIT, STOP_VMEXIT } from "../cpu/state"
 import { setArithmeticFlags, TF, VM } from "../cpu/flags";
 import { stop } from "../cpu/flow";
 import { updateBreak } from "../cpu/frame";
+import { usesPae } from "./check-guest-other";
 import { applyIntercepts } from "./controls";
 import { loadNonRegister } from "./entry";
 import { dropTscOffset, leaveGuest, saveRest } from "./exit";
@@ -26,12 +27,15 @@ const GUEST: u32 = 1;
 const SHARED: u32 = 2;
 const WINDOWS: u32 = S.P_INTR_WINDOW | S.P_NMI_WINDOW;
 
-/** After an entry that has loaded everything: do the controls let the guest stay? What they add to exits and entries is none of it. */
+/**
+ * After an entry that has loaded everything: do the controls let the guest stay? What they add to exits and entries is none of it, nor
+ * are PDPTEs, which every entry without EPT reads from memory anew.
+ */
 export function decideToKeep(): void {
   const proc = load<u32>(S.PROC), exit = S.r32(F.EXIT_CONTROLS), saved = S.X_SAVE_EFER | S.X_LOAD_EFER | S.X_SAVE_DEBUG | S.X_HOST64;
   const areas = S.r32(F.EXIT_MSR_STORE_COUNT) | S.r32(F.EXIT_MSR_LOAD_COUNT) | S.r32(F.ENTRY_MSR_LOAD_COUNT);
   const may = load<u32>(STOP_ON_EXIT) && !areas && (load<u32>(S.PROC2) & S.S_VPID) && (load<u32>(S.PIN) & (S.PIN_VNMI | S.PIN_TIMER)) == S.PIN_VNMI
-    && !(proc & (S.P_TPR_SHADOW | S.P_MTF)) && (exit & (saved | S.X_SAVE_TIMER)) == saved && S.r64(F.VMCS_LINK) == ~0;
+    && !(proc & (S.P_TPR_SHADOW | S.P_MTF)) && (load<u32>(S.PROC2) & S.S_EPT || !usesPae()) && (exit & (saved | S.X_SAVE_TIMER)) == saved && S.r64(F.VMCS_LINK) == ~0;
   store<u32>(S.KEEPS, may ? 1 : 0);
 }
 @inline export function mayKeep(): bool { return load<u32>(S.KEEPS) != 0 && load<u32>(S.OPERATION) == S.NON_ROOT && load<u32>(S.MTF_STATE) == 0; }
