@@ -161,7 +161,7 @@ function statistics(vm: TcgVm | KvmAccel, wallMs: number): Record<string, number
   const kvm = vm instanceof KvmAccel ? vm : undefined, counts = kvm?.vm.space.tdp.counts, exits = kvm?.stats.byReason() ?? {};
   return {
     instructions: t, virtual_ns: t, wall_ms: Math.round(wallMs), exits, exits_total: kvm?.stats.exits ?? 0, exits_user: kvm?.stats.userExits ?? 0,
-    tlb_misses: tlbMisses, walk_refs: walkRefs, ept_violations: exits.EPT_VIOLATION ?? 0, ...(kvm && kvm.cpuCount > 1 ? placement(kvm) : {}), ...(kvm && kvm.stats.mmu.switches + kvm.stats.mmu.faults > 0 ? { mmu: { ...kvm.stats.mmu } } : {}), pages_mapped: counts ? counts.pages4k + counts.pages2m * 512 : 0,
+    tlb_misses: tlbMisses, walk_refs: walkRefs, ept_violations: kvm ? (exits[kvm.stats.names.secondStage] ?? 0) : 0, ...(kvm && kvm.cpuCount > 1 ? placement(kvm) : {}), ...(kvm && kvm.stats.mmu.switches + kvm.stats.mmu.faults > 0 ? { mmu: { ...kvm.stats.mmu } } : {}), pages_mapped: counts ? counts.pages4k + counts.pages2m * 512 : 0,
   };
 }
 

@@ -1,4 +1,4 @@
-import { exitReasonName } from "../isa/index.ts";
+import { EXIT_KINDS, type ExitNames, exitNames } from "./exit-names.ts";
 
 /** Shadow paging, with the names of kvm_stat where it has one. */
 export class MmuStats {
@@ -27,7 +27,8 @@ export class MmuStats {
 
 /** Counters with kvm_stat's names, and exits by reason. */
 export class KvmStats {
-  readonly reasons = new Uint32Array(128);
+  readonly names: ExitNames;
+  readonly reasons = new Uint32Array(EXIT_KINDS);
   exits = 0;
   userExits = 0;
   ioExits = 0;
@@ -48,18 +49,23 @@ export class KvmStats {
   /** Called at every exit before it is handled: for whoever wants to stop there. */
   onExit: (() => void) | undefined;
 
-  exit(reason: number): void {
+  constructor(names: ExitNames = exitNames.intel) {
+    this.names = names;
+  }
+
+  /** @param code basic exit reason, or EXITCODE */
+  exit(code: number): void {
     this.exits++;
     this.onExit?.();
-    const n = reason & 127;
+    const n = this.names.index(code);
     this.reasons[n] = (this.reasons[n] ?? 0) + 1;
   }
 
   /** Exits by the manual's name of the reason; reasons that never occurred are left out. */
   byReason(): Record<string, number> {
     const by: Record<string, number> = {};
-    this.reasons.forEach((n, reason) => {
-      if (n > 0) by[exitReasonName(reason)] = n;
+    this.reasons.forEach((n, index) => {
+      if (n > 0) by[this.names.name(index)] = n;
     });
     return by;
   }

@@ -1,5 +1,5 @@
 import { PackedRing } from "../base/index.ts";
-import { exitReasonName } from "../isa/index.ts";
+import { type ExitNames, exitNames } from "./exit-names.ts";
 
 /*
  * Static tracepoints with the kernel's names (include/trace/events and arch/x86/kvm name them). A record is eight
@@ -146,10 +146,10 @@ export class Trace {
   }
 
   /** One line as trace-cmd prints it. */
-  static text(r: TraceRecord): string {
+  static text(r: TraceRecord, names: ExitNames = exitNames.intel): string {
     const parts = Object.entries(r.fields).map(([name, v]) =>
       name === "reason" && r.event === "kvm_exit"
-        ? `reason ${exitReasonName(v)}`
+        ? `reason ${names.name(v)}`
         : `${name} 0x${v.toString(16)}`,
     );
     return `${r.event}: vcpu ${r.vcpu} ${parts.join(" ")}`;

@@ -5,6 +5,7 @@ import type { CpuidLeaf } from "../isa/index.ts";
 import { MANUAL_PROTECT_ENABLE, MANUAL_PROTECT_INITIALLY_SET } from "./dirty/log.ts";
 import { ENTRY_BYTES, MAX_ENTRIES, RESERVED_ENTRIES } from "./dirty/ring.ts";
 import { KvmError } from "./errno.ts";
+import { exitNames } from "./exit-names.ts";
 import { type MsiRoute, SplitChips, UserspaceChips } from "./irqchip.ts";
 import { MAX_SLOTS, type MemSlot, type UserMemoryRegion } from "./memslots.ts";
 import { PagingChoice } from "./mmu/auto/choice.ts";
@@ -29,7 +30,7 @@ const MAX_GSIS = 256;
 /** A virtual machine's file descriptor. */
 export class KvmVm {
   readonly clock: VirtualClock;
-  readonly stats = new KvmStats();
+  readonly stats: KvmStats;
   readonly trace: Trace;
   readonly space: GuestSpace;
   /** The host's time of day when the guest's clock stood at 0, in seconds since 1970. */
@@ -64,6 +65,7 @@ export class KvmVm {
     this.#params = params;
     this.clock = new VirtualClock(() => host.core.exports.clock() - this.#inflight);
     this.trace = new Trace(() => this.clock.now());
+    this.stats = new KvmStats(exitNames[host.silicon]);
     this.space = new GuestSpace(host, task.mm, this.trace, params);
     if (params.tdp && params.mmu !== "auto") return;
     const Mmu = params.mmu === "vtlb" ? VirtualTlb : CachingMmu;

@@ -34,12 +34,6 @@ const DEBUG_CAUSES = 0xe00fn;
 const SHADOW_CR = 0x1190119;
 const VINTR = 1 << 4,
   IRET = 1 << 20;
-/** Basic exit reasons of VT-x by exit code, for the books: both have one column. */
-const REASON: ReadonlyMap<number, number> = new Map([
-  ...[[0x08, 28], [0x18, 28], [0x60, 1], [0x63, 3], [0x64, 7], [0x72, 10], [0x74, 8], [0x76, 13], [0x78, 12]] as const,
-  ...[[0x7b, 30], [0x7d, 9], [0x7f, 2], [0x81, 18], [0x8d, 55], [0x400, 48]] as const,
-  ...[[0x00, 28], [0x03, 28], [0x04, 28], [0x13, 28], [0x14, 28], [0x10, 28], [0x4e, 0], [0x79, 14], [0xa2, 58]] as const,
-]);
 
 export interface SvmOptions {
   /** Of the vCPU in its VM. */
@@ -186,7 +180,7 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
       v = this.vmcb,
       code = v.number(V.EXITCODE);
     if (code === 0xffffffff) return "refused";
-    stats.exit(code === 0x7c ? 31 + (v.number(V.EXITINFO1) & 1) : (REASON.get(code) ?? 0));
+    stats.exit(code);
     if (trace.on) trace.write("kvm_exit", code, v.read(V.RIP), v.read(V.EXITINFO1));
     const event = v.read(V.EXITINTINFO),
       info = Number(event & 0xffffffffn),

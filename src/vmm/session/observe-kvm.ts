@@ -1,6 +1,6 @@
 import type { ExitRecord, Observer, SecondStage } from "../../base/index.ts";
 import { endTakingMarks, processorCounters, takeFrameMarks, undefinedInstructions } from "../../host/index.ts";
-import { exitQualification, exitReasonName } from "../../isa/index.ts";
+import { exitQualification } from "../../isa/index.ts";
 import { eventOf } from "../../kvm/uapi.ts";
 import type { KvmAccel } from "../accel-kvm.ts";
 
@@ -64,7 +64,7 @@ export function observeKvm(accel: KvmAccel, ramSize: number): Observer {
       if (event !== "kvm_exit") continue;
       const t = word(1) + word(2) * 0x100000000;
       const reason = word(3);
-      found.push({ n, t, rip: wide(4), reason: exitReasonName(reason), qualification: gpa + fields(reason, wide(6)), user });
+      found.push({ n, t, rip: wide(4), reason: stats.names.name(reason), qualification: gpa + fields(reason, wide(6)), user });
       user = false;
       gpa = "";
     }
