@@ -182,7 +182,11 @@ export class TcgVm implements AccelVm {
   reset(): void {
     this.chips.reset();
     this.#turns.reset(this.clock.now());
-    for (let cpu = this.cpuCount - 1; cpu >= 0; cpu--) this.#resetCpu(cpu);
+    for (let cpu = this.cpuCount - 1; cpu >= 0; cpu--) {
+      this.#resetCpu(cpu);
+      // RESET begins the TSC at 0, INIT leaves it ("Processor State After Reset").
+      this.core.u64[layout.TSC_OFFSET / 8] = BigInt.asUintN(64, BigInt(-this.clock.now()));
+    }
   }
 
   /** RESET, or INIT: all but the first wait for a SIPI. */

@@ -70,6 +70,10 @@ test("RF lasts as long as a repeated string instruction does", async () => {
 test("a trap comes after every instruction that begins with TF set", async () => {
   expect(await noted(`${trap}a: nop\nb: nop\nc: ${untrap}d: hlt`)).toEqual(["b 4000", "c 4000", expect.any(String), expect.any(String), "d 4000"]);
 });
+test("the trap of a branch comes before the fault of the fetch that it leads to", async () => {
+  const code = `mov rcx, 0x600000000000\n${trap}a: jmp rcx\nb: hlt\nvector14:\nadd rsp, 8\nmov qword [rsp], b\nand qword [rsp+16], ~0x100\niretq\n`;
+  expect(await noted(code)).toEqual(["600000000000 4000"]);
+});
 test("slices of any length see the same traps, and between two of them nothing is kept outside the saved state", async () => {
   const code = `${trap}a: nop\nb: cpuid\nc: nop\nd: ${untrap}hlt`;
   const whole = await noted(code);

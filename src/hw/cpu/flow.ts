@@ -106,7 +106,8 @@ export function jump(rip: u64): usize {
   const b = known(rip);
   if (b) return enter(b);
   store<u64>(RIP, rip);
-  return go();
+  // A trap of an instruction that ran alone comes before the fetch of the next one, whatever comes of that.
+  return yanked ? RESUME : go();
 }
 /** Follow a direct branch or NEXT record. */
 @inline export function follow(rec: usize): usize {

@@ -447,7 +447,10 @@ export class X86Vcpu extends VcpuState {
   /** @param init by INIT, which leaves IA32_APIC_BASE alone */
   reset(init = false): void {
     this.load();
+    // RESET begins the TSC at 0, INIT leaves it.
+    const offset = init ? this.arch.tscOffset() : BigInt(-this.#o.clock.now());
     this.arch.reset();
+    this.arch.setTscOffset(offset);
     if (!(this.#o.chips instanceof Irqchip)) this.#o.chips.reset(this.#o.id, init);
     this.paravirt.reset();
     this.msrs.reset();
