@@ -56,6 +56,8 @@ export class CachingMmu implements ShadowMmu {
     // Tables in memory that goes are tables no more.
     for (const page of [...pages.all])
       if (!page.direct && page.gfn * 4096 >= gpa && page.gfn * 4096 < gpa + size) pages.zap(page);
+    // The bound goes by the guest's memory, which may be less now (kvm_mmu_change_mmu_pages).
+    pages.recycle();
   }
   startLog(slot: MemSlot): void {
     for (let gpa = slot.gpa; gpa < slot.gpa + slot.size; gpa += 4096) this.pages.protect(gpa / 4096);

@@ -7,6 +7,7 @@ import { KvmStats } from "../../../stats.ts";
 import { Trace } from "../../../trace.ts";
 import { GuestSpace } from "../../../x86/space.ts";
 import { P, TABLE, W, writeEntry } from "../entry.ts";
+import { CachingMmu } from "./mmu.ts";
 import { ACCESS_ALL, LONG } from "./page.ts";
 import { ShadowPages } from "./pages.ts";
 import { makeUnsync, syncAll } from "./sync.ts";
@@ -45,6 +46,23 @@ test("shadow tables stay under their bound: the oldest go, but for roots", async
   expect(pages.limit).toBe(64);
   expect(stats.mmu.recycled).toBeGreaterThan(100);
   expect([pages.find(1, role(4)), pages.find(2, role(1)), pages.find(199, role(1))?.gfn]).toEqual([root, undefined, 199]);
+});
+
+test("where memory of the guest goes, the bound goes down and the tables with it", async () => {
+  const host = await HostComputer.create({ module: core, memory: 48 * MIB, cpu: parseCpu("qemu64") }),
+    { mm } = host.fork("test"),
+    trace = new Trace(() => 0),
+    space = new GuestSpace(host, mm, trace, { ...defaultParams, tdp: false }),
+    mmu = new CachingMmu({ host, space, trace, stats: new KvmStats() }),
+    more = { slot: 1, flags: 0, guestPhysAddr: 16 * MIB, memorySize: 24 * MIB, userspaceAddr: mm.mmap(24 * MIB) };
+  space.shadow = mmu;
+  space.setRegion({ slot: 0, flags: 0, guestPhysAddr: 0, memorySize: 8 * MIB, userspaceAddr: mm.mmap(8 * MIB) });
+  space.setRegion(more);
+  for (let gfn = 2; gfn < 142; gfn++) mmu.pages.make(gfn, role(1));
+  expect([mmu.tables, mmu.limit]).toEqual([140, 163]);
+  space.setRegion({ ...more, memorySize: 0 });
+  expect(mmu.limit).toBe(64);
+  expect(mmu.tables).toBeLessThanOrEqual(64);
 });
 
 test("a page that becomes a table loses its write right wherever it is mapped", async () => {

@@ -151,7 +151,7 @@ export class ShadowPages {
   /** make_mmu_pages_available: the oldest pages go, but for those in use as roots. */
   recycle(): void {
     if (this.size + MIN_FREE <= this.limit) return;
-    let left = REFILL;
+    let left = Math.max(REFILL, this.size + MIN_FREE - this.limit);
     for (const page of this.#all) {
       if (page.roots > 0) continue;
       this.zap(page);
