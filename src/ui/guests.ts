@@ -1,4 +1,4 @@
-import { assembleGuest, type GuestName } from "../../guests/build.ts";
+import type { GuestName } from "../../guests/build.ts";
 import { VitrineError } from "../base/errors.ts";
 import type { GuestConfig } from "../vmm/index.ts";
 
@@ -95,7 +95,9 @@ export async function configOf(name: string, options: BootOptions): Promise<Gues
   if (!entry) throw new VitrineError("config", "guest", name, `choose one of ${allGuests.map((g) => g.name).join(", ")}`);
   if (entry.embedded) {
     const own = { memory: embeddedMiB, ...options, ...(entry.accel ? { accel: entry.accel } : {}) };
-    const kernel = { name, bytes: assembleGuest(entry.embedded).bytes };
+    // The sources and the assembler come when a guest of ours is started.
+    const { assembleGuest } = await import("../../guests/build.ts"),
+      kernel = { name, bytes: assembleGuest(entry.embedded).bytes };
     return { ...common(own), name, cpu: options.cpu ?? entry.cpu, append: options.append ?? "", kernel, vga: entry.vga };
   }
   const { kernel, initrd, bios, vgaBios } = entry.files;
