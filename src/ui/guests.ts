@@ -18,7 +18,7 @@ export interface GuestEntry {
 
 const console = "console=ttyS0 panic=-1 tsc=reliable";
 
-/** Guests that the page carries: they boot from any static host, without a fetch. */
+/** Guests that are part of the page: they boot from any static host, with nothing but its own files. */
 export const embeddedGuests: readonly GuestEntry[] = [
   { name: "hello64", title: "Hello, long mode (embedded)", append: "", cpu: "qemu64", files: {}, embedded: "hello64" },
   { name: "two-processes", title: "Two processes (embedded)", append: "", cpu: "qemu64", files: {}, embedded: "two-processes" },
