@@ -59,9 +59,11 @@ export async function buildCore() {
   if (upToDate(OUTPUT, fingerprint(SOURCES))) return true;
   mkdirSync(at("build"), { recursive: true });
   await step("core: generate", generate);
+  // Taken after the generator ran: a missing or edited generated file makes the core out of date, too. And before asc reads: what is
+  // edited meanwhile does.
+  const print = fingerprint(SOURCES);
   await step("core: compile", compile);
-  // Taken after the generator ran: a missing or edited generated file makes the core out of date, too.
-  stamp(OUTPUT, fingerprint(SOURCES));
+  stamp(OUTPUT, print);
   say(`core: build/core.wasm, ${(statSync(OUTPUT).size / 1024).toFixed(0)} KiB`);
   return true;
 }

@@ -88,8 +88,9 @@ export async function buildStencils() {
   const list = cases(), core = coreDigest(), print = `${fingerprint([...SOURCES, ...PACKERS])} ${core}`;
   if (existsSync(OUTPUT) && upToDate(OUTPUT, print)) return;
   if (!existsSync(COMPILED) || !upToDate(COMPILED, fingerprint(SOURCES))) {
+    const compiled = fingerprint(SOURCES);
     await step("stencils: compile", () => compile(list, COMPILED));
-    stamp(COMPILED, fingerprint(SOURCES));
+    stamp(COMPILED, compiled);
   }
   const module = readFileSync(COMPILED), entered = await reachable(pack(module, list, core));
   writeFileSync(OUTPUT, pack(module, list, core, entered));
