@@ -1,24 +1,28 @@
 // Integer arithmetic and logic: values in, value out, flags on the side.
-import { setCarries, setLogic, setResult, cfBit, setCfOf, setZf, setArithmeticFlags, signExtend } from "./flags";
+import { setCarries, setCarriesIn, setLogic, setResult, cfBit, setCfOf, setZf, setArithmeticFlags, signExtend } from "./flags";
 import { LF_AUX, RAX, RDX, get, put, exception } from "./state";
 
-@inline export function add<T>(a: T, b: T): T {
-  const r = <T>(a + b);
+@inline export function add<T>(a: T, b: T): T { return sum<T>(a, b, 0); }
+@inline export function adc<T>(a: T, b: T): T { return sum<T>(a, b, cfBit()); }
+@inline export function sub<T>(a: T, b: T): T { return difference<T>(a, b, 0); }
+@inline export function sbb<T>(a: T, b: T): T { return difference<T>(a, b, cfBit()); }
+@inline function sum<T>(a: T, b: T, carry: u64): T {
+  if (sizeof<T>() < 8) {
+    const wide = <u64>a + <u64>b + carry, r = <T>wide;
+    setCarriesIn<T>(r, wide ^ <u64>a ^ <u64>b);
+    return r;
+  }
+  const r = <T>(a + b + <T>carry);
   setCarries<T>(r, <T>((a & b) | ((a | b) & ~r)));
   return r;
 }
-@inline export function adc<T>(a: T, b: T): T {
-  const r = <T>(a + b + <T>cfBit());
-  setCarries<T>(r, <T>((a & b) | ((a | b) & ~r)));
-  return r;
-}
-@inline export function sub<T>(a: T, b: T): T {
-  const r = <T>(a - b);
-  setCarries<T>(r, <T>((~a & b) | ((~a | b) & r)));
-  return r;
-}
-@inline export function sbb<T>(a: T, b: T): T {
-  const r = <T>(a - b - <T>cfBit());
+@inline function difference<T>(a: T, b: T, borrow: u64): T {
+  if (sizeof<T>() < 8) {
+    const wide = <u64>a - <u64>b - borrow, r = <T>wide;
+    setCarriesIn<T>(r, wide ^ <u64>a ^ <u64>b);
+    return r;
+  }
+  const r = <T>(a - b - <T>borrow);
   setCarries<T>(r, <T>((~a & b) | ((~a | b) & r)));
   return r;
 }

@@ -36,6 +36,12 @@ const TOP: u64 = 0xc000000000000000;
   if (sizeof<T>() == 4) return <i64><i32>v;
   return <i64>v;
 }
+/** Result of an addition or subtraction of less than 64 bits, and where it differs from the exclusive or of its operands, all
+ *  in 64 bits: the carry into each bit position, into that above the last too. */
+@inline export function setCarriesIn<T>(res: T, carries: u64): void {
+  store<i64>(LF_RES, signExtend<T>(res));
+  store<u64>(LF_AUX, (carries << (63 - 8 * sizeof<T>())) | widthCode<T>());
+}
 /** Result and carry vector (carry out of each bit position) of an addition or subtraction. */
 @inline export function setCarries<T>(res: T, carries: T): void {
   store<i64>(LF_RES, signExtend<T>(res));
@@ -55,6 +61,10 @@ const TOP: u64 = 0xc000000000000000;
 @inline export function cf(): bool { return load<i64>(LF_AUX) < 0; }
 @inline export function cfBit(): u64 { return load<u64>(LF_AUX) >> 63; }
 @inline export function zf(): bool { return load<u64>(LF_RES) == 0; }
+/** Negative when OF is set; when SF is; when they differ. */
+@inline function overflow(): i64 { const a = load<i64>(LF_AUX); return a ^ (a << 1); }
+@inline function sign(): i64 { return load<i64>(LF_RES) ^ (load<i64>(LF_AUX) << 61); }
+@inline function less(): bool { return (sign() ^ overflow()) < 0; }
 @inline export function ofBit(): u64 { const a = load<u64>(LF_AUX); return (a >> 63) ^ ((a >> 62) & 1); }
 @inline export function sfBit(): u64 { return (load<u64>(LF_RES) >> 63) ^ ((load<u64>(LF_AUX) >> 2) & 1); }
 export function pf(): bool {
@@ -69,22 +79,22 @@ export function af(): u32 {
 /** Condition by the low nibble of Jcc/SETcc/CMOVcc; cc is a constant at every call. */
 @inline export function condition(cc: i32): bool {
   switch (cc) {
-    case 0: return ofBit() != 0;
-    case 1: return ofBit() == 0;
+    case 0: return overflow() < 0;
+    case 1: return overflow() >= 0;
     case 2: return cf();
     case 3: return !cf();
     case 4: return zf();
     case 5: return !zf();
     case 6: return <i32>cf() | <i32>zf() ? true : false;
     case 7: return <i32>cf() | <i32>zf() ? false : true;
-    case 8: return sfBit() != 0;
-    case 9: return sfBit() == 0;
+    case 8: return sign() < 0;
+    case 9: return sign() >= 0;
     case 10: return pf();
     case 11: return !pf();
-    case 12: return sfBit() != ofBit();
-    case 13: return sfBit() == ofBit();
-    case 14: return <i32>zf() | <i32>(sfBit() != ofBit()) ? true : false;
-    default: return <i32>zf() | <i32>(sfBit() != ofBit()) ? false : true;
+    case 12: return less();
+    case 13: return !less();
+    case 14: return <i32>zf() | <i32>less() ? true : false;
+    default: return <i32>zf() | <i32>less() ? false : true;
   }
 }
 /** The six arithmetic flags in EFLAGS positions. */
