@@ -6,7 +6,7 @@
 // A region is run(left, context, entry) -> record | how:
 //   0  go on at this record, in JIT_BLOCK                   2  go to the address in RIP
 //   1  follow the branch of this record                     3  enter the block of this first record
-// and leaves the budget in JIT_LEFT.
+// and leaves the budget in JIT_LEFT. Bit 2 with 0: what was asked of memory for several accesses at once crosses into another page.
 import {
   JIT_THRESHOLD, JIT_LEFT, JIT_BLOCK, JIT_QUEUE, JIT_QUEUED, JIT_BATCH, JIT_REGIONS, JIT_CHANGES, JIT_CHANGED, N_TRANSLATED, N_RETURN,
   REGS, RIPB_OFF, RIP, SEG_EBASE, CS, left, setLeft, setBlock,
@@ -44,6 +44,9 @@ function queue(b: usize): void {
 /** One in 1,024 changes from region to region is noted: those that lead to one another often become one. */
 const SAMPLE: u64 = 1023;
 const CHANGES: u32 = 32;
+/** One in 64 accesses that cross is noted, as a change from this number plus the region's. */
+const CROSSED: u32 = 0x10000;
+const CROSSED_SAMPLE: u64 = 63;
 function changed(from: u32, b: usize): void {
   const n = load<u32>(JIT_CHANGED);
   if (n >= CHANGES) return;
@@ -79,6 +82,7 @@ export function enterRegion(pc: usize): usize {
       const i = <i32>(pc - at - 32) >> 4, size = load<i32>(at);
       if (i >= 0 && i <= size) ran -= size - i;
       store<u64>(N_TRANSLATED, load<u64>(N_TRANSLATED) + ran);
+      if ((to & 4) && !(n & CROSSED_SAMPLE)) changed(CROSSED + region, at);
       if (pc == at + 32) enteredCase = <u32>load<u16>(at, 24);
       return pc;
     }

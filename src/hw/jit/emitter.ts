@@ -62,6 +62,17 @@ export class Emitter {
       this.op(bits | 128);
     }
   }
+  /** A constant of -8,192 to 8,191 that fill() sets; returns where it stands. */
+  padded(op: number): number {
+    this.op(op);
+    this.op(0x80);
+    this.op(0);
+    return this.n - 2;
+  }
+  fill(at: number, value: number): void {
+    this.bytes[at] = (value & 127) | 128;
+    this.bytes[at + 1] = (value >> 7) & 127;
+  }
   constant(type: number, low: number, high: number): void {
     if (type === I64) this.i64(low, high);
     else this.i32(low);

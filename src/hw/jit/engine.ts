@@ -35,6 +35,12 @@ const NEAR = 24;
 const MAX_MERGED = 16;
 /** Pairs of regions whose samples are kept. */
 const MAX_PAIRS = 4096;
+/** Notes of groups of accesses that cross into another page have the region's number with this bit. So many within so many instructions,
+ *  each of which stands for 64 accesses, and those of the block ask each for itself from then on: it is not a buffer that is gone
+ *  through, but a stack or a structure that stays where it is. */
+const CROSSED = 0x10000;
+const APART_AFTER = 16;
+const APART_WITHIN = 2_000_000;
 const NO_ENTRY = 0xffff;
 const SHARED = 0x8000;
 
@@ -83,6 +89,8 @@ export interface JitStatistics {
   late: number;
   /** Regions that another machine had made before. */
   shared: number;
+  /** Regions made again because a group of accesses crossed into another page. */
+  loosened: number;
 }
 export interface JitOptions {
   readonly threshold?: number;
@@ -102,7 +110,7 @@ export interface Translation {
 }
 
 export class Jit {
-  readonly statistics: JitStatistics = { regions: 0, instructions: 0, spliced: 0, wasmBytes: 0, translateMs: 0, compileMs: 0, modules: 0, dropped: 0, absorbed: 0, merged: 0, remade: 0, flushed: 0, evicted: 0, late: 0, shared: 0 };
+  readonly statistics: JitStatistics = { regions: 0, instructions: 0, spliced: 0, wasmBytes: 0, translateMs: 0, compileMs: 0, modules: 0, dropped: 0, absorbed: 0, merged: 0, remade: 0, flushed: 0, evicted: 0, late: 0, shared: 0, loosened: 0 };
   /** Why nothing is translated any more. */
   failure: string | undefined;
   readonly #core: Core;
@@ -124,6 +132,11 @@ export class Jit {
   /** Numbers and blocks of regions that are being translated. */
   readonly #plannedIds = new Set<number>();
   readonly #plannedBlocks = new Set<number>();
+  /** Notes of groups that cross, by block; blocks that have had enough of them. */
+  readonly #crossed = new Map<number, { readonly since: number; n: number }>();
+  readonly #apart = new Set<number>();
+  /** Regions to be made again for that. */
+  readonly #loosened: number[] = [];
   #nextId = 1;
   #nextJob = 1;
   /** Clock at the latest job. */
@@ -134,7 +147,7 @@ export class Jit {
     const stencils = new Stencils(file), { buffer } = core.memory, { exports } = core;
     this.#core = core;
     this.#m = { u8: core.u8, u16: new Uint16Array(buffer), u32: core.u32, view: core.view };
-    this.#finder = new RegionFinder(this.#m, stencils);
+    this.#finder = new RegionFinder(this.#m, stencils, this.#apart);
     this.#port = options.workshop;
     if (this.#port) {
       this.#port.post({ stencils: file }, []);
@@ -165,12 +178,16 @@ export class Jit {
     if ((queued === 0 && u32[layout.JIT_CHANGED >> 2] === 0) || this.#jobs.size >= MAX_JOBS || this.failure !== undefined) return;
     const often = this.#often();
     const now = this.#core.exports.clock();
-    if (often.length === 0 && (queued === 0 || (this.#port && queued < u32[layout.JIT_BATCH >> 2]! && now >= this.#lastJob && now < this.#lastJob + PATIENCE))) return;
+    if (often.length === 0 && this.#loosened.length === 0 && (queued === 0 || (this.#port && queued < u32[layout.JIT_BATCH >> 2]! && now >= this.#lastJob && now < this.#lastJob + PATIENCE))) return;
     this.#lastJob = now;
     this.#reclaim();
     const planned: Planned[] = [];
     for (const change of often) {
       const plan = this.#merge(change);
+      if (plan) planned.push(plan);
+    }
+    for (const id of this.#loosened.splice(0)) {
+      const plan = this.#again(id);
       if (plan) planned.push(plan);
     }
     for (let i = 0; i < queued; i++) {
@@ -213,6 +230,7 @@ export class Jit {
     if (this.#changes.size > MAX_PAIRS) this.#changes.clear();
     for (let i = 0; i < n; i++) {
       const e = layout.JIT_CHANGES + i * 16, at = u32[e >> 2]!, from = u32[(e >> 2) + 1]!;
+      if (from >= CROSSED) { this.#noteCrossed(from - CROSSED, at); continue; }
       const to = this.#finder.alive(at) ? this.#finder.owner(at) : 0, pair = from * 0x10000 + to;
       if (to === 0 || !this.#regions.has(from)) continue;
       const seen = (this.#changes.get(pair) ?? 0) + 1;
@@ -259,6 +277,25 @@ export class Jit {
     if (heads.some((h) => this.#plannedBlocks.has(h.at))) return undefined;
     this.statistics.merged += taken.size;
     return this.#planned(heads, () => undefined, [...taken.keys()], () => remade, MERGED);
+  }
+  #noteCrossed(id: number, at: number): void {
+    if (this.#crossed.size > MAX_PAIRS) this.#crossed.clear();
+    const now = this.#core.exports.clock();
+    let seen = this.#crossed.get(at);
+    if (!seen || now < seen.since || now > seen.since + APART_WITHIN) this.#crossed.set(at, seen = { since: now, n: 0 });
+    if (++seen.n < APART_AFTER || !this.#regions.has(id) || this.#loosened.includes(id)) return;
+    this.#crossed.delete(at);
+    this.#apart.add(at);
+    this.#loosened.push(id);
+  }
+  /** The same region once more. */
+  #again(id: number): Planned | undefined {
+    const kept = this.#regions.get(id);
+    if (!kept || this.#isReplaced(id)) return undefined;
+    const heads = kept.region.entries.map((k) => kept.region.blocks[k]!).filter((b) => this.#finder.alive(b.at)).map(({ at, address }) => ({ at, address }));
+    if (heads.length === 0 || heads.some((h) => this.#plannedBlocks.has(h.at))) return undefined;
+    this.statistics.loosened++;
+    return this.#planned(heads, () => undefined, [id], () => kept.remade, sizeOf(kept.region) > 500 ? MERGED : undefined);
   }
   #planned(heads: readonly { at: number; address: number }[], absorb: (number: number, room: Room) => Region | undefined, replaces: number[], remade: () => number, room?: Room): Planned {
     const region = this.#finder.find(heads, absorb, replaces, this.#plannedBlocks, room), id = this.#newId();
@@ -399,6 +436,8 @@ export class Jit {
       for (const [id, { slot }] of [...this.#regions]) this.#release(id, slot);
       this.#copies.clear();
       this.#changes.clear();
+      this.#crossed.clear();
+      this.#apart.clear();
       return;
     }
     for (const [id, kept] of [...this.#regions]) if (u32[(layout.JIT_REGIONS >> 2) + id] === 0) {

@@ -67,6 +67,10 @@ function broad(op: number, al: number, ah: number, bl: number, bh: number): bool
       return give(sum | 0, (ah + bh + (sum > 0xffffffff ? 1 : 0)) | 0);
     }
   }
+  if (op === 0x7d) {
+    const difference = (al >>> 0) - (bl >>> 0);
+    return give(difference | 0, (ah - bh - (difference < 0 ? 1 : 0)) | 0);
+  }
   const a = wide(al, ah), b = wide(bl, bh), ua = BigInt.asUintN(64, a), ub = BigInt.asUintN(64, b), n = BigInt(bl & 63);
   switch (op) {
     case 0x53: return truth(a < b);
@@ -77,7 +81,6 @@ function broad(op: number, al: number, ah: number, bl: number, bh: number): bool
     case 0x58: return truth(ua <= ub);
     case 0x59: return truth(a >= b);
     case 0x5a: return truth(ua >= ub);
-    case 0x7d: return giveWide(a - b);
     case 0x7e: return giveWide(a * b);
     case 0x86: return giveWide(a << n);
     case 0x87: return giveWide(a >> n);

@@ -2,7 +2,7 @@
 import type { Emitter } from "./emitter.ts";
 import { I32, NONE } from "./opcodes.ts";
 import type { Slots } from "./slots.ts";
-import { Refused, Values } from "./values.ts";
+import { Kin, Refused, Values } from "./values.ts";
 
 export const EMPTY: readonly number[] = [];
 
@@ -23,6 +23,9 @@ export interface Label {
   /** Register of the values, as on the stack. */
   base: number;
   baseOrigin: number;
+  kin: number;
+  delta: number;
+  deltaOrigin: number;
 }
 
 export class Labels extends Values {
@@ -46,7 +49,7 @@ export class Labels extends Values {
     out.open(op);
     return {
       op, type, level: out.level, height: this.height, result: type === NONE ? -1 : out.take(type),
-      entry: this.flow(), flows: [], values: 0, low: 0, high: 0, base: 0, baseOrigin: 0,
+      entry: this.flow(), flows: [], values: 0, low: 0, high: 0, base: 0, baseOrigin: 0, kin: Kin.None, delta: 0, deltaOrigin: 0,
     };
   }
   /** The value on top goes to the end of the label. */
@@ -55,11 +58,15 @@ export class Labels extends Values {
     const l = this.low[top]!, h = this.high[top]!;
     if (label === this.outermost && !constant) throw new Refused("computes the next record");
     if (!constant) {
+      label.kin = label.values === 0 ? this.kin[top]! : Kin.None;
+      label.delta = this.delta[top]!;
+      label.deltaOrigin = this.deltaOrigin[top]!;
       label.values = 2;
       label.base = this.from[top]!;
       label.baseOrigin = this.fromOrigin[top]!;
     } else if (label.values === 0) { label.values = 1; label.low = l; label.high = h; }
     else if (label.values === 1 && (label.low !== l || label.high !== h)) label.values = 2;
+    else if (label.values === 2) label.kin = Kin.None;
     if (constant) {
       if (label !== this.outermost) {
         this.tape?.equal(this.origin[top]!, l, h);
@@ -103,7 +110,7 @@ export class Labels extends Values {
     this.resume({ known, committed });
     if (label.type === NONE) return;
     if (label.values === 1) this.push(label.type, label.low, label.high);
-    else { out.get(label.result); this.pushEmitted(label.type, label.base, label.baseOrigin); }
+    else { out.get(label.result); this.pushEmitted(label.type, label.base, label.baseOrigin, label.kin, label.delta, label.deltaOrigin); }
   }
   protected branch(label: Label): void {
     if (label.op !== 0x03) this.arrive(label);

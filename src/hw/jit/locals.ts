@@ -1,7 +1,7 @@
 // Locals of the functions that are copied, one function's behind the other's: constants, or locals of the output.
 import { EMPTY, Labels } from "./labels.ts";
 import type { FunctionBody } from "./stencils.ts";
-import { Refused } from "./values.ts";
+import { Kin, Refused } from "./values.ts";
 
 const MAX_LOCALS = 2048;
 
@@ -14,6 +14,11 @@ export class Locals extends Labels {
   protected readonly localOut = new Int32Array(MAX_LOCALS);
   protected readonly localFrom = new Int32Array(MAX_LOCALS);
   protected readonly localFromOrigin = new Int32Array(MAX_LOCALS);
+  protected readonly localKin = new Uint8Array(MAX_LOCALS);
+  protected readonly localDelta = new Int32Array(MAX_LOCALS);
+  protected readonly localDeltaOrigin = new Int32Array(MAX_LOCALS);
+  /** Assignments emitted. */
+  protected readonly assigned = new Uint8Array(MAX_LOCALS);
   protected base = 0;
 
   /** Locals of a function: where they start. */
@@ -23,6 +28,7 @@ export class Locals extends Labels {
     if (this.base > MAX_LOCALS) throw new Refused("too many locals");
     this.fixed.fill(0, locals, this.base);
     this.localOut.fill(-1, locals, this.base);
+    this.assigned.fill(0, locals, this.base);
     return locals;
   }
   protected leaveFunction(locals: number, count: number): void {
@@ -48,6 +54,7 @@ export class Locals extends Labels {
     const top = this.height - 1, constant = this.constant[top], out = this.out, l = this.low[top]!, h = this.high[top]!, origin = this.origin[top]!;
     if (constant && f.single[i]) {
       this.fixed[locals + i] = 1;
+      this.assigned[locals + i] = 1;
       this.fixedLow[locals + i] = l;
       this.fixedHigh[locals + i] = h;
       this.fixedOrigin[locals + i] = origin;
@@ -62,6 +69,11 @@ export class Locals extends Labels {
     this.fixed[locals + i] = 0;
     this.localFrom[locals + i] = this.from[top]!;
     this.localFromOrigin[locals + i] = this.fromOrigin[top]!;
+    // Of two assignments a read may see either.
+    this.localKin[locals + i] = constant || this.assigned[locals + i] ? Kin.None : this.kin[top]!;
+    this.assigned[locals + i] = 1;
+    this.localDelta[locals + i] = this.delta[top]!;
+    this.localDeltaOrigin[locals + i] = this.deltaOrigin[top]!;
     if (!f.single[i]) {
       this.forget(local);
       if (constant) {
@@ -84,6 +96,6 @@ export class Locals extends Labels {
         if (k[n] === local) { this.push(type, k[n + 1]!, k[n + 2]!); return; }
     }
     this.out.get(local);
-    this.pushEmitted(type, this.localFrom[locals + i]!, this.localFromOrigin[locals + i]!);
+    this.pushEmitted(type, this.localFrom[locals + i]!, this.localFromOrigin[locals + i]!, this.localKin[locals + i]!, this.localDelta[locals + i]!, this.localDeltaOrigin[locals + i]!);
   }
 }

@@ -29,6 +29,8 @@ export interface Block {
   readonly address: number;
   readonly page: number;
   readonly n: number;
+  /** Each of its accesses asks for itself: together they would cross into another page. */
+  readonly apart: boolean;
   readonly edges: Edge[];
 }
 /** What a region may still take in. */
@@ -70,9 +72,12 @@ function cachedBlock(m: Memory, address: number, mode: number): number {
 export class RegionFinder {
   readonly #m: Memory;
   readonly #stencils: Stencils;
-  constructor(memory: Memory, stencils: Stencils) {
+  /** Blocks whose accesses ask each for itself. */
+  readonly #apart: ReadonlySet<number>;
+  constructor(memory: Memory, stencils: Stencils, apart: ReadonlySet<number>) {
     this.#m = memory;
     this.#stencils = stencils;
+    this.#apart = apart;
   }
 
   alive(b: number): boolean { return b !== 0 && this.#m.u32[b >> 2] !== DEAD; }
@@ -94,7 +99,7 @@ export class RegionFinder {
     }
     const next = b + 32 + n * 16;
     edges.push({ record: next, target: m.view.getInt32(next + 12, true), to: -1 });
-    return { at: b, address, page: address - (m.u32[(b >> 2) + 1]! & 0xfff), n, edges };
+    return { at: b, address, page: address - (m.u32[(b >> 2) + 1]! & 0xfff), n, apart: this.#apart.has(b), edges };
   }
 
   /** @param heads blocks with their linear addresses; the first is the one that is hot.

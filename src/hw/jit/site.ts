@@ -14,10 +14,13 @@ export interface Site {
   /** Local that stands for a variable of the core, or -1: it may not be used so. */
   variable(name: string, type: number, written: boolean): number;
   /** A linear address is on the stack, and leaves it: leave to the interpreter unless `size` bytes there can be accessed at
-   *  once. @param key register that the address was computed from, 0 for none: neighbours often lie in one page */
-  probe(write: boolean, size: number, key: number): void;
+   *  once. @param key register that the address was computed from, 0 for none: neighbours often lie in one page
+   *  @param kin how it is related to that register, by `delta` (Kin of values.ts) */
+  probe(write: boolean, size: number, key: number, kin: number, delta: number): void;
   /** The address of the latest probe is on the stack: its place in linear memory. */
   host(): void;
-  /** Every path through the instruction has probed so. */
-  probed(write: boolean, key: number): void;
+  /** The instruction is complete, and every path through it has made its probe of this number. */
+  probed(ordinal: number): void;
+  /** It has written a general register, from register `from` as `kin` and `delta` say. */
+  moved(to: number, from: number, kin: number, delta: number): void;
 }

@@ -12,7 +12,7 @@ import type { Slots } from "./slots.ts";
 import { StateAccess } from "./state-access.ts";
 import { type FunctionBody, Role, type Stencils } from "./stencils.ts";
 import { type Frame as TemplateFrame, Leave, Tape, type Template } from "./templates.ts";
-import { Refused } from "./values.ts";
+import { Kin, Refused } from "./values.ts";
 
 const MAX_DEPTH = 8;
 const MAX_INSTRUCTIONS = 1500;
@@ -45,9 +45,10 @@ export class Splicer extends StateAccess {
       },
       variable: (name, type, written) => site.variable(name, type, written),
       leave: (how) => this.#leave(how),
-      probe: (write, size, key) => site.probe(write, size, key),
+      probe: (write, size, key, kin, delta) => site.probe(write, size, key, kin, delta),
       host: () => site.host(),
-      probed: (write, key) => site.probed(write, key),
+      probed: (ordinal) => site.probed(ordinal),
+      moved: (to, from, kin, delta) => site.moved(to, from, kin, delta),
     };
   }
 
@@ -69,9 +70,10 @@ export class Splicer extends StateAccess {
     const tape = templates.length < MAX_TEMPLATES ? new Tape(this.out) : undefined;
     this.tape = this.out.tape = tape;
     try {
-      const reached = this.#whole(stencil, record), made = this.probes.filter((_, i) => this.isKnown(-1 - i));
-      for (const { write, key } of made) this.site.probed(write, key);
-      if (tape && !tape.spoilt) templates.push(tape.finish(reached, made));
+      const reached = this.#whole(stencil, record), made = this.probes.flatMap((_, i) => (this.isKnown(-1 - i) ? [i] : [])), moves = this.settled();
+      for (const ordinal of made) this.site.probed(ordinal);
+      for (const { to, from, kin, delta } of moves) this.site.moved(to, from, kin, delta);
+      if (tape && !tape.spoilt) templates.push(tape.finish(reached, made, moves));
       return reached;
     } finally {
       this.tape = this.out.tape = undefined;
@@ -85,7 +87,8 @@ export class Splicer extends StateAccess {
     this.committed = false;
     this.reachable = true;
     this.#walked = 0;
-    this.probes.length = 0;
+    this.probes.length = this.moves.length = 0;
+    this.straight = true;
     this.pending = false;
     this.record = record;
     try {
@@ -130,6 +133,7 @@ export class Splicer extends StateAccess {
         case 0x01: break;
         case 0x02: frames.push({ label: this.open(0x02, a[i]!), at: i, folded: true }); break;
         case 0x03:
+          this.straight = false;
           for (let k = i; k < end[i]!; k++)
             if ((ops[k] === 0x21 || ops[k] === 0x22) && this.localOut[locals + a[k]!]! >= 0) this.forget(this.localOut[locals + a[k]!]!);
           frames.push({ label: this.open(0x03, a[i]!), at: i, folded: true });
@@ -259,17 +263,35 @@ export class Splicer extends StateAccess {
       if (!identity(op, l, h, c0 === 1)) tape?.noIdentity(this.origin[at]!, op, c0 === 1);
       else {
         const other = at === top ? top - 1 : top, from = this.from[other]!, fromOrigin = this.fromOrigin[other]!;
+        const kin = this.kin[other]!, delta = this.delta[other]!, deltaOrigin = this.deltaOrigin[other]!;
         tape?.equal(this.origin[at]!, l, h);
         this.drop(2);
-        this.pushEmitted(type, from, fromOrigin);
+        this.pushEmitted(type, from, fromOrigin, kin, delta, deltaOrigin);
         return;
       }
     }
     const first = top - n + 1, of = this.constant[first] || this.from[first] === 0 ? top : first;
     const from = this.constant[of] ? 0 : this.from[of]!, fromOrigin = this.fromOrigin[of]!;
+    const relation = this.kin[of] === Kin.None || this.constant[of] ? undefined : this.#relation(op, n, of), to = first;
     this.copy(f, i, n, type);
-    this.from[this.height - 1] = from;
-    this.fromOrigin[this.height - 1] = fromOrigin;
+    this.from[to] = from;
+    this.fromOrigin[to] = fromOrigin;
+    if (!relation) return;
+    this.kin[to] = relation.kin;
+    this.delta[to] = relation.delta;
+    this.deltaOrigin[to] = relation.deltaOrigin;
+  }
+  /** How the result of an operation is related to the register that operand `of` is related to. */
+  #relation(op: number, n: number, of: number): { readonly kin: number; readonly delta: number; readonly deltaOrigin: number } | undefined {
+    const top = this.height - 1, kin = this.kin[of]!, delta = this.delta[of]!, deltaOrigin = this.deltaOrigin[of]!;
+    if (n === 1) return op === 0xa7 ? { kin: Kin.Modulo, delta, deltaOrigin } : op === 0xad ? { kin: Kin.Low, delta, deltaOrigin } : undefined;
+    const at = of === top ? top - 1 : top, l = this.low[at]!, h = this.high[at]!, origin = this.origin[at]!;
+    if (!this.constant[at]) return undefined;
+    if (op === 0x83) return l === -1 && h === 0 && origin === 0 ? { kin: Kin.Low, delta, deltaOrigin } : undefined; // and 0xffffffff
+    const subtract = op === 0x6b || op === 0x7d, sum = delta + (subtract ? -l : l), whole = op >= 0x7c && kin === Kin.Whole;
+    if ((op !== 0x6a && op !== 0x7c && !(subtract && at === top)) || sum !== (sum | 0) || (whole && h !== l >> 31)) return undefined;
+    const constant = deltaOrigin === 0 ? delta : l, both = deltaOrigin !== 0 || origin !== 0;
+    return { kin: whole ? Kin.Whole : Kin.Modulo, delta: sum, deltaOrigin: both ? (this.tape?.binary(subtract ? 0x7d : 0x7c, deltaOrigin, origin, constant, constant >> 31) ?? 0) : 0 };
   }
   #select(): void {
     const out = this.out, top = this.height - 1;

@@ -7,18 +7,28 @@ import { Slots } from "./slots.ts";
 import type { Emitter } from "./emitter.ts";
 import type { Site } from "./site.ts";
 import type { FunctionBody, Stencils } from "./stencils.ts";
-import { Refused } from "./values.ts";
+import { Kin, Refused } from "./values.ts";
 
 const STATIC_DATA = [0x100000, 0x200000] as const;
 
-/** An access of guest memory: register that its address was computed from, and the expression of that. */
-export interface Probe { readonly write: boolean; readonly key: number; readonly origin: number }
+/** An access of guest memory: register that its address was computed from. */
+export interface Probe { readonly write: boolean; readonly key: number }
+/** A general register that the instruction writes, and the register that its value was computed from, with expressions. */
+export interface Move {
+  readonly to: number; readonly toOrigin: number; readonly from: number; readonly fromOrigin: number; readonly kin: number; readonly delta: number; readonly deltaOrigin: number;
+}
+/** What is known of moves stands among the locals, below the probes. */
+const MOVES = -100_000;
+const isGeneral = (at: number): boolean => at >= layout.REGS && at < layout.REGS + 128;
 
 export class StateAccess extends Locals {
   protected readonly stencils: Stencils;
   protected readonly site: Site;
   /** Probes of the instruction in hand; that one was made is known as a negative local. */
   protected readonly probes: Probe[] = [];
+  protected readonly moves: Move[] = [];
+  /** No loop has been opened: what stands later was computed later. */
+  protected straight = true;
   /** Was the place of the latest probe not asked for? */
   protected pending = false;
   protected record = 0;
@@ -40,17 +50,18 @@ export class StateAccess extends Locals {
     const top = this.height - 1, size = this.low[top - 1]!, write = this.low[top] !== 0, out = this.out, tape = this.tape;
     if (!this.constant[top] || !this.constant[top - 1]) throw new Refused("accesses memory in a way that varies");
     if (this.committed) throw new Refused("may fault after it has written");
-    const key = this.constant[top - 2] ? 0 : this.from[top - 2]!, origin = key === 0 ? 0 : this.fromOrigin[top - 2]!;
+    const at = top - 2, key = this.constant[at] ? 0 : this.from[at]!, origin = key === 0 ? 0 : this.fromOrigin[at]!;
+    const kin = key === 0 ? Kin.None : this.kin[at]!, delta = this.delta[at]!, deltaOrigin = this.deltaOrigin[at]!;
     if (this.pending) throw new Refused("probes two addresses at once");
     this.drop(2);
     this.arrange(1);
-    tape?.probe(write, size, origin, key);
+    tape?.probe(write, size, origin, key, kin, delta, deltaOrigin);
     out.tape = undefined;
-    this.site.probe(write, size, key);
+    this.site.probe(write, size, key, kin, delta);
     out.tape = tape;
     tape?.after();
     this.known = [...this.known, -1 - this.probes.length, 0, 0];
-    this.probes.push({ write, key, origin });
+    this.probes.push({ write, key });
     this.pending = true;
     this.drop(1);
     this.push(I32, 0, 0);
@@ -87,7 +98,8 @@ export class StateAccess extends Locals {
         if (!this.slots.load(at, op)) throw new Refused("reads part of a register");
         tape?.leaveRegister();
         this.drop(1);
-        this.pushEmitted(type, at, whole);
+        const kin = !this.straight || at % 8 !== 0 || !isGeneral(at) ? Kin.None : op === 0x29 ? Kin.Whole : op === 0x35 ? Kin.Low : op === 0x28 ? Kin.Modulo : Kin.None;
+        this.pushEmitted(type, at, whole, kin);
         return;
       }
       if (at >= STATIC_DATA[0] && at < STATIC_DATA[1]) throw new Refused("reads a static table");
@@ -128,9 +140,10 @@ export class StateAccess extends Locals {
       if (at >= STATIC_DATA[0] && at < STATIC_DATA[1]) throw new Refused("writes static data");
       if (this.slots.has(at)) {
         if (this.constant[top]) this.out.value(this.type[top]!, this.low[top]!, this.high[top]!, this.origin[top]!);
-        this.enter(this.origin[top - 1]!, f.b[i]!, at);
+        const whole = this.enter(this.origin[top - 1]!, f.b[i]!, at);
         if (!this.slots.store(at, op)) throw new Refused("writes part of a register");
         this.tape?.leaveRegister();
+        if (isGeneral(at)) this.#move(op, at, whole);
         this.drop(2);
         return;
       }
@@ -138,6 +151,18 @@ export class StateAccess extends Locals {
     } else if (Slots.reaches(f.b[i]!)) throw new Refused("writes a register by number");
     this.copy(f, i, 2, NONE);
   }
+  /** The value on top was written to a general register. */
+  #move(op: number, at: number, toOrigin: number): void {
+    const top = this.height - 1, to = at & ~7, whole = op === 0x37, half = op === 0x36 || op === 0x3e, aligned = at === to && !this.constant[top] && this.straight;
+    const kin = !aligned || this.kin[top] === Kin.None ? Kin.None : whole ? this.kin[top]! : half ? Kin.Modulo : Kin.None;
+    this.known = [...this.known, MOVES - this.moves.length, 0, 0];
+    this.moves.push({ to, toOrigin, from: this.from[top]!, fromOrigin: this.fromOrigin[top]!, kin, delta: this.delta[top]!, deltaOrigin: this.deltaOrigin[top]! });
+    // What was computed from the register's old value is no longer related to it.
+    for (let i = 0; i < this.height; i++) if (this.from[i] === to) this.kin[i] = Kin.None;
+    for (let i = 0; i < this.base; i++) if (this.localFrom[i] === to) this.localKin[i] = Kin.None;
+  }
+  /** Moves that no path leaves out; of the others only that they may have happened. */
+  protected settled(): Move[] { return this.moves.map((m, i) => (this.isKnown(MOVES - i) ? m : { ...m, kin: Kin.None })); }
   protected vector(f: FunctionBody, i: number): void {
     const sub = f.a[i]!, top = this.height - 1;
     if (sub === 12) { this.copy(f, i, 0, V128); return; }

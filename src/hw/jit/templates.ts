@@ -12,10 +12,12 @@ import { layout } from "../layout.ts";
 import type { Emitter } from "./emitter.ts";
 import { fold, high, identity, low } from "./fold.ts";
 import { accessBytes } from "./opcodes.ts";
+import type { Move } from "./state-access.ts";
+import { Kin } from "./values.ts";
 
 const RECORD = 0, FIELD = 1, UNARY = 2, BINARY = 3;
 const EQUAL = 0, TRUTH = 1, NO_IDENTITY = 2, CLASS = 3;
-const RAW = 0, REGISTER = 1, TEMPORARY = 2, FIXED = 3, VARIABLE = 4, CONSTANT = 5, LEAVE = 6, PROBE = 7, HOST = 8;
+const RAW = 0, REGISTER = 1, TEMPORARY = 2, FIXED = 3, VARIABLE = 4, CONSTANT = 5, LEAVE = 6, PROBE = 7, HOST = 8, RELATION = 9;
 export const Leave = { Exit: 0, Follow: 1, Jump: 2 } as const;
 /** Locals of the parameters of a region. */
 const PARAMETERS = 3;
@@ -35,9 +37,10 @@ export interface Frame {
   register(address: number, written: boolean): number;
   variable(name: string, type: number, written: boolean): number;
   leave(how: number): void;
-  probe(write: boolean, size: number, key: number): void;
+  probe(write: boolean, size: number, key: number, kin: number, delta: number): void;
   host(): void;
-  probed(write: boolean, key: number): void;
+  probed(ordinal: number): void;
+  moved(to: number, from: number, kin: number, delta: number): void;
 }
 
 interface Expression { readonly kind: number; readonly op: number; readonly a: number; readonly b: number; readonly l: number; readonly h: number }
@@ -151,7 +154,8 @@ export class Tape {
   constant(type: number, expression: number): void { this.#step(CONSTANT, type, expression - 1, 0); }
   leave(how: number): void { this.#step(LEAVE, how, this.#out.level - this.#level, 0); }
   /** The key is an expression, or minus the address of a register, or 0. */
-  probe(write: boolean, size: number, expression: number, key: number): void {
+  probe(write: boolean, size: number, expression: number, key: number, kin: number, delta: number, deltaOrigin: number): void {
+    if (kin !== Kin.None) this.#step(RELATION, kin, deltaOrigin - 1, delta);
     this.#step(PROBE, keyOf(expression, key), this.#out.level - this.#level, 2 * size + (write ? 1 : 0));
   }
   host(): void { this.#step(HOST, 0, 0, 0); }
@@ -166,15 +170,19 @@ export class Tape {
   }
   leaveRegister(): void { this.#register = -1; }
 
-  finish(reached: boolean, probes: readonly { readonly write: boolean; readonly key: number; readonly origin: number }[]): Template {
+  finish(reached: boolean, probed: readonly number[], moves: readonly Move[]): Template {
     this.#flush();
-    const probed = probes.flatMap(({ write, key, origin }) => [keyOf(origin, key), write ? 1 : 0]);
-    return new Template(this.expressions, this.guards, this.steps, Uint8Array.from(this.#bytes), this.#types, reached, probed);
+    const moved = moves.flatMap((m) => [keyOf(m.toOrigin, m.to), keyOf(m.fromOrigin, m.from), m.kin, m.deltaOrigin - 1, m.delta]);
+    return new Template(this.expressions, this.guards, this.steps, Uint8Array.from(this.#bytes), this.#types, reached, probed, moved);
   }
 }
 /** Expression 0 is the record's address, which is no register: it stands for no key. */
 const keyOf = (expression: number, key: number): number => (expression === 0 ? -key : expression - 1);
 const keyAt = (step: number): number => (step < 0 ? -step : step === 0 ? 0 : lows[step]!);
+/** Difference of a relation: an expression, or (-1) the same for every record. */
+const deltaAt = (expression: number, delta: number): number => (expression < 0 ? delta : lows[expression]!);
+/** A difference from all 64 bits of a register has to fit. */
+const kinAt = (kin: number, expression: number): number => (kin === Kin.Whole && expression >= 0 && highs[expression] !== lows[expression]! >> 31 ? Kin.None : kin);
 
 /** What is gone through for every instruction lies in arrays: expressions six words each, guards and steps four. */
 export class Template {
@@ -187,10 +195,12 @@ export class Template {
   readonly #temporaries: Int32Array;
   /** Can the next record be reached? */
   readonly reached: boolean;
-  /** What every path has probed: key, write. */
+  /** Which probes every path makes; moves by five: to, from, kin, expression of the difference, difference. */
   readonly #probed: readonly number[];
-  constructor(expressions: readonly Expression[], guards: readonly Guard[], steps: readonly Step[], bytes: Uint8Array, types: readonly number[], reached: boolean, probed: readonly number[]) {
+  readonly #moved: readonly number[];
+  constructor(expressions: readonly Expression[], guards: readonly Guard[], steps: readonly Step[], bytes: Uint8Array, types: readonly number[], reached: boolean, probed: readonly number[], moved: readonly number[]) {
     this.#probed = probed;
+    this.#moved = moved;
     this.#expressions = Int32Array.from(expressions.flatMap(({ kind, op, a, b, l, h }) => [kind, op, a, b, l, h]));
     this.#guards = Int32Array.from(guards.flatMap(({ kind, expression, l, h }) => [kind, expression, l, h]));
     this.#steps = Int32Array.from(steps.flatMap(({ kind, op, a, b }) => [kind, op, a, b]));
@@ -223,6 +233,7 @@ export class Template {
   emit(out: Emitter, frame: Frame): void {
     const temporaries = this.#temporaries, types = this.#types, steps = this.#steps, base = out.level;
     for (let i = 0; i < types.length; i++) temporaries[i] = out.take(types[i]!);
+    let kin: number = Kin.None, delta = 0;
     for (let at = 0; at < steps.length; at += 4) {
       const op = steps[at + 1]!, a = steps[at + 2]!, b = steps[at + 3]!;
       let local = 0;
@@ -239,10 +250,12 @@ export class Template {
         case PROBE: {
           const { level } = out;
           out.level = base + a;
-          frame.probe((b & 1) === 1, b >> 1, keyAt(op));
+          frame.probe((b & 1) === 1, b >> 1, keyAt(op), kin, delta);
           out.level = level;
+          kin = Kin.None;
           continue;
         }
+        case RELATION: kin = kinAt(op, a); delta = deltaAt(a, b); continue;
         case HOST: frame.host(); continue;
         case REGISTER: local = frame.register(a < 0 ? -a : lows[a]!, op !== GET); break;
         case TEMPORARY: local = temporaries[a]!; break;
@@ -254,7 +267,8 @@ export class Template {
       else out.tee(local);
     }
     for (let i = 0; i < types.length; i++) out.release(temporaries[i]!);
-    const probed = this.#probed;
-    for (let i = 0; i < probed.length; i += 2) frame.probed(probed[i + 1] === 1, keyAt(probed[i]!));
+    for (const ordinal of this.#probed) frame.probed(ordinal);
+    const m = this.#moved;
+    for (let i = 0; i < m.length; i += 5) frame.moved(keyAt(m[i]!), keyAt(m[i + 1]!), kinAt(m[i + 2]!, m[i + 3]!), deltaAt(m[i + 3]!, m[i + 4]!));
   }
 }

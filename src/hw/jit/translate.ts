@@ -176,10 +176,12 @@ export class Translator implements Site {
     out.set(ENTRY);
     out.branch(this.#dispatchLevel);
   }
-  #leave(record: number, how: number): void {
+  /** @param mark emits what else is said of it: bits on the stack */
+  #leave(record: number, how: number, mark?: () => void): void {
     const out = this.#out;
     this.#count(how, record);
     out.i32(record | how);
+    if (mark) { mark(); out.op(0x72); }
     out.set(this.#pc);
     out.branch(this.#exitLevel);
   }
@@ -188,7 +190,7 @@ export class Translator implements Site {
     const out = this.#out, block = this.#region.blocks[index]!, { at, n } = block;
     this.#block = block;
     this.#reason = "";
-    this.#probes.forget();
+    this.#probes.forget(block.apart);
     out.i32(at); out.set(this.#in);
     out.get(LEFT); out.i32(n); out.op(0x48);
     out.open(0x04);
@@ -205,6 +207,7 @@ export class Translator implements Site {
     this.#record = record;
     const key = number | ((this.#region.mode & 15) << 16) | (m.u8[record + 7]! & 0x20 ? 1 << 20 : 0), stencil = this.#stencils.stencil(number);
     this.#reason = "";
+    this.#probes.begin();
     let reason = stencil ? this.#refused.get(key) : "no stencil";
     if (stencil && reason === undefined) {
       try {
@@ -213,6 +216,7 @@ export class Translator implements Site {
         return reached;
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
+        this.#probes.begin();
         reason = error.message;
         this.#refused.set(key, reason);
       }
@@ -243,7 +247,7 @@ export class Translator implements Site {
     out.close();
     if (pays) { out.i32(0); out.memory(0x28, layout.JIT_LEFT); out.set(LEFT); }
     out.mark(true);
-    this.#probes.forget();
+    this.#probes.forget(this.#block.apart);
   }
 
   #count(how: number, record: number): void {
@@ -298,9 +302,10 @@ export class Translator implements Site {
     return local;
   }
   exit(): void { this.#leave(this.#record, HERE); }
-  probe(write: boolean, size: number, key: number): void { this.#probes.probe(write, size, key, () => this.exit()); }
+  probe(write: boolean, size: number, key: number, kin: number, delta: number): void { this.#probes.probe(write, size, key, kin, delta, (crossing) => this.#leave(this.#record, HERE, crossing)); }
   host(): void { this.#probes.host(); }
-  probed(write: boolean, key: number): void { this.#probes.probed(write, key); }
+  probed(ordinal: number): void { this.#probes.probed(ordinal); }
+  moved(to: number, from: number, kin: number, delta: number): void { this.#probes.moved(to, from, kin, delta); }
   follow(): void {
     const block = this.#block, edge = block.edges.find((e) => e.record === this.#record);
     if (!edge || edge.to < 0) { this.#leave(this.#record, FOLLOW); return; }

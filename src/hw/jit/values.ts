@@ -5,6 +5,10 @@ import type { Tape } from "./templates.ts";
 
 const MAX_STACK = 256;
 
+/** How a value is related to the register that it was computed from: no further, or it is register + delta in all 64 bits, in its
+ *  low 32 with zeroes above, or in its low 32 with anything above. */
+export const Kin = { None: 0, Whole: 1, Low: 2, Modulo: 3 } as const;
+
 /** Why a stencil cannot be spliced. */
 export class Refused extends Error {}
 
@@ -22,6 +26,10 @@ export class Values {
   /** Of anything else: address of the register that it was computed from, 0 when none, and the expression of that. */
   protected readonly from = new Int32Array(MAX_STACK);
   protected readonly fromOrigin = new Int32Array(MAX_STACK);
+  /** How it is related to that register, by which difference, and the expression of that. */
+  protected readonly kin = new Uint8Array(MAX_STACK);
+  protected readonly delta = new Int32Array(MAX_STACK);
+  protected readonly deltaOrigin = new Int32Array(MAX_STACK);
   protected height = 0;
 
   constructor(out: Emitter, slots: Slots) {
@@ -38,12 +46,15 @@ export class Values {
     this.origin[at] = origin;
     this.from[at] = 0;
   }
-  protected pushEmitted(type: number, from = 0, fromOrigin = 0): void {
+  protected pushEmitted(type: number, from = 0, fromOrigin = 0, kin: number = Kin.None, delta = 0, deltaOrigin = 0): void {
     const at = this.height++;
     this.type[at] = type;
     this.constant[at] = 0;
     this.from[at] = from;
     this.fromOrigin[at] = fromOrigin;
+    this.kin[at] = kin;
+    this.delta[at] = delta;
+    this.deltaOrigin[at] = deltaOrigin;
   }
   protected drop(n: number): void {
     this.height -= n;

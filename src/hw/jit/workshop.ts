@@ -75,7 +75,7 @@ export function pack(job: Job, memory: Memory): JobMessage {
   for (const { id, region } of job.regions) {
     numbers.push(id, region.mode, region.entries.length, ...region.entries, region.blocks.length);
     for (const b of region.blocks) {
-      numbers.push(b.at, b.address, b.page, b.n, b.edges.length);
+      numbers.push(b.at, b.address, b.page, b.n, b.apart ? 1 : 0, b.edges.length);
       for (const e of b.edges) numbers.push(e.record, e.target, e.to);
     }
   }
@@ -91,7 +91,7 @@ function unpack(numbers: Float64Array): Job {
   let at = 0;
   const next = (): number => numbers[at++]!;
   const list = <T>(read: () => T): T[] => Array.from({ length: next() }, read);
-  const block = (): Block => ({ at: next(), address: next(), page: next(), n: next(), edges: list(() => ({ record: next(), target: next(), to: next() })) });
+  const block = (): Block => ({ at: next(), address: next(), page: next(), n: next(), apart: next() === 1, edges: list(() => ({ record: next(), target: next(), to: next() })) });
   const number = next();
   return { number, regions: list(() => ({ id: next(), region: { mode: next(), entries: list(next), blocks: list(block), shared: new Set<number>() } })) };
 }
