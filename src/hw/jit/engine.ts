@@ -282,7 +282,10 @@ export class Jit {
     if (this.#crossed.size > MAX_PAIRS) this.#crossed.clear();
     const now = this.#core.exports.clock();
     let seen = this.#crossed.get(at);
-    if (!seen || now < seen.since || now > seen.since + APART_WITHIN) this.#crossed.set(at, seen = { since: now, n: 0 });
+    if (!seen || now < seen.since || now > seen.since + APART_WITHIN) {
+      seen = { since: now, n: 0 };
+      this.#crossed.set(at, seen);
+    }
     if (++seen.n < APART_AFTER || !this.#regions.has(id) || this.#loosened.includes(id)) return;
     this.#crossed.delete(at);
     this.#apart.add(at);

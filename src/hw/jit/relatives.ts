@@ -25,8 +25,12 @@ export class Relatives {
     this.#moves.clear();
   }
   #of(register: number): Relative {
-    let r = this.#registers.get(register);
-    if (!r) this.#registers.set(register, r = { root: ++this.#roots, delta: 0, kin: Kin.Whole });
+    return this.#registers.get(register) ?? this.#root(register);
+  }
+  /** A register of which nothing is known any more. */
+  #root(register: number): Relative {
+    const r = { root: ++this.#roots, delta: 0, kin: Kin.Whole };
+    this.#registers.set(register, r);
     return r;
   }
   /** What is `delta` from a register, as kin says. */
@@ -52,7 +56,7 @@ export class Relatives {
   settle(): void {
     for (const [to, r] of this.#moves) {
       if (r) this.#registers.set(to, r);
-      else this.#registers.set(to, { root: ++this.#roots, delta: 0, kin: Kin.Whole });
+      else this.#root(to);
     }
     this.#moves.clear();
   }
