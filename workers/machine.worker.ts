@@ -51,9 +51,9 @@ const session = new MachineSession({
       channel.port2.postMessage(0);
     }
   },
-  open: async ({ accel, cpu, ramSize, bios, vga }) => {
+  open: async ({ accel, cpu, cpus = 1, ramSize, bios, vga }) => {
     const userMemory = userMemorySize(ramSize, bios?.bytes.length ?? 0, vga);
-    const options = { module: await module, ramSize, userMemory, cpu: parseCpu(cpu) };
+    const options = { module: await module, ramSize, userMemory, cpu: parseCpu(cpu), cpus };
     if (accel === "kvm") {
       const vm = await KvmAccel.create(options);
       translate(vm.host.core);

@@ -101,6 +101,9 @@ export interface AccelVm extends Persist {
    * thousand instructions, and whoever runs a guest in slices must not wait for one that does nothing else.
    */
   patience: number;
+  readonly cpuCount: number;
+  /** The CPU that regs() and the like are about, from 0. */
+  shown: number;
   readonly memory: GuestMemory;
   readonly clock: VirtualClock;
   readonly userMemory: UserMemory;

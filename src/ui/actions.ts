@@ -1,20 +1,27 @@
 import type { MigrateOptions } from "../vmm/index.ts";
-import { configOfFiles } from "./guests.ts";
+import { type BootOptions, configOfFiles } from "./guests.ts";
 import { downloadReport, downloadState, isState, restoreFile } from "./files.ts";
 import { attempt, boot, machine, migrate, start, usePage } from "./store.ts";
 import { setQuery } from "./url.ts";
+
+/** What the machine is to be, as the bar has it. */
+type Chosen = Pick<BootOptions, "accel" | "cpus">;
+function chosen(): Chosen {
+  const { accel, cpus } = usePage.getState();
+  return { accel, cpus };
+}
 
 /** Files that were dropped or chosen: a saved state, or a kernel with or without its initrd. */
 async function open(files: readonly File[]): Promise<void> {
   const [first] = files;
   if (!first) return;
   if (await isState(first)) await restoreFile(first);
-  else await start(() => configOfFiles(files, { accel: usePage.getState().accel }));
+  else await start(() => configOfFiles(files, chosen()));
 }
 
 /** What the page's buttons, keys and commands do. */
 export const actions = {
-  boot: (name: string, accel = usePage.getState().accel) => attempt(() => boot(name, { accel })),
+  boot: (name: string, options: Chosen = chosen()) => attempt(() => boot(name, options)),
   files: (files: readonly File[]) => attempt(() => open(files)),
   toggle: () => attempt(() => (usePage.getState().state === "running" ? machine.pause() : machine.resume())),
   step: () => attempt(() => machine.step()),

@@ -44,7 +44,7 @@ export async function restoreState(bytes: Uint8Array): Promise<void> {
   try {
     // The answer comes before the first frame with what the restored machine had printed.
     const config = await machine.restoreState(bytes);
-    clearFor(config.name, config.accel);
+    clearFor(config);
     usePage.setState({ notice: "Restored. The guest stands where it was saved; run it with F8." });
   } finally {
     usePage.setState({ busy: false });

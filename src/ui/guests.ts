@@ -10,6 +10,8 @@ export interface GuestEntry {
   readonly cpu: string;
   /** "isa" when not given. */
   readonly vga?: "std";
+  /** Processors that it has at least. */
+  readonly cpus?: number;
   /** Part of the page itself. */
   readonly embedded?: GuestName;
   /** The only accelerator it runs on. */
@@ -20,10 +22,11 @@ const console = "console=ttyS0 panic=-1 tsc=reliable";
 
 /** Guests that are part of the page: they boot from any static host, with nothing but its own files. */
 export const embeddedGuests: readonly GuestEntry[] = [
-  { name: "hello64", title: "Hello, long mode (embedded)", append: "", cpu: "qemu64", files: {}, embedded: "hello64" },
-  { name: "two-processes", title: "Two processes (embedded)", append: "", cpu: "qemu64", files: {}, embedded: "two-processes" },
-  { name: "vmm11", title: "A VMM in eleven steps (embedded)", append: "", cpu: "vitrine,+vmx", files: {}, embedded: "vmm11", accel: "tcg" },
-  { name: "picture", title: "A moving picture (embedded)", append: "", cpu: "qemu64", files: {}, embedded: "picture", vga: "std" },
+  { name: "hello64", title: "Hello, long mode", append: "", cpu: "qemu64", files: {}, embedded: "hello64" },
+  { name: "two-processes", title: "Two processes", append: "", cpu: "qemu64", files: {}, embedded: "two-processes" },
+  { name: "vmm11", title: "A VMM in eleven steps", append: "", cpu: "vitrine,+vmx", files: {}, embedded: "vmm11", accel: "tcg" },
+  { name: "four-cpus", title: "Four processors", append: "", cpu: "qemu64", files: {}, embedded: "four-cpus", cpus: 4 },
+  { name: "picture", title: "A moving picture", append: "", cpu: "qemu64", files: {}, embedded: "picture", vga: "std" },
 ];
 
 const embeddedMiB = 16;
@@ -56,6 +59,8 @@ export interface BootOptions {
   /** MiB. */
   memory?: number;
   cpu?: string;
+  /** Processors, 1 to 8. */
+  cpus?: number;
   /** Added to the guest's own command line. */
   append?: string;
   /** What the clock chip shows at start, in seconds since 1970; now when not given. */
@@ -85,7 +90,7 @@ async function load(name: string): Promise<{ name: string; bytes: Uint8Array }> 
 }
 
 const common = (options: BootOptions) => ({
-  accel: options.accel ?? ("tcg" as const), ramSize: (options.memory ?? 256) << 20,
+  accel: options.accel ?? ("tcg" as const), ramSize: (options.memory ?? 256) << 20, cpus: options.cpus ?? 1,
   rtcBase: options.rtcBase ?? Math.floor(Date.now() / 1000), paused: options.paused ?? false,
 });
 
@@ -94,7 +99,7 @@ export async function configOf(name: string, options: BootOptions): Promise<Gues
   const entry = allGuests.find((g) => g.name === name);
   if (!entry) throw new VitrineError("config", "guest", name, `choose one of ${allGuests.map((g) => g.name).join(", ")}`);
   if (entry.embedded) {
-    const own = { memory: embeddedMiB, ...options, ...(entry.accel ? { accel: entry.accel } : {}) };
+    const own = { memory: embeddedMiB, ...options, cpus: Math.max(entry.cpus ?? 1, options.cpus ?? 1), ...(entry.accel ? { accel: entry.accel } : {}) };
     // The sources and the assembler come when a guest of ours is started.
     const { assembleGuest } = await import("../../guests/build.ts"),
       kernel = { name, bytes: assembleGuest(entry.embedded).bytes };

@@ -1,7 +1,7 @@
 import { type PageState, usePage } from "./store.ts";
 import { setFragment, writeFragment } from "./url.ts";
 
-const parts = ({ guest, accel, shut, address }: PageState) => ({ guest, accel, shut, address });
+const parts = ({ guest, accel, cpus, shut, address }: PageState) => ({ guest, accel, cpus, shut, address });
 
 /** From now on the address bar follows what the page shows, so that a reload or a link brings it back. */
 export function keepState(): void {

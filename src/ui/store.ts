@@ -1,5 +1,5 @@
 import { create } from "zustand";
-import type { Ending, Frame, MigrateOptions, MigrationProgress, Observation, RunState, ScreenUpdate, Wants } from "../vmm/index.ts";
+import type { Ending, Frame, GuestConfig, MigrateOptions, MigrationProgress, Observation, RunState, ScreenUpdate, Wants } from "../vmm/index.ts";
 import { startMachine } from "./client.ts";
 import type { BootOptions } from "./guests.ts";
 import { configOf } from "./guests.ts";
@@ -14,6 +14,9 @@ export interface PageState {
   state: RunState;
   busy: boolean;
   accel: "kvm" | "tcg";
+  /** Processors of the next machine, and the one whose registers are shown. */
+  cpus: number;
+  shownCpu: number;
   t: number;
   ending: Ending | undefined;
   problem: string | undefined;
@@ -43,7 +46,7 @@ const query = new URLSearchParams(location.search);
 const asked = query.get("theme");
 
 export const usePage = create<PageState>(() => ({
-  guest: "", cached: false, state: "empty", busy: false, accel: "kvm", t: 0, ending: undefined, problem: undefined, notice: undefined,
+  guest: "", cached: false, state: "empty", busy: false, accel: "kvm", cpus: 1, shownCpu: 0, t: 0, ending: undefined, problem: undefined, notice: undefined,
   seen: undefined, moving: false, progress: undefined, moved: undefined,
   theme: asked === "light" || asked === "dark" ? asked : dark ? "dark" : "light", palette: false,
   shut: [], view: query.get("view") ?? "", lab: query.get("lab") ?? "", address: "rip", reader: false,
@@ -100,6 +103,12 @@ export function want(exhibit: string, part: Partial<Wants> | undefined): void {
 
 let looked: (() => void)[] = [];
 
+/** The registers shown, and what follows from them, are this processor's from now on. */
+export function showCpu(shownCpu: number): void {
+  usePage.setState({ shownCpu });
+  lookNow = true;
+}
+
 /** Looks at the machine with the next frame, whether it runs or not; done when the page shows what was seen, or at once where frames rest. */
 export function look(): Promise<void> {
   lookNow = true;
@@ -109,18 +118,18 @@ export function look(): Promise<void> {
   });
 }
 
-const nothing: Wants = { observe: true, code: false, exits: false, marks: false, screen: false, tables: [], address: undefined };
+const nothing: Wants = { observe: true, cpu: 0, code: false, exits: false, marks: false, screen: false, tables: [], address: undefined };
 const serialOnly: Wants = { ...nothing, observe: false };
 
 /** The page's only animation loop: one request and one answer per frame. */
 function tick(now: number): void {
   requestAnimationFrame(tick);
-  const { state, lab } = usePage.getState();
+  const { state, lab, shownCpu: cpu } = usePage.getState();
   const looks = lab === "" && (lookNow || (state === "running" && now - lookAt >= LOOK_MS));
   const all: Wants = Object.assign({}, nothing, ...wanted.values());
   // The screen is as quick as the console: both are the guest's own.
   const screen = lab === "" && all.screen ? (wholeScreen ? "whole" : "changes") : false;
-  if (!machine.request({ ...(looks ? all : serialOnly), screen })) return;
+  if (!machine.request({ ...(looks ? all : serialOnly), screen, cpu })) return;
   if (screen) wholeScreen = false;
   if (looks) {
     lookAt = now;
@@ -167,9 +176,9 @@ export async function attempt(action: () => Promise<void>): Promise<void> {
 }
 
 /** A new machine comes: whatever was said about the last one goes. */
-export function clearFor(guest: string, accel: "kvm" | "tcg"): void {
+export function clearFor({ name: guest, accel, cpus = 1 }: Pick<GuestConfig, "name" | "accel" | "cpus">): void {
   usePage.setState({
-    guest, accel, problem: undefined, notice: undefined, seen: undefined, progress: undefined, moved: undefined, ending: undefined,
+    guest, accel, cpus, shownCpu: 0, problem: undefined, notice: undefined, seen: undefined, progress: undefined, moved: undefined, ending: undefined,
   });
   hear("clear");
   showScreen("clear");
@@ -180,7 +189,7 @@ export async function start(config: () => ReturnType<typeof configOf>): Promise<
   usePage.setState({ busy: true });
   try {
     const asked = await config();
-    clearFor(asked.name, asked.accel);
+    clearFor(asked);
     await machine.boot(asked);
   } finally {
     usePage.setState({ busy: false });

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { readFragment, writeFragment } from "./url.ts";
 
 test("what a reload keeps comes back from the fragment", async () => {
-  const kept = { guest: "linux-amd64", accel: "tcg", shut: ["memory", "screen"], address: "0xffffffff81000000" } as const;
+  const kept = { guest: "linux-amd64", accel: "tcg", cpus: 4, shut: ["memory", "screen"], address: "0xffffffff81000000" } as const;
   const fragment = await writeFragment(kept);
   expect(fragment).toMatch(/^1\.[\w-]+$/);
   expect(await readFragment(`#${fragment}`)).toEqual(kept);
@@ -16,6 +16,6 @@ test.each([
 });
 
 test("values of the wrong kind are left out", async () => {
-  const fragment = await writeFragment({ guest: 3, accel: "xen", shut: [1, "cpu"], address: "x".repeat(30) } as never);
+  const fragment = await writeFragment({ guest: 3, accel: "xen", cpus: 3, shut: [1, "cpu"], address: "x".repeat(30) } as never);
   expect(await readFragment(`#${fragment}`)).toEqual({ shut: ["cpu"] });
 });

@@ -5,12 +5,16 @@
 export interface Kept {
   readonly guest?: string;
   readonly accel?: "kvm" | "tcg";
+  /** Processors. */
+  readonly cpus?: number;
   /** Exhibits that are shut. */
   readonly shut?: readonly string[];
   /** What the translation follows: rip, rsp or an address. */
   readonly address?: string;
 }
 
+/** How many processors the page offers. */
+export const cpuCounts: readonly number[] = [1, 2, 4, 8];
 const FORMAT = "1.";
 const MAX = 4096;
 
@@ -38,10 +42,11 @@ export async function readFragment(fragment: string): Promise<Kept> {
 
 function checked(value: unknown): Kept {
   if (typeof value !== "object" || value === null) return {};
-  const { guest, accel, shut, address } = value as Readonly<Record<string, unknown>>;
+  const { guest, accel, cpus, shut, address } = value as Readonly<Record<string, unknown>>;
   return {
     ...(typeof guest === "string" ? { guest } : {}),
     ...(accel === "kvm" || accel === "tcg" ? { accel } : {}),
+    ...(cpuCounts.includes(cpus as number) ? { cpus: cpus as number } : {}),
     ...(Array.isArray(shut) ? { shut: shut.filter((s): s is string => typeof s === "string") } : {}),
     ...(typeof address === "string" && address.length <= 20 ? { address } : {}),
   };

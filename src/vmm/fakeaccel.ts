@@ -57,6 +57,8 @@ class SlotMemory extends BytewiseMemory {
 /** A test double: its "CPU" is a list of functions, each run as one instruction against the bus. */
 export class FakeAccel implements AccelVm {
   patience = Infinity;
+  readonly cpuCount = 1;
+  shown = 0;
   readonly id = "fake";
   readonly version = 1;
   readonly slots: SlotMemory;

@@ -14,6 +14,8 @@ export interface GuestConfig {
   readonly name: string;
   readonly accel: "tcg" | "kvm";
   readonly cpu: string;
+  /** Processors; one when not given. */
+  readonly cpus?: number | undefined;
   /** Bytes. */
   readonly ramSize: number;
   readonly kernel?: NamedImage | undefined;
@@ -50,6 +52,9 @@ export interface Stats extends Counters {
 
 /** What the panels show, read between two slices: one consistent moment of the machine. */
 export interface Observation {
+  /** The processor whose registers these are, and how many there are. */
+  readonly cpu: number;
+  readonly cpuCount: number;
   readonly regs: Regs;
   readonly sregs: Sregs;
   readonly cpl: number;
@@ -77,6 +82,8 @@ export interface TableRequest {
 /** What the page wants to see next. */
 export interface Wants {
   readonly observe: boolean;
+  /** The processor to be shown; the last one where there are fewer. */
+  readonly cpu: number;
   readonly code: boolean;
   /** Records of the latest exits; counts come in any case. */
   readonly exits: boolean;

@@ -20,8 +20,8 @@ function newSession(): { session: MachineSession; observer: () => Observer } {
   const session = new MachineSession({
     now: () => performance.now(),
     later: (turn, ms) => { if (ms > 0) setTimeout(turn, ms); else setImmediate(turn); },
-    open: async ({ accel, cpu, ramSize }) => {
-      const options = { module, ramSize, userMemory: userMemorySize(ramSize, 0), cpu: parseCpu(cpu) };
+    open: async ({ accel, cpu, cpus = 1, ramSize }) => {
+      const options = { module, ramSize, userMemory: userMemorySize(ramSize, 0), cpu: parseCpu(cpu), cpus };
       if (accel === "kvm") {
         const vm = await KvmAccel.create(options);
         observer = observeKvm(vm, ramSize);
@@ -47,7 +47,7 @@ async function booted(accel: "kvm" | "tcg", name: GuestName = "two-processes") {
 }
 
 const u64 = (bytes: Uint8Array): bigint => Buffer.from(bytes).readBigUInt64LE();
-const wants: Wants = { observe: true, code: false, exits: true, marks: false, screen: false, tables: [], address: undefined };
+const wants: Wants = { observe: true, cpu: 0, code: false, exits: true, marks: false, screen: false, tables: [], address: undefined };
 
 describe("translate", () => {
   const { guest } = openLab("five-movs");
@@ -195,6 +195,18 @@ test("pages written and touched are the same under KVM as on the bare machine, a
   }
   expect(marks[0]?.[6]).toEqual(expect.arrayContaining(Array.from({ length: 41 }, (_, i) => 512 + i)));
   expect(marks[1]).toEqual(marks[0]);
+});
+
+test.each(["tcg", "kvm"] as const)("each of several processors can be shown, %s, and a look at one changes nothing", async (accel) => {
+  const { session } = newSession(), guest = { ...configOf(accel, "four-cpus", assembleGuest("four-cpus").bytes), cpus: 4, paused: true };
+  await session.boot(guest);
+  await session.runTo(3_000_000);
+  const hash = session.stateHash();
+  const seen = [0, 1, 2, 3, 99, -1, Number.NaN].map((cpu) => session.frame({ ...wants, cpu }).observation);
+  expect(seen.map((s) => [s?.cpu, s?.cpuCount])).toEqual([[0, 4], [1, 4], [2, 4], [3, 4], [3, 4], [0, 4], [0, 4]]);
+  // Each has a stack of its own.
+  expect(new Set(seen.slice(0, 4).map((s) => s?.regs.rsp)).size).toBe(4);
+  expect(session.stateHash()).toBe(hash);
 });
 
 test("a trace that nobody looks at is off", async () => {

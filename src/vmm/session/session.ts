@@ -157,7 +157,7 @@ export class MachineSession {
     const { vm, observer } = await this.#host.open(config);
     vm.patience = PATIENCE;
     const machine = new Machine(vm, {
-      ramSize: config.ramSize, kernel: config.kernel, initrd: config.initrd, bios: config.bios, append: config.append,
+      ramSize: config.ramSize, cpus: config.cpus ?? 1, kernel: config.kernel, initrd: config.initrd, bios: config.bios, append: config.append,
       vgaBios: config.vgaBios?.bytes, vga: config.vga, rtcBase: config.rtcBase, onSerial: (bytes) => { this.#log.put(bytes); },
       onDebug: () => {},
     });

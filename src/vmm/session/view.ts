@@ -90,6 +90,7 @@ function tablesOf({ vm, observer }: Running, asked: readonly TableRequest[], wal
 /** What the page wants to see of a machine that stands between two slices. */
 export function observe(guest: Running, wants: Wants, speed: number): Observation {
   const { vm, observer } = guest;
+  vm.shown = Math.min(Math.max(0, Math.trunc(wants.cpu) || 0), vm.cpuCount - 1);
   const regs = vm.regs();
   const sregs = vm.sregs();
   const bits = sregs.cs.l && (sregs.efer >> 10n) & 1n ? 64 : sregs.cs.db ? 32 : 16;
@@ -103,7 +104,7 @@ export function observe(guest: Running, wants: Wants, speed: number): Observatio
     guest.forMap.fill(0);
   }
   return {
-    regs, sregs, cpl: observer.cpl(), paging: pagingMode(sregs), bits, marks,
+    cpu: vm.shown, cpuCount: vm.cpuCount, regs, sregs, cpl: observer.cpl(), paging: pagingMode(sregs), bits, marks,
     code: wants.code ? codeAt(vm, sregs, sregs.cs.base + regs.rip, bits) : [], stats: statsOf(guest, speed),
     exits: observer.exits(),
     tables: tablesOf(guest, wants.tables, walk), eptRoot: observer.secondStage()?.root,

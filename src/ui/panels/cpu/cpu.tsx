@@ -2,7 +2,7 @@ import { memo } from "react";
 import type { Observation } from "../../../vmm/index.ts";
 import { Exhibit, useWant } from "../../exhibit.tsx";
 import { hex64 } from "../../format.ts";
-import { usePage } from "../../store.ts";
+import { showCpu, usePage } from "../../store.ts";
 import style from "./cpu.module.css";
 
 const names = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"] as const;
@@ -56,11 +56,29 @@ export function CpuPanel() {
 
 const wants = { code: true };
 
+/** Which of several processors is shown. */
+function Processors({ shown, count }: { shown: number; count: number }) {
+  if (count === 1) return null;
+  return (
+    <fieldset className={style.processors} data-testid="processors">
+      <legend className={style.legend}>Processor</legend>
+      {[...Array(count).keys()].map((cpu) => (
+        <label key={cpu}>
+          <input type="radio" name="processor" value={cpu} checked={cpu === shown} onChange={() => showCpu(cpu)} />
+          <span>CPU {cpu}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
 function Cpu() {
   const seen = usePage((s) => s.seen);
   useWant(wants);
   if (!seen) return <p className={style.empty}>No guest yet.</p>;
   return (
+      <>
+        <Processors shown={seen.cpu} count={seen.cpuCount} />
         <div className={style.split}>
           <Registers seen={seen} />
           <ol className={style.code} data-testid="code">
@@ -76,5 +94,6 @@ function Cpu() {
             })}
           </ol>
         </div>
+      </>
   );
 }

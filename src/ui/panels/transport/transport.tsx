@@ -1,7 +1,8 @@
 import { allGuests, cachedGuests, embeddedGuests } from "../../guests.ts";
 import { grouped, rate } from "../../format.ts";
 import { actions } from "../../actions.ts";
-import { usePage } from "../../store.ts";
+import { type PageState, usePage } from "../../store.ts";
+import { cpuCounts } from "../../url.ts";
 import style from "./transport.module.css";
 
 function Mode() {
@@ -17,9 +18,14 @@ function Mode() {
 
 /** The buttons that matter, and the one clock. */
 export function Transport() {
-  const { state, guest, cached, busy, t, accel, theme, moving } = usePage();
+  const { state, guest, cached, busy, t, accel, cpus, theme, moving } = usePage();
   const speed = usePage((s) => s.seen?.stats.speed ?? 0);
   const has = state === "running" || state === "paused";
+  /** What was chosen is for the next machine, and for the guest that is here it is at once. */
+  const choose = (choice: Partial<Pick<PageState, "accel" | "cpus">>) => {
+    usePage.setState(choice);
+    if (allGuests.some((g) => g.name === guest)) void actions.boot(guest);
+  };
   const pick = (e: React.ChangeEvent<HTMLInputElement>) => {
     if (e.target.files?.length) void actions.files([...e.target.files]);
     e.target.value = "";
@@ -31,14 +37,20 @@ export function Transport() {
         <span className={style.hidden}>Guest</span>
         <select data-testid="guest" value={allGuests.some((g) => g.name === guest) ? guest : ""} disabled={busy} onChange={(e) => void actions.boot(e.target.value)}>
           <option value="" disabled>{guest && !allGuests.some((g) => g.name === guest) ? guest : "Choose a guest"}</option>
-          {embeddedGuests.map((g) => <option key={g.name} value={g.name}>{g.title}</option>)}
-          {cached && cachedGuests.map((g) => <option key={g.name} value={g.name}>{g.title}</option>)}
+          <optgroup label="Part of this page">{embeddedGuests.map((g) => <option key={g.name} value={g.name}>{g.title}</option>)}</optgroup>
+          {cached && <optgroup label="From the local cache">{cachedGuests.map((g) => <option key={g.name} value={g.name}>{g.title}</option>)}</optgroup>}
         </select>
       </label>
       <label className={style.guest}>
         <span className={style.hidden}>Accelerator</span>
-        <select data-testid="accel" value={accel} disabled={busy} onChange={(e) => { usePage.setState({ accel: e.target.value === "tcg" ? "tcg" : "kvm" }); if (allGuests.some((g) => g.name === guest)) void actions.boot(guest); }}>
-          <option value="kvm">under KVM</option><option value="tcg">on the bare CPU</option>
+        <select data-testid="accel" value={accel} disabled={busy} onChange={(e) => choose({ accel: e.target.value === "tcg" ? "tcg" : "kvm" })}>
+          <option value="kvm">KVM</option><option value="tcg">bare CPU</option>
+        </select>
+      </label>
+      <label className={style.guest}>
+        <span className={style.hidden}>Processors</span>
+        <select data-testid="cpus" value={cpus} disabled={busy} onChange={(e) => choose({ cpus: Number(e.target.value) })}>
+          {cpuCounts.map((n) => <option key={n} value={n}>{n === 1 ? "1 CPU" : `${n} CPUs`}</option>)}
         </select>
       </label>
       <div className={style.group} role="toolbar" aria-label="Machine">
