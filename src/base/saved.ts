@@ -31,6 +31,13 @@ export class SavedRecord {
     return v;
   }
 
+  /** A point in time that has been. */
+  instant(key: string): number {
+    const v = this.time(key);
+    if (v === Infinity) throw this.#bad(key);
+    return v;
+  }
+
   bool(key: string): boolean {
     const v = this.#get(key);
     if (typeof v !== "boolean") throw this.#bad(key);

@@ -4,10 +4,13 @@ import { SavedRecord } from "./saved.ts";
 
 /** Instructions that a CPU runs before the next one gets its turn, and thereby how long an interrupt for it may wait. */
 export const QUANTUM = 100_000;
+/** The same for one that has its turn because another one has interrupted it, and waits for the answer as a rule. */
+export const ANSWER = 10_000;
 
 /**
  * Whose turn it is among the CPUs of one machine. One clock counts the instructions of all, so they run one after the
- * other: round robin, a quantum each; a CPU that sleeps (HLT, wait-for-SIPI) is passed over until something wakes it.
+ * other: round robin, a quantum each; a CPU that sleeps (HLT, wait-for-SIPI) is passed over until something wakes it. Who interrupts
+ * another one gives away the turn, which is a short one then.
  * Turns end at instants of the clock, never where a slice of the embedder ends.
  */
 export class Turns {
@@ -18,15 +21,22 @@ export class Turns {
   end = QUANTUM;
   /** CPUs that sleep, one bit each. */
   #asleep = 0;
+  /** CPUs that others have interrupted since their last turn. */
+  #called = 0;
+  readonly #begun: () => void;
 
-  constructor(count: number) {
+  /** @param begun is called when a turn begins: what the processor knew of PAUSEs was of another one */
+  constructor(count: number, begun: () => void = () => undefined) {
     this.count = count;
+    this.#begun = begun;
   }
 
   reset(now: number): void {
     this.current = 0;
     this.end = now + QUANTUM;
     this.#asleep = 0;
+    this.#called = 0;
+    this.#begun();
   }
 
   /** Makes `current` the CPU to run at `now`; false when all sleep. */
@@ -36,7 +46,9 @@ export class Turns {
       const next = (this.current + i) % this.count;
       if (this.sleeps(next)) continue;
       this.current = next;
-      this.end = now + QUANTUM;
+      this.end = now + ((this.#called >> next) & 1 ? ANSWER : QUANTUM);
+      this.#called &= ~(1 << next);
+      this.#begun();
       return true;
     }
     return false;
@@ -56,6 +68,11 @@ export class Turns {
   wake(cpu: number): void {
     this.#asleep &= ~(1 << cpu);
   }
+  /** The CPU in turn has interrupted another one, and waits for what that does: the turn is over. */
+  call(cpu: number): void {
+    this.wake(cpu);
+    this.#called |= 1 << cpu;
+  }
   /** Something that is no signal may have come true for any of them. */
   wakeAll(): void {
     this.#asleep = 0;
@@ -69,7 +86,7 @@ export class Turns {
   }
 
   save(): Saved {
-    return { current: this.current, end: this.end, asleep: this.#asleep };
+    return { current: this.current, end: this.end, asleep: this.#asleep, called: this.#called };
   }
   restore(state: Saved): void {
     const r = new SavedRecord("turns", state),
@@ -77,6 +94,7 @@ export class Turns {
     if (end < 0 || end === Infinity) throw new StateError("turns", `end ${end}`);
     this.current = r.int("current", this.count - 1);
     this.#asleep = r.int("asleep", (1 << this.count) - 1);
+    this.#called = r.int("called", (1 << this.count) - 1);
     this.end = end;
   }
 }

@@ -1,5 +1,5 @@
-import { VitrineError } from "../base/index.ts";
-import { Core, type Environment, FrameDigests, installCpuid, Jit, layout, MAX_RAM, PageKind, sha256, type Translation } from "../hw/index.ts";
+import { type Saved, VitrineError } from "../base/index.ts";
+import { Core, type Environment, forgetPauses, FrameDigests, installCpuid, Jit, layout, MAX_RAM, PageKind, restorePauses, savePauses, sha256, type Translation } from "../hw/index.ts";
 import { type CpuModel, cpuidFeature } from "../isa/index.ts";
 import { FrameAllocator } from "./frames.ts";
 import { HostMemory } from "./memory.ts";
@@ -101,7 +101,12 @@ export class HostComputer {
     return (this.#options.cpu.leaves.find((l) => l.leaf === 0x80000008)?.eax ?? 36) & 0xff;
   }
 
-  /** Does PAUSE end the turn of the CPU that executes it, since others wait for theirs? */
+  /** The turn of another CPU has begun. */
+  forgetPauses(): void { forgetPauses(this.core); }
+  /** The loop of PAUSEs that the CPU in turn is in. */
+  savePauses(): Saved { return savePauses(this.core); }
+  restorePauses(state: Saved): void { restorePauses(this.core, state); }
+  /** Does a loop of PAUSEs end the turn of the CPU that executes it, since others wait for theirs? */
   setPauseYields(on: boolean): void {
     this.core.u32[layout.PAUSE_YIELDS / 4] = on ? 1 : 0;
   }

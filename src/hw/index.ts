@@ -6,6 +6,7 @@ import { layout } from "./layout.ts";
 export { featureIndex, layout } from "./layout.ts";
 export { installCpuid, offeredLeaves } from "./model.ts";
 export * from "./registers.ts";
+export { forgetPauses, restorePauses, savePauses } from "./pauses.ts";
 export { readUndefined } from "./undefined.ts";
 export { FrameDigests, sha256, takeFrames, FrameMark, zeroPageDigest } from "./digests.ts";
 export { Jit, type JitOptions, type JitStatistics, serve, type Translation, Workshop, type WorkshopPort } from "./jit/index.ts";

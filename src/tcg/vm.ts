@@ -100,7 +100,7 @@ export class TcgVm implements AccelVm {
   private constructor(core: Core, options: TcgOptions, wire: (vm: TcgVm) => void) {
     this.core = core;
     this.cpuCount = options.cpus ?? 1;
-    this.#turns = new Turns(this.cpuCount);
+    this.#turns = new Turns(this.cpuCount, () => hw.forgetPauses(core));
     this.clock = new VirtualClock(() => core.exports.clock());
     this.clock.onEarlier = (t) => {
       if (this.#running) core.exports.shorten(t);
@@ -349,7 +349,7 @@ export class TcgVm implements AccelVm {
     const cpus = this.#eachCpu(() => saveCpu(this)), [nested, ...others] = this.#eachCpu(() => readNested(this.#shown));
     return {
       cpus, ...(nested && { nested }), irqchip: this.chips.save(), t: this.clock.now(),
-      ...(this.cpuCount > 1 && { turns: this.#turns.save() }), ...(others.some((n) => n) && { nestedOthers: others }),
+      ...(this.cpuCount > 1 && { turns: this.#turns.save(), pauses: hw.savePauses(this.core) }), ...(others.some((n) => n) && { nestedOthers: others }),
     };
   }
   restore(state: Saved): void {
@@ -368,7 +368,9 @@ export class TcgVm implements AccelVm {
       this.#shown.u64[layout.APIC_BASE / 8] = this.chips.lapics[cpu]?.base ?? 0n;
       this.#lineChanged(cpu);
     });
-    if (this.cpuCount > 1) this.#turns.restore(record.value("turns"));
+    if (this.cpuCount === 1) return;
+    this.#turns.restore(record.value("turns"));
+    hw.restorePauses(this.core, record.value("pauses"));
   }
   /** Does something with each CPU as the one that is shown. */
   #eachCpu<T>(use: (cpu: number) => T): T[] {
@@ -407,6 +409,7 @@ export class TcgVm implements AccelVm {
     }
     this.core.u32[layout.PAUSE_YIELDS / 4] = 1;
     if (!this.chips.bus.sending) return;
+    this.#turns.call(cpu);
     this.#turnOver = true;
     this.core.exports.shorten(this.clock.now() + 1);
   }

@@ -108,7 +108,7 @@ export class KvmAccel implements AccelVm {
     this.vm = system.createVm();
     this.vm.setMaxVcpus(cpus);
     const manual = enableLog(system, this.vm, options.dirtyRing ?? 0);
-    this.#turns = new Turns(cpus);
+    this.#turns = new Turns(cpus, () => host.forgetPauses());
     this.vm.onKick = (cpu) => this.#called(cpu);
     this.vm.setIdentityMapAddr(0xfeffc000);
     this.vm.setTssAddr(0xfeffd000);
@@ -389,6 +389,7 @@ export class KvmAccel implements AccelVm {
     this.host.setPauseYields(true);
     const run = this.vcpus[current]?.run;
     if (!run || !(this.vm.sending || this.#user?.chips.bus.sending)) return;
+    this.#turns.call(cpu);
     this.#turnOver = true;
     run.until = this.clock.now();
   }
@@ -475,7 +476,7 @@ export class KvmAccel implements AccelVm {
       irqchip: this.#chips.save(),
       t: this.clock.now(),
       ...(offered.includes(1) && { eoiOffered: offered }),
-      ...(this.cpuCount > 1 && { turns: this.#turns.save() }),
+      ...(this.cpuCount > 1 && { turns: this.#turns.save(), pauses: this.host.savePauses() }),
     };
   }
   restore(state: Saved): void {
@@ -492,7 +493,9 @@ export class KvmAccel implements AccelVm {
     else this.vm.restoreChips(record.value("irqchip"));
     const offered = (record.optional("eoiOffered") ?? null) === null ? [] : record.ints("eoiOffered", this.cpuCount, 1);
     for (const [cpu, vcpu] of this.vcpus.entries()) vcpu.paravirt.eoiOffered = offered[cpu] === 1;
-    if (this.cpuCount > 1) this.#turns.restore(record.value("turns"));
+    if (this.cpuCount === 1) return;
+    this.#turns.restore(record.value("turns"));
+    this.host.restorePauses(record.value("pauses"));
   }
   /** Does something with each CPU as the one that is shown. */
   #eachCpu<T>(use: (cpu: number) => T): T[] {

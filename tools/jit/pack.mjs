@@ -4,7 +4,7 @@
 /** Names of the interpreter's functions by what a call of them means to translated code; see docs/jit.md. */
 const ROLES = {
   // slow paths: the interpreter runs the instruction again and does what is right
-  1: ["rdSlow", "wrSlow", "rmwSlow", "rdPtrSlow", "wrFrom", "raise", "exception", "pageFault", "setFault", "mayTouchDevice", "denyCall", "intercept", "yieldTurn",
+  1: ["rdSlow", "wrSlow", "rmwSlow", "rdPtrSlow", "wrFrom", "raise", "exception", "pageFault", "setFault", "mayTouchDevice", "denyCall", "intercept", "pauseLoop",
     "softAdd", "softMul", "softDiv", "softSqrt", "softMinMax", "softCompare", "softConvert", "softToInt", "softFromInt", "softRound",
     "loadMem", "loadReg", "loadConstant", "storeReg", "fxch", "fcmovcc", "fchs", "storeFloat", "storeInt", "arithMem", "arithReg", "compareReg", "compareMem",
     "compareFlags", "ftst"],

@@ -1,9 +1,9 @@
 // PUSHF, POPF, BOUND and PAUSE.
-import { EFLAGS, fault, clearFault, exception, PAUSE_YIELDS, STOP_YIELD } from "./state";
+import { EFLAGS, fault, clearFault, exception, PAUSE_YIELDS, PAUSE_FIRST, PAUSE_LAST, STOP_YIELD } from "./state";
 import { IF, RF, TF, VM, flags } from "./flags";
 import { push, peek, drop } from "./stack";
 import { pushfAllowed, popFlags } from "./control";
-import { next, raise, stop } from "./flow";
+import { clockNow, next, raise, stop } from "./flow";
 import { eaBytes } from "./record";
 import { rd } from "../mmu/access";
 import { intercepts, intercept, secondStageFault, I_PAUSE, I_PUSHF_POPF_INTN } from "./intercept";
@@ -28,15 +28,22 @@ export function popf(rec: usize, size: u32): usize {
   // Interrupts that it lets in, and the trap of a single step, are the boundary's.
   return load<u32>(EFLAGS) & (TF | (IF & ~before)) ? next(rec) : rec + 16;
 }
-/** A CPU that spins gives the others their turn. Writing `fault`, here without effect, is what translated code leaves at. */
-function yieldTurn(rec: usize): usize {
+/** PAUSEs at most so far apart, in ticks, are a loop; one that has gone on for so long gives the others their turn. */
+const PAUSE_GAP: i64 = 128;
+const PAUSE_WINDOW: i64 = 256;
+/** PAUSE while other CPUs wait for their turn. Writing `fault`, here without effect, is what translated code leaves at. */
+function pauseLoop(rec: usize): usize {
   clearFault();
+  const t = clockNow();
+  if (t - load<i64>(PAUSE_LAST) > PAUSE_GAP) store<i64>(PAUSE_FIRST, t);
+  store<i64>(PAUSE_LAST, t);
+  if (t - load<i64>(PAUSE_FIRST) < PAUSE_WINDOW) return rec + 16;
   next(rec);
   return stop(STOP_YIELD);
 }
 export function pause(rec: usize): usize {
   if (intercepts & I_PAUSE) { const pc = intercept(I_PAUSE, rec, 0, 0); if (pc) return pc; }
-  if (load<u32>(PAUSE_YIELDS)) return yieldTurn(rec);
+  if (load<u32>(PAUSE_YIELDS)) return pauseLoop(rec);
   return rec + 16;
 }
 /** BOUND: #BR when the signed index lies outside the pair in memory. */

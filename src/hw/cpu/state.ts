@@ -124,7 +124,9 @@ export const JIT_CHANGED: usize = 0x948; // u32: entries in JIT_CHANGES
 export const N_CLEARED: usize = 0x958; // u64: code pages cleared for the data on them
 export const N_RETURN: usize = 0x960; // u64 x 4: how regions came back, by kind
 
-export const PAUSE_YIELDS: usize = 0x980; // u32: PAUSE leaves run(), so that another CPU gets its turn (processors.ts)
+export const PAUSE_YIELDS: usize = 0x980; // u32: a loop of PAUSEs leaves run(), so that another CPU gets its turn (processors.ts)
+export const PAUSE_FIRST: usize = 0x988; // i64 each: clock of the loop's first PAUSE, and of the last one
+export const PAUSE_LAST: usize = 0x990;
 
 export const VMX: usize = 0xa00; // state of VMX operation, see src/hw/vmx/state.ts
 export const SVM: usize = 0x1000; // state of SVM operation, 1 KiB, see src/hw/svm/state.ts
@@ -194,7 +196,7 @@ export const STOP_WAIT_SIPI: u32 = 5;
 export const STOP_REQUEST: u32 = 6;
 export const STOP_ASSERT: u32 = 7;
 export const STOP_INIT: u32 = 8;
-export const STOP_YIELD: u32 = 10; // PAUSE, with PAUSE_YIELDS set: the instruction is done
+export const STOP_YIELD: u32 = 10; // a loop of PAUSEs, with PAUSE_YIELDS set: the last one is done
 export const STOP_FAULT: u32 = 9; // imported memory: the instruction raised an exception, which is not delivered
 
 /** Instructions left in this slice after the current block; below 0 never at a block start. */
