@@ -54,9 +54,10 @@ export class Turns {
     return false;
   }
 
-  /** The CPU in turn has nothing to do but to wait for the others. */
-  yield(now: number): void {
+  /** The CPU in turn has nothing to do but to wait for the others, or for one of them, which is next then. */
+  yield(now: number, to = -1): void {
     this.end = now;
+    if (to >= 0) this.current = (to + this.count - 1) % this.count;
   }
   /** The CPU in turn stands behind STI or MOV SS, where nothing interrupts it: one instruction more. */
   extend(now: number): void {

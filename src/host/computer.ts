@@ -157,8 +157,8 @@ function withVmx(model: CpuModel): CpuModel {
   return { ...model, leaves };
 }
 
-/** Nested paging, next-RIP save, decode assists ("SVM Feature Identification"). */
-const SVM_LEAF = { leaf: 0x8000000a, subleaf: 0, eax: 1, ebx: 64, ecx: 0, edx: 0x89 };
+/** Nested paging, next-RIP save, decode assists, PAUSE filter with threshold ("SVM Feature Identification"). */
+const SVM_LEAF = { leaf: 0x8000000a, subleaf: 0, eax: 1, ebx: 64, ecx: 0, edx: 0x1489 };
 /** The host's processor is the model and SVM, without VT-x. */
 function withSvm(model: CpuModel): CpuModel {
   const vmx = cpuidFeature("vmx"),

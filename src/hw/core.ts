@@ -16,6 +16,7 @@ import { zeroPage, hashPage, startHash, addToHash, endHash, HASH_OUT, HASH_BUFFE
 import { readMsr as readRegister, writeMsr as writeRegister, msrFault as registerFault, setHostInitiated } from "./cpu/msr";
 
 export { step, stepMove, deliverEvent } from "./cpu/imported";
+export { countPause } from "./cpu/eflags";
 export { importMemory } from "./mmu/imported";
 export { selectCpu, selectedCpu, stateOf } from "./cpu/processors";
 // Variables that translated code reads (src/hw/jit).

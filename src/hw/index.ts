@@ -56,6 +56,8 @@ export interface CoreExports {
   readonly yanked: WebAssembly.Global;
   init(): void;
   run(budget: number): number;
+  /** A guest's PAUSE has been done in software behind its exit. Not 0: it is in a loop that ends its CPU's turn. */
+  countPause(): number;
   clock(): number;
   setClock(t: number): void;
   addClock(instructions: number): void;

@@ -25,8 +25,10 @@ export class KvmRun {
   until = Infinity;
   /** When this many exits have been counted in all, KVM_RUN ends as by a signal. */
   exitLimit = Infinity;
-  /** With INTR: the guest has executed PAUSE while other vCPUs wait for their turn. */
+  /** With INTR: the guest has executed PAUSE in a loop while other vCPUs wait for their turn. */
   yielded = false;
+  /** With that: the vCPU that is to have the turn, -1 for whoever is next. */
+  yieldTo = -1;
   exitReason: KvmExitReason = KvmExit.UNKNOWN;
   /** KVM_EXIT_IO: for input, user space puts the value into `data`. */
   readonly io = { write: false, port: 0, size: 1 as 1 | 2 | 4, data: 0 };

@@ -58,6 +58,8 @@ export interface ExitHandlers {
   logFull(): void;
   /** The instruction exited and faults after all: it has not retired. */
   faultInstead(vector: number, code: number): void;
+  /** The guest executes PAUSE in a loop; that instruction is done. */
+  spin(): Handled;
   /** Count the exit's instruction out again: it is about to be executed once more. */
   uncount(): void;
   /** #UD of the guest. */

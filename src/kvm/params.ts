@@ -28,6 +28,12 @@ export interface ModuleParams {
   readonly dirtyLog: "auto" | "dbits";
   /** Shadow tables are compared with the guest's: what each exit has made, and every 1,000 exits everything. */
   readonly mmuCheck: boolean;
+  /** VT-x: PAUSEs no further apart than the gap exit when they have gone on for longer than the window, in ticks; gap 0: never. */
+  readonly pleGap: number;
+  readonly pleWindow: number;
+  /** SVM: so many PAUSEs no further apart than the threshold, in ticks, make the next one exit; count 0: none does. */
+  readonly pauseFilterThresh: number;
+  readonly pauseFilterCount: number;
 }
 /**
  * Shadow tables as a TLB that is filled in software, or kept as long as the guest's tables stay the same; "auto": the latter
@@ -37,8 +43,11 @@ export type MmuKind = "vtlb" | "cached" | "auto";
 /** Names of the parameters that are true or false. */
 type Truth = { [K in keyof ModuleParams]: ModuleParams[K] extends boolean ? K : never }[keyof ModuleParams];
 
-/** A boolean parameter: what it sets, or why only one value will do; or one that is a word, and the words it takes. */
-type Parameter = { readonly sets: Truth } | { readonly fixed: boolean; readonly why: string } | { readonly word: "dirtyLog" | "mmu"; readonly of: readonly string[] };
+/** The same of those that are numbers. */
+type Count = { [K in keyof ModuleParams]: ModuleParams[K] extends number ? K : never }[keyof ModuleParams];
+
+/** A boolean parameter: what it sets, or why only one value will do; or a number, up to which; or one that is a word, and the words it takes. */
+type Parameter = { readonly sets: Truth } | { readonly number: Count; readonly max: number } | { readonly fixed: boolean; readonly why: string } | { readonly word: "dirtyLog" | "mmu"; readonly of: readonly string[] };
 const fixed = (value: boolean, why: string): Parameter => ({ fixed: value, why });
 
 /** Names are modinfo's. */
@@ -62,6 +71,8 @@ const modules: Readonly<Record<string, Readonly<Record<string, Parameter>>>> = {
     emulate_invalid_guest_state: { sets: "emulateInvalidState" },
     ept: { sets: "tdp" },
     unrestricted_guest: { sets: "unrestrictedGuest" },
+    ple_gap: { number: "pleGap", max: 0xffffffff },
+    ple_window: { number: "pleWindow", max: 0xffffffff },
     vnmi: fixed(true, "NMI windows need virtual NMIs"),
     preemption_timer: fixed(false, "timers of the guest end its slices"),
     flexpriority: fixed(false, "the local APIC is emulated without an APIC-access page"),
@@ -72,6 +83,8 @@ const modules: Readonly<Record<string, Readonly<Record<string, Parameter>>>> = {
   },
   kvm_amd: {
     npt: { sets: "tdp" },
+    pause_filter_thresh: { number: "pauseFilterThresh", max: 0xffff },
+    pause_filter_count: { number: "pauseFilterCount", max: 0xffff },
     vgif: fixed(false, "the global interrupt flag is not virtualized"),
     avic: fixed(false, "the processor has no AVIC"),
     vnmi: fixed(false, "the processor has no virtual NMIs"),
@@ -94,6 +107,10 @@ export const defaultParams: ModuleParams = {
   eagerPageSplit: true,
   dirtyLog: "auto",
   mmuCheck: false,
+  pleGap: 128,
+  pleWindow: 4096,
+  pauseFilterThresh: 128,
+  pauseFilterCount: 3000,
 };
 
 /**
@@ -113,6 +130,11 @@ export function parseParams(given: ReadonlyMap<string, string>, vendor: "intel" 
     if ("word" in p) {
       if (!p.of.includes(text)) throw refusal(`${name}=${text}`, "no such method", `give ${p.of.join(" or ")}`);
       Object.assign(params, { [p.word]: text });
+      continue;
+    }
+    if ("number" in p) {
+      if (!/^[0-9]+$/.test(text) || Number(text) > p.max) throw refusal(`${name}=${text}`, "not a number that fits", `give 0 to ${p.max}`);
+      Object.assign(params, { [p.number]: Number(text) });
       continue;
     }
     const value = { "0": false, n: false, N: false, "1": true, y: true, Y: true }[text];

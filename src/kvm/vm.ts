@@ -56,6 +56,8 @@ export class KvmVm {
   /** KVM_CAP_MAX_VCPU_ID: local APICs to be there. */
   #maxVcpus = 1;
   readonly #vcpus: X86Vcpu[] = [];
+  /** The vCPU that one that spun gave its turn to last. */
+  #boosted = 0;
   /** Called when something has come for a vCPU (kvm_vcpu_kick): one that waits has to look at it. */
   onKick: (id: number) => void = () => {};
 
@@ -303,6 +305,7 @@ export class KvmVm {
       flushAll: () => {
         for (const v of this.#vcpus) v.arch.requestFlush();
       },
+      onSpin: (spinner) => this.#onSpin(spinner),
       kick: (apicId) => {
         for (const v of this.#vcpus) if (v.lapic?.apicId === apicId) v.kicked();
       },
@@ -321,6 +324,19 @@ export class KvmVm {
     });
     this.#vcpus.push(vcpu);
     return vcpu;
+  }
+
+  /** kvm_vcpu_on_spin: the next vCPU, from the one that was chosen last, that wants to run and may hold what is waited for. */
+  #onSpin(spinner: X86Vcpu): number {
+    const count = this.#vcpus.length;
+    for (let i = 1; i <= count; i++) {
+      const id = (this.#boosted + i) % count,
+        vcpu = this.#vcpus[id];
+      if (!vcpu || vcpu === spinner || !vcpu.wantsToRun || !vcpu.preemptedInKernel) continue;
+      this.#boosted = id;
+      return id;
+    }
+    return -1;
   }
 
   /** A vCPU sends an interrupt by the kernel's chips at this moment: whoever is told of a kick knows who waits for it. */

@@ -325,7 +325,7 @@ export class KvmAccel implements AccelVm {
           break;
         case KvmExit.INTR:
           if (!several) return this.#stopAsked ? { kind: "stopped" } : { kind: "budget" };
-          if (run.yielded) this.#turns.yield(this.clock.now());
+          if (run.yielded) this.#turns.yield(this.clock.now(), run.yieldTo);
           // A CPU cannot be interrupted behind STI or MOV SS: its turn ends one instruction later, whoever comes next.
           else if (this.clock.now() >= this.#turns.end && vcpu.shadowed) this.#turns.extend(this.clock.now());
           return undefined;

@@ -1,5 +1,5 @@
 // PUSHF, POPF, BOUND and PAUSE.
-import { EFLAGS, fault, clearFault, exception, PAUSE_YIELDS, PAUSE_FIRST, PAUSE_LAST, STOP_YIELD } from "./state";
+import { EFLAGS, fault, clearFault, exception, PAUSE_YIELDS, PAUSE_FIRST, PAUSE_LAST, PAUSE_GAP, PAUSE_WINDOW, STOP_YIELD } from "./state";
 import { IF, RF, TF, VM, flags } from "./flags";
 import { push, peek, drop } from "./stack";
 import { pushfAllowed, popFlags } from "./control";
@@ -28,16 +28,18 @@ export function popf(rec: usize, size: u32): usize {
   // Interrupts that it lets in, and the trap of a single step, are the boundary's.
   return load<u32>(EFLAGS) & (TF | (IF & ~before)) ? next(rec) : rec + 16;
 }
-/** PAUSEs at most so far apart, in ticks, are a loop; one that has gone on for so long gives the others their turn. */
-const PAUSE_GAP: i64 = 128;
-const PAUSE_WINDOW: i64 = 256;
-/** PAUSE while other CPUs wait for their turn. Writing `fault`, here without effect, is what translated code leaves at. */
+/** A PAUSE while other CPUs wait for their turn is done; the embedder says so of one that has exited. @returns is the turn over? */
+export function countPause(): bool {
+  if (!load<u32>(PAUSE_YIELDS)) return false;
+  const t = clockNow();
+  if (t - load<i64>(PAUSE_LAST) > <i64>PAUSE_GAP) store<i64>(PAUSE_FIRST, t);
+  store<i64>(PAUSE_LAST, t);
+  return t - load<i64>(PAUSE_FIRST) >= <i64>PAUSE_WINDOW;
+}
+/** Writing `fault`, here without effect, is what translated code leaves at. */
 function pauseLoop(rec: usize): usize {
   clearFault();
-  const t = clockNow();
-  if (t - load<i64>(PAUSE_LAST) > PAUSE_GAP) store<i64>(PAUSE_FIRST, t);
-  store<i64>(PAUSE_LAST, t);
-  if (t - load<i64>(PAUSE_FIRST) < PAUSE_WINDOW) return rec + 16;
+  if (!countPause()) return rec + 16;
   next(rec);
   return stop(STOP_YIELD);
 }

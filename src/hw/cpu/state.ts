@@ -127,6 +127,9 @@ export const N_RETURN: usize = 0x960; // u64 x 4: how regions came back, by kind
 export const PAUSE_YIELDS: usize = 0x980; // u32: a loop of PAUSEs leaves run(), so that another CPU gets its turn (processors.ts)
 export const PAUSE_FIRST: usize = 0x988; // i64 each: clock of the loop's first PAUSE, and of the last one
 export const PAUSE_LAST: usize = 0x990;
+/** PAUSEs at most so far apart, in ticks, are a loop; one that has gone on for so long gives the others their turn. */
+export const PAUSE_GAP: u32 = 128;
+export const PAUSE_WINDOW: u32 = 256;
 
 export const VMX: usize = 0xa00; // state of VMX operation, see src/hw/vmx/state.ts
 export const SVM: usize = 0x1000; // state of SVM operation, 1 KiB, see src/hw/svm/state.ts

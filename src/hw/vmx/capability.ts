@@ -12,7 +12,7 @@ export const PROC_ALLOWED: u32 = PROC_ONES | S.P_INTR_WINDOW | S.P_TSC_OFFSET | 
   | S.P_RDTSC | S.P_CR3_LOAD | S.P_CR3_STORE | S.P_CR8_LOAD | S.P_CR8_STORE | S.P_TPR_SHADOW | S.P_NMI_WINDOW | S.P_MOV_DR
   | S.P_IO | S.P_IO_BITMAPS | S.P_MTF | S.P_MSR_BITMAPS | S.P_MONITOR | S.P_PAUSE | S.P_SECONDARY;
 const PROC2_OFFERED: u32 = S.S_APIC_ACCESS | S.S_EPT | S.S_TABLES | S.S_RDTSCP | S.S_VPID | S.S_WBINVD | S.S_UNRESTRICTED
-  | S.S_INVPCID | S.S_PML;
+  | S.S_PLE | S.S_INVPCID | S.S_PML;
 /** Secondary controls that may be 1: exiting only for instructions that CPUID offers. */
 export function secondaryAllowed(): u32 {
   const random = cpuidBit(1, 0, 2) & (1 << 30), seed = cpuidBit(7, 0, 1) & (1 << 18);

@@ -36,7 +36,7 @@ export function applyIntercepts(): void {
   if (p & S.P_INVLPG) b |= I.I_INVLPG;
   if (p & S.P_MWAIT) b |= I.I_MWAIT;
   if (p & S.P_MONITOR) b |= I.I_MONITOR;
-  if (p & S.P_PAUSE) b |= I.I_PAUSE;
+  if ((p & S.P_PAUSE) || (s & S.S_PLE)) b |= I.I_PAUSE;
   if (p & S.P_RDPMC) b |= I.I_RDPMC;
   if (p & S.P_RDTSC) b |= I.I_RDTSC;
   if ((p & S.P_RDTSC) || !(s & S.S_RDTSCP)) b |= I.I_RDTSCP;
@@ -113,7 +113,7 @@ export function nonRootIntercept(kind: u64, rec: usize, info: u64, extra: u64): 
   if (kind == I.I_LDTR_TR) return taskRegister(rec, <u32>extra);
   if (kind == I.I_INVD) return vmExit(13, 0, rec);
   if (kind == I.I_WBINVD) return vmExit(54, 0, rec);
-  if (kind == I.I_PAUSE) return vmExit(40, 0, rec);
+  if (kind == I.I_PAUSE) return (p & S.P_PAUSE) || pauseLoop() ? vmExit(40, 0, rec) : 0;
   if (kind == I.I_MONITOR) return vmExit(39, 0, rec);
   if (kind == I.I_MWAIT) return vmExit(36, 0, rec);
   if (kind == I.I_XSETBV) return vmExit(55, 0, rec);
@@ -138,6 +138,14 @@ export function nonRootIntercept(kind: u64, rec: usize, info: u64, extra: u64): 
     return vmExit(4, info & 0xff, 0);
   }
   return 0;
+}
+/** "PAUSE-loop exiting": PAUSEs at CPL 0 no further apart than PLE_Gap have gone on for longer than PLE_Window. */
+function pauseLoop(): bool {
+  if (load<u32>(CPL)) return false;
+  const t = clockNow();
+  if (t - load<i64>(S.PLE_LAST) > <i64>S.r32(F.PLE_GAP)) store<i64>(S.PLE_FIRST, t);
+  store<i64>(S.PLE_LAST, t);
+  return t - load<i64>(S.PLE_FIRST) > <i64>S.r32(F.PLE_WINDOW);
 }
 /** Exception bitmap with the page-fault error-code mask and match. */
 function exceptionExit(rec: usize, vector: u32, code: i32): usize {

@@ -38,6 +38,9 @@ export const NO_VMCS: i32 = -1;
 /** Guest state was refused (exit reason with bit 31), or delivery of the injected event caused a VM exit. */
 export const EXITED: i32 = -2;
 
+/** Before any clock. */
+const LONG_AGO: i64 = -0x4000000000000000;
+
 @inline function note(n: u32): u32 { store<u32>(S.FAILED_CHECK, n); return n; }
 
 /** VMLAUNCH or VMRESUME. @returns ENTERED, EXITED, NO_VMCS or the VM-instruction error (VMfailValid). */
@@ -209,6 +212,8 @@ function enterSpace(eptp: u64, proc2: u32): void {
   switchSpace((<u64>n << 12) | (cr4 & 0x20000 ? cr3 & 0xfff : 0), globalTag(), false);
 }
 export function loadNonRegister(pin: u32): void {
+  // The first PAUSE behind a VM entry is the first one of a loop.
+  if (load<u32>(S.PROC2) & S.S_PLE) store<i64>(S.PLE_LAST, LONG_AGO);
   const blocking = S.r32(F.GUEST_INTERRUPTIBILITY), pending = <u32>S.r64(F.GUEST_PENDING_DEBUG);
   store<u32>(SHADOW, blocking & 3);
   const nmi: u32 = (blocking >> 3) & 1;

@@ -49,6 +49,8 @@ export const ENTRY_ERROR_CODE: u32 = 0x4018;
 export const ENTRY_LENGTH: u32 = 0x401a;
 export const TPR_THRESHOLD: u32 = 0x401c;
 export const PROC_CONTROLS2: u32 = 0x401e;
+export const PLE_GAP: u32 = 0x4020;
+export const PLE_WINDOW: u32 = 0x4022;
 export const INSTRUCTION_ERROR: u32 = 0x4400;
 export const EXIT_REASON: u32 = 0x4402;
 export const EXIT_INTERRUPTION: u32 = 0x4404;
@@ -116,7 +118,7 @@ function lastIndex(group: u32): i32 {
     case 5: return 0;
     case 6: return 8;
     case 7: return 1;
-    case 8: return 15;
+    case 8: return 17;
     case 9: return 7;
     case 10: return 23;
     case 11: return 0;

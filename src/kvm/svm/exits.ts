@@ -122,6 +122,14 @@ const handlers: ReadonlyMap<number, Handler> = new Map([
     }),
   ],
   [0x76, again((v) => v.skip())], // INVD
+  [
+    0x77,
+    (v, h) => {
+      v.growPauseFilter();
+      v.skip();
+      return h.spin();
+    },
+  ],
   [0x78, again((_, h) => h.instructions.halt())],
   [0x7b, io],
   [0x7c, again(msr)],

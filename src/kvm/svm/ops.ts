@@ -6,6 +6,7 @@ import type { ShadowContext } from "../mmu/shadow/mmu.ts";
 import type { TdpMmu } from "../mmu/tdp.ts";
 import type { ExitHandlers } from "../handlers.ts";
 import type { ArchVcpu, Entered, Handled, InterruptedEvent } from "../ops.ts";
+import type { ModuleParams } from "../params.ts";
 import type { KvmStats } from "../stats.ts";
 import type { Trace } from "../trace.ts";
 import { handleExit } from "./exits.ts";
@@ -27,7 +28,11 @@ const UNDEFINED = 1 << 6;
 const bits = (codes: readonly number[]): number => codes.reduce((word, code) => word | (1 << (code & 31)), 0);
 const INSTR1 = [0x60, 0x61, 0x63, 0x72, 0x76, 0x78, 0x7a, 0x7b, 0x7c, 0x7d, 0x7f];
 const INSTR2 = [0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x8d];
+const PAUSE = 0x77;
 const INVLPG = 0x79;
+/** Defaults of pause_filter_count_grow and pause_filter_count_max. */
+const PAUSE_COUNT_GROW = 2,
+  PAUSE_COUNT_MAX = 0xffff;
 /** DR6: breakpoints, register access, single step, task switch. */
 const DEBUG_CAUSES = 0xe00fn;
 /** Reads and writes of CR0, 3, 4 and 8. A selective intercept would not see the guest set what the processor has set already. */
@@ -38,6 +43,8 @@ const VINTR = 1 << 4,
 export interface SvmOptions {
   /** Of the vCPU in its VM. */
   readonly id: number;
+  /** Others may be there, for which one that spins waits. */
+  readonly several: boolean;
   readonly host: HostComputer;
   readonly mm: AddressSpace;
   /** Its entries mean the same to both walks: R W X are P W U, the memory type lies in PCD and A, the leaf's bit in PS. */
@@ -47,6 +54,7 @@ export interface SvmOptions {
   readonly trace: Trace;
   readonly stats: KvmStats;
   readonly handlers: ExitHandlers;
+  readonly params: ModuleParams;
 }
 
 interface Event {
@@ -64,10 +72,15 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
   /** An IRET is to end NMI blocking: it runs alone, then the next NMI may come. */
   #iret = false;
   #flush = true;
+  /** PAUSEs in a loop exit, and behind how many. */
+  readonly #filter: boolean;
+  #pauses: number;
 
   constructor(options: SvmOptions) {
     super(options.host, options.handlers.read64, options.shadow);
     this.#o = options;
+    this.#pauses = options.params.pauseFilterCount;
+    this.#filter = options.several && this.#pauses > 0;
     this.#maps = permissionMaps(options.host);
     this.reset();
   }
@@ -104,6 +117,7 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
     v.write(V.INTERRUPT_SHADOW, 0n);
     v.write(V.N_CR3, BigInt(this.#o.tdp.root));
     v.write(V.EVENTINJ, 0n);
+    if (this.#filter) this.#putPauseFilter();
     v.write(V.G_PAT, 0x0007040600070406n);
   }
   /** Nested paging, or intercepts of everything that concerns the guest's tables. Windows stay open. */
@@ -112,7 +126,8 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
       { shadow } = this;
     v.write(V.INTERCEPT_CR_READ, BigInt(shadow ? SHADOW_CR : (1 << 8) | (1 << 24)));
     v.put(V.INTERCEPT_EXCEPTIONS, UNDEFINED | (shadow ? 1 << 14 : 0));
-    this.#intercepts = bits(shadow ? [...INSTR1, INVLPG] : INSTR1) | (this.#intercepts & (VINTR | IRET));
+    const always = this.#filter ? [...INSTR1, PAUSE] : INSTR1;
+    this.#intercepts = bits(shadow ? [...always, INVLPG] : always) | (this.#intercepts & (VINTR | IRET));
     v.put(V.INTERCEPT_INSTR1, this.#intercepts);
     v.put(V.INTERCEPT_INSTR3, shadow ? 1 << 2 : 0); // INVPCID
     v.write(V.NP_ENABLE, shadow ? 0n : 1n);
@@ -130,6 +145,20 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
 
   load(): void {
     if (((this.core.u64[layout.EFER / 8] ?? 0n) & SVME) === 0n) becomeHost(this.host, this.#o.mm.root);
+    // shrink_ple_window at kvm_sched_in
+    this.#setPauseFilter(this.#o.params.pauseFilterCount);
+  }
+  /** grow_ple_window: where a loop goes on for longer, looking at it more often is of no use. */
+  growPauseFilter(): void {
+    this.#setPauseFilter(Math.min(this.#pauses * PAUSE_COUNT_GROW, PAUSE_COUNT_MAX));
+  }
+  #setPauseFilter(count: number): void {
+    if (!this.#filter || count === this.#pauses) return;
+    this.#pauses = count;
+    this.#putPauseFilter();
+  }
+  #putPauseFilter(): void {
+    this.vmcb.put(V.PAUSE_FILTER, this.#o.params.pauseFilterThresh | (this.#pauses << 16));
   }
   /** No processor keeps anything of a VMCB between a #VMEXIT and the next VMRUN. */
   clear(): void {}

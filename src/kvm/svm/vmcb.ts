@@ -10,6 +10,8 @@ export const V = {
   INTERCEPT_INSTR1: at("INTERCEPT_INSTR1"),
   INTERCEPT_INSTR2: at("INTERCEPT_INSTR2"),
   INTERCEPT_INSTR3: at("INTERCEPT_INSTR3"),
+  /** The threshold, and behind it the count. */
+  PAUSE_FILTER: at("PAUSE_FILTER_THRESHOLD"),
   IOPM_BASE_PA: at("IOPM_BASE_PA"),
   MSRPM_BASE_PA: at("MSRPM_BASE_PA"),
   TSC_OFFSET: at("TSC_OFFSET"),

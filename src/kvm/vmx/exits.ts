@@ -139,6 +139,11 @@ const handlers: Readonly<Record<number, Handler>> = {
   30: io,
   31: again((_, h) => h.instructions.readMsr()),
   32: again(writeMsr),
+  40: (v, h) => {
+    v.growPauseWindow();
+    v.skip();
+    return h.spin();
+  },
   48: eptViolation,
   54: again((v) => v.skip()), // WBINVD
   55: again((_, h) => h.instructions.setXcr()),

@@ -29,6 +29,8 @@ export const F = {
   PIN: field("PIN_BASED_VM_EXEC_CONTROL"),
   PROC: field("CPU_BASED_VM_EXEC_CONTROL"),
   PROC2: field("SECONDARY_VM_EXEC_CONTROL"),
+  PLE_GAP: field("PLE_GAP"),
+  PLE_WINDOW: field("PLE_WINDOW"),
   EXCEPTION_BITMAP: field("EXCEPTION_BITMAP"),
   PF_MASK: field("PAGE_FAULT_ERROR_CODE_MASK"),
   PF_MATCH: field("PAGE_FAULT_ERROR_CODE_MATCH"),
@@ -95,6 +97,7 @@ export const PROC2 = {
   RDTSCP: 1 << 3,
   VPID: 1 << 5,
   UNRESTRICTED: 1 << 7,
+  PLE: 1 << 10,
   INVPCID: 1 << 12,
   PML: 1 << 17,
 } as const;

@@ -28,6 +28,9 @@ const EFER = 0xc0000080;
 const PASSED = [
   0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103, 0x174, 0x175, 0x176, 0x277, 0x1d9,
 ];
+/** Defaults of ple_window_grow and ple_window_max. */
+const PLE_WINDOW_GROW = 2,
+  PLE_WINDOW_MAX = 0xffffffff;
 /** Types of INVVPID. */
 const SINGLE_CONTEXT = 1n;
 const NO_LINK = 0xffffffffffffffffn;
@@ -35,6 +38,8 @@ const NO_LINK = 0xffffffffffffffffn;
 export interface VmxOptions {
   /** Of the vCPU in its VM. */
   readonly id: number;
+  /** Others may be there, for which one that spins waits. */
+  readonly several: boolean;
   readonly host: HostComputer;
   readonly mm: AddressSpace;
   readonly tdp: TdpMmu;
@@ -69,6 +74,9 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
   #proc = 0;
   /** CR3 of the VMCS, with shadow paging. */
   #root = -1;
+  /** PAUSE-loop exiting is on, and its window. */
+  readonly #ple: boolean;
+  #window: number;
 
   constructor(options: VmxOptions) {
     super(options.host, options.handlers.read64, options.shadow, options.params.unrestrictedGuest ? undefined : options.identityMap);
@@ -76,6 +84,8 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     const words = this.core.exports.vmReadExit() / 4;
     this.exit = this.core.u32.subarray(words, words + EXIT_WORDS);
     this.#msrBitmap = options.host.frames.frame();
+    this.#ple = options.several && options.params.pleGap > 0;
+    this.#window = options.params.pleWindow;
     if (options.tdp.method === "pml") this.#pml = new ModificationLog(options.host, this.vmcs);
     this.reset();
   }
@@ -135,6 +145,10 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     v.put(F.PENDING_DEBUG, 0);
     v.write(F.TSC_OFFSET, 0n);
     v.put(F.ENTRY_INFO, 0);
+    if (this.#ple) {
+      v.put(F.PLE_GAP, this.#options.params.pleGap);
+      v.put(F.PLE_WINDOW, this.#window);
+    }
     this.#pml?.setUp();
   }
 
@@ -144,7 +158,8 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
       x = this.core.exports,
       { shadow } = this,
       { host, params } = this.#options,
-      vpid = params.vpid ? PROC2.VPID : 0;
+      vpid = params.vpid ? PROC2.VPID : 0,
+      ple = this.#ple ? PROC2.PLE : 0;
     this.#proc =
       controls(x, "PROC", shadow ? PROC_ALWAYS | PROC.CR3_LOAD | PROC.CR3_STORE | PROC.INVLPG : PROC_ALWAYS) |
       (this.#proc & (PROC.INTR_WINDOW | PROC.NMI_WINDOW));
@@ -154,7 +169,7 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
       controls(
         x,
         "PROC2",
-        (shadow ? 0 : PROC2.EPT) | (shadow || this.restricted ? 0 : PROC2.UNRESTRICTED) | vpid | PROC2.RDTSCP | PROC2.INVPCID,
+        (shadow ? 0 : PROC2.EPT) | (shadow || this.restricted ? 0 : PROC2.UNRESTRICTED) | vpid | ple | PROC2.RDTSCP | PROC2.INVPCID,
       ),
     );
     if (!shadow) v.write(F.EPT_POINTER, this.eptp);
@@ -176,6 +191,17 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
   load(): void {
     if (this.core.exports.vmxOperation() === 0) enterVmxOperation(this.host, this.#options.mm.root);
     this.vmcs.load();
+    // shrink_ple_window at kvm_sched_in
+    this.#setPauseWindow(this.#options.params.pleWindow);
+  }
+  /** grow_ple_window: where a loop goes on for longer than the window, looking at it more often is of no use. */
+  growPauseWindow(): void {
+    this.#setPauseWindow(Math.min(this.#window * PLE_WINDOW_GROW, PLE_WINDOW_MAX));
+  }
+  #setPauseWindow(ticks: number): void {
+    if (!this.#ple || ticks === this.#window) return;
+    this.#window = ticks;
+    this.vmcs.put(F.PLE_WINDOW, ticks);
   }
   clear(): void {
     this.vmcs.clear();

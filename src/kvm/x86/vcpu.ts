@@ -37,6 +37,8 @@ export interface VcpuOptions {
   readonly several: boolean;
   /** What a change of the second stage asks of every vCPU. */
   readonly flushAll: () => void;
+  /** kvm_vcpu_on_spin: which vCPU is to have this one's turn; -1 when none is waiting for one. */
+  readonly onSpin: (vcpu: X86Vcpu) => number;
   /** KVM_HC_KICK_CPU: wakes the vCPU with this APIC ID. */
   readonly kick: (apicId: number) => void;
   readonly host: HostComputer;
@@ -70,6 +72,8 @@ export class X86Vcpu extends VcpuState {
   /** 1 while an instruction that its exit has counted is being completed: devices see t before its own tick. */
   inflight = 0;
   tprLowered = false;
+  /** Where the guest was when its turn ended: a vCPU outside the kernel holds no lock. */
+  preemptedInKernel = false;
   readonly #o: VcpuOptions;
   readonly #residence: Residence;
   /** Its shadow tables, and the same while they are in force. */
@@ -106,6 +110,7 @@ export class X86Vcpu extends VcpuState {
     const Vcpu = host.silicon === "amd" ? SvmVcpu : VmxVcpu;
     this.arch = new Vcpu({
       id: options.id,
+      several: options.several,
       host,
       mm: space.mm,
       tdp: space.tdp,
@@ -134,6 +139,7 @@ export class X86Vcpu extends VcpuState {
         undefinedOpcode: () => undefinedOpcode?.handle() ?? "again",
         atInt1: () => undefinedOpcode?.atInt1() ?? false,
         hypercall: () => this.hypercall(),
+        spin: () => this.#spin(),
         uncount: () => this.#count(-1),
         trace: (cr, write, value) => {
           if (this.#shadow && cr !== 8) stats.mmu.registers++;
@@ -203,6 +209,7 @@ export class X86Vcpu extends VcpuState {
     this.load();
     trace.vcpu = id;
     run.yielded = false;
+    run.yieldTo = -1;
     if (this.#complete) {
       const complete = this.#complete;
       this.#complete = undefined;
@@ -318,6 +325,26 @@ export class X86Vcpu extends VcpuState {
     } else arch.interruptWindow(true);
   }
 
+  /** Could it run if it had its turn (kvm_arch_dy_runnable)? */
+  get wantsToRun(): boolean {
+    return this.mp === "runnable" || (this.mp === "halted" && (this.nmiPending !== 0 || this.#o.chips.pendingInterrupt(this.#o.id)));
+  }
+  /**
+   * PAUSE in a loop has exited. The turn ends where it would have ended without the exit: t and the guest's state are the bare machine's,
+   * unless a window shorter than the scheduler's is asked for.
+   */
+  #spin(): Handled {
+    const { host, params, onSpin } = this.#o,
+      over = this.core.exports.countPause() !== 0,
+      short = host.silicon === "amd" ? params.pauseFilterCount * 2 : params.pleWindow,
+      to = short < layout.PAUSE_WINDOW ? onSpin(this) : -1;
+    if (!over && to < 0) return "again";
+    this.run.yielded = true;
+    this.run.yieldTo = to;
+    this.run.exitReason = KvmExit.INTR;
+    return "user";
+  }
+
   /** kvm_vcpu_has_events: may a halted guest go on? */
   #wake(): boolean {
     if (this.mp !== "halted") return false;
@@ -346,7 +373,8 @@ export class X86Vcpu extends VcpuState {
   }
 
   #leave(reason: KvmExitReason): KvmExitReason {
-    const { inKernel, chips, id } = this.#o;
+    const { inKernel, chips, id, several } = this.#o;
+    if (several && reason === KvmExit.INTR) this.preemptedInKernel = this.arch.cpl() === 0;
     this.run.exitReason = reason;
     if (!inKernel) {
       // post_kvm_run_save
