@@ -2,6 +2,7 @@
 //   node tools/conformance/main.mjs --tests BUILD [--tests32 BUILD] [--columns bare,intel,amd] [--rows a,b] [--scale 4] [--jobs 1] [--logs FOLDER] [--run FILE] [--write]
 // BUILD is a folder in which ./configure and make of kvm-unit-tests have run. --write renews results.json and docs/conformance.md in the rows and columns
 // that ran. --run keeps what has run in FILE as it goes; started again with the same FILE, only the rest runs.
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -23,6 +24,7 @@ async function main() {
   if (!values.tests && !values.write) throw new ToolError("conformance: say where kvm-unit-tests is built: --tests FOLDER");
   await buildCore();
   await buildNode();
+  const build = buildName();
   const builds = [["x86_64", values.tests], ["i386", values.tests32]].filter(([, folder]) => folder);
   const done = values.run && existsSync(values.run) ? JSON.parse(readFileSync(values.run, "utf8")) : {};
   const jobs = builds.flatMap(([arch, tests]) => jobsOf(arch, tests, values)).filter(({ arch, row, name }) => !done[arch]?.[row.name]?.[name]);
@@ -31,7 +33,7 @@ async function main() {
       const { row, arch, tests, name } = job, { result, detail, seconds, output } = await runRow(row, columns[name], { tests, arch, scale: Number(values.scale) });
       console.log(`${arch} ${name} ${row.name}: ${result} ${detail} (${seconds} s)`);
       if (values.logs) writeLog(values.logs, `${arch}-${name}-${row.name}`, output);
-      keep(done, arch, row.name, { [name]: { result, detail: detail.slice(0, 120) } });
+      keep(done, arch, row.name, { [name]: { result, detail: detail.slice(0, 120), ...(!columns[name].command && { build }) } });
       if (values.run) writeFileSync(values.run, JSON.stringify(done));
     }
   }));
@@ -42,6 +44,13 @@ async function main() {
   }
   writeFileSync(RESULTS, `${JSON.stringify(results, null, 1)}\n`);
   writeFileSync(at("docs/conformance.md"), document(results));
+}
+
+/** What the results are of: core and command, by the content of their sources. */
+function buildName() {
+  const hash = createHash("sha256");
+  for (const output of ["core.wasm", "vitrine.mjs"]) hash.update(readFileSync(at(`build/${output}.stamp`)));
+  return hash.digest("hex").slice(0, 8);
 }
 
 function keep(results, arch, row, cells) {

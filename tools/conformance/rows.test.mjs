@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { judge, notRun, parseRows, runLine } from "./rows.mjs";
+import { asOnHardware, columns } from "./run.mjs";
 import { document } from "./table.mjs";
 
 const text = `# comment
@@ -37,8 +38,21 @@ test.each([
   expect(judge(status, output)).toEqual(verdict);
 });
 
+test("rows that call a hypervisor are told that there is none, on the bare CPU alone", () => {
+  const told = (name) => Object.keys(columns).filter((column) => asOnHardware({ name }, columns[column]));
+  expect([told("x2apic"), told("xapic"), told("svm")]).toEqual([["bare"], ["bare"], []]);
+});
+
+test("cells of another build than most are marked", () => {
+  const cell = (build) => ({ result: "pass", detail: "", build });
+  const md = document({ x86_64: { a: { bare: cell("new"), intel: cell("new") }, b: { bare: cell("old"), intel: cell(), qemu: cell() } } });
+  expect(md).toContain("Of 4 cells 2 are of one build, new ");
+  expect(md).toContain("| a | pass | pass |  |");
+  expect(md).toContain("| b | pass° | pass° | pass |");
+});
+
 test("the table has a line a row, and says where no cause is written down", () => {
-  const cell = (result, detail = "") => ({ result, detail });
+  const cell = (result, detail = "") => ({ result, detail, build: "b" });
   const md = document({ x86_64: { a: { bare: cell("pass"), intel: cell("fail", "1 | 2") }, hyperv_x: { bare: cell("refused"), intel: cell("refused") } } });
   expect(md).toContain("| row | bare | KVM, VT-x, EPT | |");
   expect(md).toContain("| a | pass | **fail** | not looked into: 1 / 2 |");
