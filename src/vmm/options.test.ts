@@ -117,6 +117,8 @@ test.each<[string[], string]>([
   [["-modprobe", "kvm.mmu=auto,kvm_intel.ept=0"], "-modprobe: kvm.mmu=auto: without EPT there is nothing to choose; give cached or vtlb"],
   [["-host", "amd", "-modprobe", "kvm.mmu=auto,kvm_amd.npt=0"], "kvm.mmu=auto: without nested paging there is nothing to choose"],
   [["-modprobe", "kvm.mmu=auto,kvm.dirty_log=dbits"], "kvm.mmu=auto: shadow tables have no dirty flags to read; leave kvm.dirty_log=dbits out"],
+  [["-modprobe", "kvm_intel.ple_gap=often"], "kvm_intel.ple_gap=often: not a number that fits; give 0 to 4294967295"],
+  [["-host", "amd", "-modprobe", "kvm_amd.pause_filter_count=65536"], "kvm_amd.pause_filter_count=65536: not a number that fits; give 0 to 65535"],
   [["-modprobe", "kvm_intel.unrestricted_guest=0,kvm_intel.emulate_invalid_guest_state=0"], "kvm_intel.emulate_invalid_guest_state=0: real mode is emulated without an unrestricted guest; leave it out"],
   [["-modprobe", "kvm.dirty_log=maybe"], "-modprobe: kvm.dirty_log=maybe: no such method; give auto or dbits"],
   [["-accel", "tcg,jit=maybe"], '-accel jit: "maybe"; choose on or off'],
