@@ -180,6 +180,34 @@ second:
 third:
   mov al, 0x77
 `],
+  // KVM completes OUT, has a trap pending and an interrupt to inject: an entry with both forgets the trap.
+  ["a single step over an OUT that raises an interrupt", 0x31, `
+  mov edi, 1
+  mov eax, trap
+  call gate
+  mov edi, 0x20
+  mov eax, interrupt
+  call gate
+  mov al, 0x11
+  out 0x20, al
+  mov al, 0x20
+  out 0x21, al
+  mov al, 4
+  out 0x21, al
+  mov al, 1
+  out 0x21, al
+  mov al, 0xfe
+  out 0x21, al
+  mov al, 0x34
+  push 0x302
+  popfd
+  out 0x43, al
+interrupt:
+  mov al, 0x32
+  jmp finish
+trap:
+  mov al, 0x31
+`],
 ] as const)("%s is the same on every engine", async (_, status, body) => {
   const image = { name: "found", bytes: assemble(guest(body)).bytes },
     found: Record<string, unknown> = {};

@@ -32,6 +32,8 @@ const PASSED = [
 const PLE_WINDOW_GROW = 2,
   PLE_WINDOW_MAX = 0xffffffff;
 /** Types of INVVPID. */
+/** Of the pending debug exceptions: single step, enabled breakpoint. */
+const TRAPS = 0x5000;
 const SINGLE_CONTEXT = 1n;
 const NO_LINK = 0xffffffffffffffffn;
 
@@ -298,11 +300,16 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     return (
       !this.#event &&
       (this.vmcs.low(F.GUEST_RFLAGS) & 0x200) !== 0 &&
-      (this.vmcs.number(F.INTERRUPTIBILITY) & 3) === 0
+      (this.vmcs.number(F.INTERRUPTIBILITY) & 3) === 0 &&
+      !this.#trapPending
     );
   }
   nmiAllowed(): boolean {
-    return !this.#event && (this.vmcs.number(F.INTERRUPTIBILITY) & 0xb) === 0;
+    return !this.#event && (this.vmcs.number(F.INTERRUPTIBILITY) & 0xb) === 0 && !this.#trapPending;
+  }
+  /** A debug trap comes before interrupts; an entry that injects one forgets it ("Delivery of Pending Debug Exceptions after VM Entry"). */
+  get #trapPending(): boolean {
+    return (this.vmcs.number(F.PENDING_DEBUG) & TRAPS) !== 0;
   }
 
   takeEvent(): InterruptedEvent | undefined {
