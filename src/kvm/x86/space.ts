@@ -18,6 +18,8 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
   /** Shadow paging, when there is no second stage. */
   shadow: ShadowMmu | undefined;
   readonly dirty: DirtyLog;
+  /** Of all slots. */
+  pages = 0;
   /** Guest-physical address of a page of KVM's own, a table that maps 4 GiB to themselves; undefined: nobody needs it. */
   identityMap: number | undefined;
   #identityFrame: number | undefined;
@@ -57,6 +59,7 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
   setRegion(region: UserMemoryRegion): void {
     this.#forget();
     const { old, now } = this.slots.set(region);
+    this.pages += ((now?.size ?? 0) - (old?.size ?? 0)) / PAGE;
     this.tdp.logged += (now?.log ? 1 : 0) - (old?.log ? 1 : 0);
     // What the processor logs from now on is decided at an entry.
     if (now?.log !== old?.log) this.tdp.flushNeeded = true;
@@ -91,9 +94,6 @@ export class GuestSpace implements MmuNotifier, ShadowSpace {
   }
   slot(gpa: number): MemSlot | undefined {
     return this.slots.find(gpa);
-  }
-  get pages(): number {
-    return this.slots.list.reduce((sum, s) => sum + s.size / PAGE, 0);
   }
 
   /** The processor has logged a write. */

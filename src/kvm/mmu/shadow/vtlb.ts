@@ -22,6 +22,8 @@ export class VirtualTlb implements ShadowMmu {
   readonly options: ShadowOptions;
   readonly frames: TableFrames;
   readonly #contexts: VirtualTlbContext[] = [];
+  /** Of all contexts. */
+  tables = 0;
 
   constructor(options: ShadowOptions) {
     this.options = options;
@@ -31,15 +33,18 @@ export class VirtualTlb implements ShadowMmu {
   get limit(): number {
     return tableLimit(this.options.space.pages);
   }
-  get tables(): number {
-    return this.#contexts.reduce((sum, c) => sum + c.tables, 0);
-  }
   context(guest: PagingRegisters): VirtualTlbContext {
     const context = new VirtualTlbContext(this, guest);
     this.#contexts.push(context);
     return context;
   }
 
+  /** So many tables more have to stay within the bound: the vCPU's own go, and the others' if that is not enough. */
+  makeRoom(context: VirtualTlbContext, tables: number): void {
+    if (this.tables + tables <= this.limit) return;
+    context.flush();
+    if (this.tables + tables > this.limit) this.zap();
+  }
   zap(): void {
     for (const c of this.#contexts) c.flush();
   }
@@ -78,6 +83,7 @@ class VirtualTlbContext implements ShadowContext {
     this.guest = guest;
     this.#resolver = new Resolver(mmu.options.space);
     this.#root = mmu.frames.take();
+    mmu.tables++;
   }
 
   get gpa(): number {
@@ -85,9 +91,6 @@ class VirtualTlbContext implements ShadowContext {
   }
   get guestCode(): number {
     return this.#resolver.guestCode;
-  }
-  get tables(): number {
-    return this.#tables.length + 1;
   }
   root(): number {
     return this.#root;
@@ -173,6 +176,7 @@ class VirtualTlbContext implements ShadowContext {
   flush(): void {
     const { frames, options } = this.#mmu;
     for (const table of this.#tables) frames.give(table);
+    this.#mmu.tables -= this.#tables.length;
     this.#tables = [];
     this.#made = [];
     this.#parts.clear();
@@ -185,7 +189,7 @@ class VirtualTlbContext implements ShadowContext {
   #entry(low: number, high: number, level: number): number {
     const { memory } = this.#mmu.options.host,
       top = this.guest.long ? 4 : 3;
-    if (this.tables + top > this.#mmu.limit) this.flush();
+    this.#mmu.makeRoom(this, top - 1);
     let table = this.#root;
     for (let l = top; l > level; l--) {
       const at = table + index(low, high, l) * 8,
@@ -198,6 +202,7 @@ class VirtualTlbContext implements ShadowContext {
       if ((entry & P) !== 0) this.flushNeeded = true;
       table = this.#mmu.frames.take();
       this.#tables.push(table);
+      this.#mmu.tables++;
       const kind = top === 3 && l === 3 ? PAE_TOP : TABLE;
       writeEntry(memory, at, (table | kind) >>> 0, 0);
       const { trace } = this.#mmu.options;

@@ -29,6 +29,7 @@ export class CachedContext implements ShadowContext {
     this.guest = guest;
     this.#resolver = new Resolver(pages.options.space);
     this.#top = pages.options.host.frames.frame();
+    pages.tops++;
   }
 
   get gpa(): number {

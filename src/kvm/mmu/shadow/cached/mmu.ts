@@ -32,7 +32,7 @@ export class CachingMmu implements ShadowMmu {
   }
 
   get tables(): number {
-    return this.pages.size + this.#contexts.length;
+    return this.pages.tables;
   }
   get limit(): number {
     return this.pages.limit;

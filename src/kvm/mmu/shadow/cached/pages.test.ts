@@ -7,6 +7,8 @@ import { KvmStats } from "../../../stats.ts";
 import { Trace } from "../../../trace.ts";
 import { GuestSpace } from "../../../x86/space.ts";
 import { P, TABLE, W, writeEntry } from "../entry.ts";
+import { PagingRegisters } from "../registers.ts";
+import { VirtualTlb } from "../vtlb.ts";
 import { CachingMmu } from "./mmu.ts";
 import { ACCESS_ALL, LONG } from "./page.ts";
 import { ShadowPages } from "./pages.ts";
@@ -41,7 +43,7 @@ test("shadow tables stay under their bound: the oldest go, but for roots", async
   for (let gfn = 2; gfn < 200; gfn++) {
     pages.recycle();
     pages.make(gfn, role(1));
-    expect(pages.size).toBeLessThanOrEqual(pages.limit);
+    expect(pages.tables).toBeLessThanOrEqual(pages.limit);
   }
   expect(pages.limit).toBe(64);
   expect(stats.mmu.recycled).toBeGreaterThan(100);
@@ -63,6 +65,29 @@ test("where memory of the guest goes, the bound goes down and the tables with it
   space.setRegion({ ...more, memorySize: 0 });
   expect(mmu.limit).toBe(64);
   expect(mmu.tables).toBeLessThanOrEqual(64);
+});
+
+test.each([
+  ["cached", CachingMmu],
+  ["vtlb", VirtualTlb],
+] as const)("%s: eight vCPUs on tables that lead everywhere stay under the bound of all tables together", async (_, Mmu) => {
+  const { host, space, stats } = await open(),
+    mmu = new Mmu({ host, space, trace: new Trace(() => 0), stats });
+  // Sixty pages whose entries lead to one another: each is a table of every level.
+  for (let i = 0; i < 60 * 512; i++) space.store(0x1000 + i * 8, 8, BigInt(0x1067 + ((i * 37) % 60) * 0x1000));
+  const contexts = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => {
+    const guest = new PagingRegisters();
+    Object.assign(guest, n < 4 ? { cr0: 0x80000001, cr4: 0x20, efer: 0x500, cr3Low: 0x1000 } : { cr0: 1 });
+    return mmu.context(guest);
+  });
+  let most = 0;
+  for (let n = 0; n < 2000; n++) {
+    const context = contexts[n % 8];
+    expect(context?.fault(n % 8 < 4 ? (n * 0x2400000) >>> 0 : (n << 12) & 0x7fffff, n % 8 < 4 ? n & 0x7fff : 0, 0, 0)).toBe("fixed");
+    most = Math.max(most, mmu.tables);
+    expect(mmu.tables).toBeLessThanOrEqual(mmu.limit);
+  }
+  expect(most).toBeGreaterThan(mmu.limit - 6);
 });
 
 test("a page that becomes a table loses its write right wherever it is mapped", async () => {

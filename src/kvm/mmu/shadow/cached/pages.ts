@@ -5,7 +5,7 @@ import type { ShadowOptions } from "../mmu.ts";
 import { keyOf, ShadowPage } from "./page.ts";
 import { ReverseMap } from "./rmap.ts";
 
-/** So many must be free before a fault is handled; so many old ones go at once when they are not. */
+/** So many must be free before a fault is handled, four roots and a page table; so many old ones go at once when they are not. */
 const MIN_FREE = 5,
   REFILL = 25;
 
@@ -42,8 +42,10 @@ export class ShadowPages {
     this.rmap = new ReverseMap((slot) => this.page(slot));
   }
 
-  get size(): number {
-    return this.#all.size;
+  /** Top tables of PAE paging, one for each vCPU: they stay, and count. */
+  tops = 0;
+  get tables(): number {
+    return this.#all.size + this.tops;
   }
   get limit(): number {
     return tableLimit(this.options.space.pages);
@@ -150,8 +152,9 @@ export class ShadowPages {
 
   /** make_mmu_pages_available: the oldest pages go, but for those in use as roots. */
   recycle(): void {
-    if (this.size + MIN_FREE <= this.limit) return;
-    let left = Math.max(REFILL, this.size + MIN_FREE - this.limit);
+    const missing = this.tables + MIN_FREE - this.limit;
+    if (missing <= 0) return;
+    let left = Math.max(REFILL, missing);
     for (const page of this.#all) {
       if (page.roots > 0) continue;
       this.zap(page);
