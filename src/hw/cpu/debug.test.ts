@@ -109,6 +109,10 @@ test("a watched operand of MOV SS is reported once: with INT1, or in the handler
   expect(await noted(code("int1"))).toEqual(["a 2"]);
   expect(await noted(code("int3"))).toEqual(["vector3 2"]);
 });
+test("a watched access that faults has met no breakpoint", async () => {
+  const code = `${watch("0x600000000000")}\nmov rcx, 0x600000000000\na: mov eax, [rcx]\nb: hlt\nvector14:\nadd rsp, 8\nmov qword [rsp], b\niretq\n`;
+  expect(await noted(code)).toEqual([]);
+});
 test.each([
   ["a doubleword write", "mov dword [watched+2], 1", 1, true],
   ["a read, for a write breakpoint", "mov eax, [watched]", 1, false],

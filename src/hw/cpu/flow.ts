@@ -38,13 +38,15 @@ let resuming: bool = false;
 export function keepRf(): void { resuming = false; }
 /** The instruction in hand has ended in an event or an exit, which takes the place of the trap. */
 export function dropStep(): void { stepping = false; resuming = false; }
-/** SYSCALL and SYSRET trap if TF is set when they end, whatever it was before. */
+/** From TF as it is now: SYSCALL and SYSRET trap if it is set when they end, whatever it was before. */
 export function stepByFlag(): void { stepping = (load<u32>(EFLAGS) & TF) != 0; }
 /** What the end of an instruction that ran alone brings. Nothing of it may outlive run(): it is not saved. */
-function completed(): void {
+export function completed(): void {
   if (stepping) { stepping = false; store<u32>(DB_PENDING, load<u32>(DB_PENDING) | BS); }
   if (resuming) { resuming = false; store<u32>(EFLAGS, load<u32>(EFLAGS) & ~RF); }
 }
+/** Debug traps that waited when the instruction in hand began: one that faults has met no breakpoint. */
+let waiting: u32 = 0;
 /** DR6.BS */
 const BS: u32 = 0x4000;
 
@@ -226,6 +228,7 @@ function runAlone(): usize {
   if (fault) return raiseHere();
   // The step is still to be made: a single-step trap must not come of it.
   if (left + yanked < 1) { dropStep(); unyank(); return stop(STOP_BUDGET); }
+  waiting = load<u32>(DB_PENDING);
   memory.copy(ALONE_BLOCK, b, 48);
   uncount(ALONE_BLOCK);
   const rec = ALONE_BLOCK + 32;
@@ -242,6 +245,7 @@ export function raise(rec: usize): usize {
   const done = <i32>((rec - block - 32) >> 4);
   setLeft(left + load<i32>(block) - done);
   store<u64>(RIP, ripOf(rec));
+  if (block == ALONE_BLOCK) store<u32>(DB_PENDING, waiting);
   return dispose(rec);
 }
 function raiseHere(): usize { return dispose(0); }
