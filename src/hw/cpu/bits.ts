@@ -1,7 +1,7 @@
 // Bit tests with their reach beyond the operand, and the few other bodies that touch memory in their own way.
 import { RAX, RBX, RCX, RDX, BOUNCE, fault, exception, get, put } from "./state";
 import { setCf, setZf } from "./flags";
-import { rd, rmw, writeBack } from "../mmu/access";
+import { rd, rmw, rmw16, writeBack } from "../mmu/access";
 import { eaOffset, eaOut, eaBytes, seg, segmented, segmentedSpan, addressMask, addressSize, disp } from "./record";
 
 @inline export function bitOf<T>(v: T, k: u32): void { setCf(<u64>(v >> <T>(k & (8 * sizeof<T>() - 1))) & 1); }
@@ -48,10 +48,9 @@ export function cmpxchg8b(rec: usize): void {
 export function cmpxchg16b(rec: usize): void {
   const la = eaBytes(rec, 16, true);
   if (la & 15) { exception(13, 0); return; }
-  const p = rmw<u64>(la, rec);
+  const p = rmw16(la, rec);
   if (fault) return;
   const low = load<u64>(p), high = load<u64>(p, 8);
-  if (p == BOUNCE) { exception(13, 0); return; } // a device does not answer 16-byte cycles
   if (low == get<u64>(RAX) && high == get<u64>(RDX)) {
     store<u64>(p, get<u64>(RBX));
     store<u64>(p, get<u64>(RCX), 8);
@@ -61,6 +60,7 @@ export function cmpxchg16b(rec: usize): void {
     put<u64>(RDX, high);
     setZf(0);
   }
+  if (p == BOUNCE) writeBack();
 }
 /** CRC32 with the Castagnoli polynomial 11EDC6F41h, reflected; bit by bit, it is rare. */
 export function crc32<T>(crc: u32, v: T): u32 {

@@ -40,6 +40,8 @@ import { storeBesideCode } from "../cpu/blocks";
   if (missesSpan(la, sizeof<T>(), true)) return rmwSlow(la, sizeof<T>(), rec);
   return hostOf(la);
 }
+/** The same for 16 bytes, aligned: a device is asked for the halves one after the other. */
+export function rmw16(la: u64, rec: usize): usize { return missesSpan(la, 16, true) ? rmwSlow(la, 16, rec) : hostOf(la); }
 /** Where an operand of 8 to 64 bytes can be read: in RAM, or copied to XTEMP. 0 on a fault. */
 @inline export function rdPtr(la: u64, size: u32, rec: usize): usize {
   if (missesSpan(la, size, false)) return rdPtrSlow(la, size, rec);
@@ -171,7 +173,9 @@ export function rmwSlow(la: u64, size: u32, rec: usize): usize {
     const at = writable(la, size);
     if (at || fault) return at;
     if (!mayTouchDevice()) return 0;
-    store<u64>(BOUNCE, deviceRead(devicePa, size));
+    const pa = devicePa;
+    store<u64>(BOUNCE, deviceRead(pa, min<u32>(size, 8)));
+    if (size == 16) store<u64>(BOUNCE, deviceRead(pa + 8, 8), 8);
   } else {
     const n = 4096 - <u32>(la & 0xfff), next = wrap(la + n);
     writable(la, n);
