@@ -64,8 +64,6 @@ export interface ExitHandlers {
   uncount(): void;
   /** #UD of the guest. */
   undefinedOpcode(): Handled;
-  /** Is the instruction at RIP an INT1? SVM does not say so of the #DB that it has met. */
-  atInt1(): boolean;
   hypercall(): void;
   trace(cr: number, write: boolean, value: bigint): void;
   initSignal(): void;

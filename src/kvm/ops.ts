@@ -34,10 +34,8 @@ export interface InterruptedEvent {
   readonly kind: number;
   /** -1: none. */
   readonly code: number;
-  /** Of the instruction of a software interrupt. */
+  /** Of the instruction of a software interrupt, which counts in t already: only a task switch leaves one in hand. */
   readonly length: number;
-  /** That instruction counts in t already. */
-  readonly counted: boolean;
 }
 
 /**

@@ -14,6 +14,7 @@ import { updateDebug } from "./debug";
 import { flags, setArithmeticFlags } from "./flags";
 import { inject } from "./interrupt";
 import { interpret } from "./generated/run";
+import { completed, dropStep, stepByFlag } from "./flow";
 import { ripAfter } from "./record";
 import { attrOf, updateMode } from "./segment";
 import { finish } from "./blocks";
@@ -36,8 +37,9 @@ function begin(): void {
   unyank();
   setLeft(0);
 }
-/** @returns STOP_BUDGET done, STOP_FAULT an exception, STOP_FETCH bytes are missing, or what else run() returns */
+/** @returns STOP_BUDGET done (DR6.BS is pending where TF was set and nothing has taken the place of the trap), STOP_FAULT an exception, STOP_FETCH bytes are missing, or what else run() returns */
 function end(reason: u32): u32 {
+  if (reason == STOP_BUDGET) completed(); else dropStep();
   store<u32>(EFLAGS, flags());
   return reason;
 }
@@ -56,6 +58,7 @@ export function step(length: u32): u32 {
   store<u32>(SHADOW, 0);
   store<u32>(STOP_REASON, STOP_BUDGET);
   setBlock(ALONE_BLOCK);
+  stepByFlag();
   interpret(rec);
   return end(load<u32>(STOP_REASON));
 }

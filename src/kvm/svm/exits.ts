@@ -135,6 +135,8 @@ const handlers: ReadonlyMap<number, Handler> = new Map([
   [0x7c, again(msr)],
   [0x7d, (_, h) => h.taskSwitch()],
   [0x7f, (_, h) => h.shutdown()],
+  // INT1: of the #DB that it makes nobody could say whether it is a trap's, were its delivery to exit.
+  [0x88, emulate],
   [0x8d, again((_, h) => h.instructions.setXcr())],
   [0x400, nestedPageFault],
   [0x81, again((_, h) => h.hypercall())],

@@ -27,14 +27,12 @@ const UNDEFINED = 1 << 6;
 /** Intercepts with exit codes 60h to 7Fh and 80h to 9Fh. */
 const bits = (codes: readonly number[]): number => codes.reduce((word, code) => word | (1 << (code & 31)), 0);
 const INSTR1 = [0x60, 0x61, 0x63, 0x72, 0x76, 0x78, 0x7a, 0x7b, 0x7c, 0x7d, 0x7f];
-const INSTR2 = [0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x8d];
+const INSTR2 = [0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x88, 0x8d];
 const PAUSE = 0x77;
 const INVLPG = 0x79;
 /** Defaults of pause_filter_count_grow and pause_filter_count_max. */
 const PAUSE_COUNT_GROW = 2,
   PAUSE_COUNT_MAX = 0xffff;
-/** DR6: breakpoints, register access, single step, task switch. */
-const DEBUG_CAUSES = 0xe00fn;
 /** Reads and writes of CR0, 3, 4 and 8. A selective intercept would not see the guest set what the processor has set already. */
 const SHADOW_CR = 0x1190119;
 const VINTR = 1 << 4,
@@ -215,14 +213,10 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
       info = Number(event & 0xffffffffn),
       vector = info & 0xff,
       kind = (info >> 8) & 7;
-    // An interrupted INT n, INT1, INT3 or INTO stands at RIP still and runs again; a task switch is part of it.
+    // An interrupted INT n, INT3 or INTO stands at RIP still and runs again; a task switch is part of it.
     const software = kind === 4 || (kind === 3 && (vector === 3 || vector === 4));
-    if ((info & VALID) !== 0 && (!(software || (kind === 3 && vector === 1 && this.#int1())) || code === 0x7d)) this.#event = { info, code: Number(event >> 32n) };
+    if ((info & VALID) !== 0 && (!software || code === 0x7d)) this.#event = { info, code: Number(event >> 32n) };
     return "exit";
-  }
-  /** Was the #DB that INT1 makes under way? A debug trap says in DR6 what it is; INT1 says nothing. */
-  #int1(): boolean {
-    return (this.vmcb.read(V.DR6) & DEBUG_CAUSES) === 0n && this.#o.handlers.atInt1();
   }
   handleExit(): Handled {
     return handleExit(this, this.#o.handlers);
@@ -250,7 +244,6 @@ export class SvmVcpu extends SvmGuestState implements ArchVcpu {
       kind: one ? 6 : kind,
       code: (e.info & HAS_CODE) !== 0 ? e.code : -1,
       length: one ? 1 : kind === 4 ? 2 : 0,
-      counted: false,
     };
   }
   injectInterrupt(vector: number): void {

@@ -14,7 +14,8 @@ const RAX = 0,
 const SVME = 0x1000n,
   EFER = 0xc0000080,
   PAT = 0x277;
-const SINGLE_STEP = 0x4000n;
+const SINGLE_STEP = 0x4000,
+  BREAKPOINTS = 15n;
 
 /**
  * Guest state: in the VMCB while the guest is out, in the processor while it is in. FS, GS, LDTR, TR, CR2 and the MSRs of
@@ -24,7 +25,6 @@ export abstract class SvmGuestState extends GuestState {
   readonly vmcb: Vmcb;
   /** The guest handles an NMI: no other before its IRET. */
   protected nmiMasked = 0;
-  #steps = false;
   #block = 0;
 
   constructor(host: HostComputer, read64: (gpa: number) => bigint, shadow: ShadowContext | undefined) {
@@ -221,11 +221,7 @@ export abstract class SvmGuestState extends GuestState {
     this.leave();
     this.vmcb.write(V.INTERRUPT_SHADOW, p.shadow ? 1n : 0n);
     this.nmiMasked = p.nmiBlocked ? 1 : 0;
-    if ((p.debug & 0x400f) !== 0) {
-      this.vmcb.write(V.DR6, this.vmcb.read(V.DR6) | BigInt(p.debug & 0xf));
-      if ((p.debug & 0x4000) !== 0) this.vmcb.write(V.DR6, this.vmcb.read(V.DR6) | SINGLE_STEP);
-      this.trap();
-    }
+    if ((p.debug & 0x400f) !== 0) this.#trapPending(p.debug & 0x400f);
   }
 
   /** Real mode is paged real mode here: CR0.PE stays the guest's. */
@@ -245,7 +241,6 @@ export abstract class SvmGuestState extends GuestState {
     this.showPaging(at);
     if (!this.shadow && this.usesPae()) this.#showPdptes(at);
     this.#block = at;
-    this.#steps = (this.rflags() & 0x100n) !== 0n;
     return at;
   }
   /** The processor that completes an instruction has them as registers. */
@@ -254,23 +249,25 @@ export abstract class SvmGuestState extends GuestState {
       this.core.u64[(block + layout.PDPTE - layout.REGS) / 8 + i] = e;
     });
   }
-  setImage(event: boolean): void {
+  setImage(_event: boolean): void {
     const cr3 = this.control(3);
     this.core.exports.svmSetGuestImage(BigInt(this.vmcb.pa));
     if (this.shadow) this.takePaging(this.#block);
     this.core.exports.updateMode();
-    if (this.#steps && !event) this.#singleStep();
+    const pending = (this.core.u32[(this.#block + layout.DB_PENDING - layout.REGS) / 4] ?? 0) & 0x400f;
+    if (pending !== 0) this.#trapPending(pending);
     if (!this.shadow && this.control(3) !== cr3) this.flushTlb();
   }
-  #singleStep(): void {
-    this.vmcb.write(V.DR6, this.vmcb.read(V.DR6) | SINGLE_STEP);
+  /** @param causes breakpoints that an instruction has met, and DR6.BS */
+  #trapPending(causes: number): void {
+    this.vmcb.write(V.DR6, (this.vmcb.read(V.DR6) & ~BREAKPOINTS) | BigInt(causes));
     this.trap();
   }
   skip(): void {
     const v = this.vmcb;
     v.write(V.RIP, this.length ? v.read(V.RIP) + BigInt(this.length) : v.read(V.NRIP));
     v.write(V.INTERRUPT_SHADOW, 0n);
-    if ((this.rflags() & 0x100n) !== 0n) this.#singleStep();
+    if ((this.rflags() & 0x100n) !== 0n) this.#trapPending(SINGLE_STEP);
   }
   /** Is the guest in 64-bit mode? */
   get in64Bit(): boolean {

@@ -34,6 +34,8 @@ const PLE_WINDOW_GROW = 2,
 /** Types of INVVPID. */
 /** Of the pending debug exceptions: single step, enabled breakpoint. */
 const TRAPS = 0x5000;
+/** Types of events from here on are software interrupts. */
+const SOFTWARE = 0x400;
 const SINGLE_CONTEXT = 1n;
 const NO_LINK = 0xffffffffffffffffn;
 
@@ -59,7 +61,6 @@ interface Event {
   readonly info: number;
   readonly code: number;
   readonly length: number;
-  readonly counted: boolean;
 }
 
 /** A virtual CPU on Intel's VT-x: guest state in a VMCS while the guest is out, in the processor while it is in. */
@@ -71,8 +72,6 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
   readonly #msrBitmap: number;
   readonly #pml: ModificationLog | undefined;
   #event: Event | undefined;
-  /** The event of the last entry was a software interrupt: its instruction has been counted. */
-  #softwareInjected = false;
   #proc = 0;
   /** CR3 of the VMCS, with shadow paging. */
   #root = -1;
@@ -220,12 +219,8 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
       if (e) {
         v.put(F.ENTRY_INFO, e.info);
         v.put(F.ENTRY_CODE, e.code);
-        v.put(F.ENTRY_LENGTH, e.length);
-        this.#softwareInjected = ((e.info >> 8) & 7) >= 4;
-        // INT n whose delivery an exit has interrupted is completed by this entry: it counts now.
-        if (this.#softwareInjected && !e.counted) this.core.exports.setClock(this.core.exports.clock() + 1);
         this.#event = undefined;
-      } else this.#softwareInjected = false;
+      }
       if (trace.on) trace.write("kvm_entry", v.read(F.GUEST_RIP));
       const result = v.enter();
       if (result === -2) return this.#exited();
@@ -268,13 +263,13 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
     this.#pml?.drain(this.#options.handlers.markDirty);
     if (trace.on) trace.write("kvm_exit", reason & 0xffff, v.read(F.GUEST_RIP), v.read(F.QUALIFICATION));
     const info = this.exit[X.VECTORING] ?? 0;
-    if ((info & VALID) !== 0) {
+    // INT n, INT1, INT3 and INTO stand at RIP still and run again: what counts is the instruction that gets through. A task switch is part of it.
+    if ((info & VALID) !== 0 && ((info & 0x700) < SOFTWARE || (reason & 0xffff) === TASK_SWITCH)) {
       // vmx_complete_interrupts: deliver it again ("Information for VM Exits That Occur During Event Delivery").
       this.#event = {
         info: info & ~0x1000,
         code: (info & HAS_CODE) !== 0 ? v.number(F.VECTORING_CODE) : 0,
         length: v.number(F.EXIT_LENGTH),
-        counted: this.#softwareInjected,
       };
       // An NMI to be delivered again must not be blocked by itself ("Resuming Guest Software after Handling an Exception").
       const nmi = (info & 0x700) === 0x200 && (reason & 0xffff) !== TASK_SWITCH;
@@ -321,14 +316,13 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
       kind: (e.info >> 8) & 7,
       code: (e.info & HAS_CODE) !== 0 ? e.code : -1,
       length: e.length,
-      counted: e.counted,
     };
   }
   injectInterrupt(vector: number): void {
-    this.#event = { info: VALID | vector, code: 0, length: 0, counted: true };
+    this.#event = { info: VALID | vector, code: 0, length: 0 };
   }
   injectNmi(): void {
-    this.#event = { info: VALID | 0x202, code: 0, length: 0, counted: true };
+    this.#event = { info: VALID | 0x202, code: 0, length: 0 };
   }
   injectException(vector: number, code: number): void {
     // In real mode no error code is pushed.
@@ -338,7 +332,6 @@ export class VmxVcpu extends VmxGuestState implements ArchVcpu {
       info: VALID | 0x300 | vector | (withCode ? HAS_CODE : 0),
       code: withCode ? code : 0,
       length: 0,
-      counted: true,
     };
   }
   interruptWindow(on: boolean): void {

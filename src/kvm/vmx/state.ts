@@ -51,7 +51,6 @@ interface UnpagedRegisters {
 /** Guest state in the VMCS while the guest is out, in the processor while it is in. */
 export abstract class VmxGuestState extends GuestState {
   readonly vmcs: Vmcs;
-  #steps = false;
   #block = 0;
   /** Can the processor enter the guest? Unknown after its state has been set; the guest itself cannot leave a valid state. */
   #valid: boolean | undefined;
@@ -347,7 +346,6 @@ export abstract class VmxGuestState extends GuestState {
   /** Guest state as one register block; see src/hw/vmx/image.ts. The guest is out. */
   image(): number {
     const at = this.core.exports.vmxGuestImage();
-    this.#steps = ((this.core.u32[(at + layout.EFLAGS - layout.REGS) / 4] ?? 0) & 0x100) !== 0;
     this.showPaging(at);
     this.#showUnpaged(at);
     this.#block = at;
@@ -369,13 +367,12 @@ export abstract class VmxGuestState extends GuestState {
     return !this.shadow && !this.#unpaged && this.core.exports.vmxSameImage() !== 0;
   }
   /** The block is the guest's state: an instruction, or (`event`) the delivery of an event, has been completed. */
-  setImage(event: boolean): void {
+  setImage(): void {
     const cr3 = this.vmcs.number(F.GUEST_CR3);
     this.core.exports.vmxSetGuestImage();
     this.#valid = undefined;
     if (this.shadow) this.takePaging(this.#block);
     else if (this.restricted) this.#takeControl(this.#block);
-    if (this.#steps && !event) this.vmcs.put(F.PENDING_DEBUG, this.vmcs.number(F.PENDING_DEBUG) | 0x4000);
     // A task switch, or paging that began: what was cached under the old directory must not be found again.
     if (!this.shadow && this.vmcs.number(F.GUEST_CR3) !== cr3) this.flushTlb();
   }

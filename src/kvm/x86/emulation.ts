@@ -218,8 +218,7 @@ export class Emulation {
   /** handle_task_switch: the switch is part of an instruction, or of the delivery of an event through a task gate. */
   taskSwitch(): Handled {
     const event = this.#v.arch.takeEvent();
-    // INT n has been counted when the gate was reached.
-    return event ? this.#deliver({ ...event, counted: true }) : this.#instruction(true);
+    return event ? this.#deliver(event) : this.#instruction(true);
   }
 
   /** handle_io: in-kernel chips, or user space; a string instruction moves one element, in software. */
@@ -283,9 +282,8 @@ export class Emulation {
 
   /** Hardware has met a device while it delivered the event: software delivers it. */
   #deliver(event: InterruptedEvent): Handled {
-    const { vector, kind, code, length } = event,
-      software = kind >= SOFTWARE;
-    if (software && event.counted) this.#v.inflight = 1;
+    const { vector, kind, code, length } = event;
+    if (kind >= SOFTWARE) this.#v.inflight = 1;
     const result = this.#emulator.deliver(vector, code, kind, length);
     if (result.kind === "user") return this.#ask(result.asked, () => this.#deliver(event));
     this.#o.stats.emulations++;
@@ -295,7 +293,6 @@ export class Emulation {
     }
     return this.#tell(() => {
       this.#v.inflight = 0;
-      if (software && !event.counted) this.#v.tick();
       return "again";
     });
   }

@@ -11,8 +11,6 @@ const PREFIX = [0x0f, 0x0b, 0x6b, 0x76, 0x6d] as const;
 const VMCALL = [0x0f, 0x01, 0xc1] as const,
   VMMCALL = [0x0f, 0x01, 0xd9] as const;
 const LEGACY: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);
-const INT1 = 0xf1,
-  MOST_BYTES = 15;
 const CR4_TSD = 4n,
   RF = 0x10000n;
 const starts = (bytes: Uint8Array, with_: readonly number[]): boolean => with_.every((b, i) => bytes[i] === b);
@@ -60,16 +58,6 @@ export class UndefinedOpcode {
       if (fault) this.#v.exception(14, fault.code, fault.address);
     } else this.#v.exception(6, -1);
     return "again";
-  }
-
-  /** Behind prefixes, among them in 64-bit mode REX. */
-  atInt1(): boolean {
-    const { arch } = this.#v,
-      long = (arch.efer() & 0x400n) !== 0n && arch.segment(1).l === 1;
-    const opcode = this.#emulation()
-      .peek(MOST_BYTES)
-      .find((b) => !LEGACY.has(b) && !(long && b >> 4 === 4));
-    return opcode === INT1;
   }
 
   #behind(length: number): bigint {

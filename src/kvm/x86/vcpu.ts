@@ -137,7 +137,6 @@ export class X86Vcpu extends VcpuState {
         taskSwitch: () => this.#emulated().taskSwitch(),
         faultInstead: (vector, code) => this.faultInstead(vector, code),
         undefinedOpcode: () => undefinedOpcode?.handle() ?? "again",
-        atInt1: () => undefinedOpcode?.atInt1() ?? false,
         hypercall: () => this.hypercall(),
         spin: () => this.#spin(),
         uncount: () => this.#count(-1),
