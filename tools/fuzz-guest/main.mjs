@@ -2,6 +2,8 @@
 // Runs guests/fuzz.asm on each engine with the shadow tables checked, and looks at the host: no exception but a typed stop, no
 // growth, every slice ends, and an ordinary guest runs afterwards. In comparable mode all engines have to come to the same
 // hash. Exit status 1 when the host has done wrong.
+// npm run fuzz:guest -- --compare [--instructions 5000000] [--engine all] [--seed 1]
+// In comparable mode the state after every 100,000 instructions against the bare machine's; where one differs, the instruction.
 import { mkdirSync, readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
@@ -31,6 +33,7 @@ function choose({ engines }) {
         engine: { type: "string", default: "all" },
         seed: { type: "string", default: "1" },
         mode: { type: "string", default: "wild" },
+        compare: { type: "boolean", default: false },
       },
     }).values;
   } catch (error) {
@@ -45,11 +48,26 @@ function choose({ engines }) {
     if (!engine) throw new ToolError(`fuzz: engine ${name}: choose from all, ${engines.map((e) => e.name).join(", ")}`);
     return engine;
   });
-  return { instructions, seed, mode, chosen };
+  return { instructions, seed, mode, chosen, compared: values.compare };
+}
+
+/** @returns the exit status */
+async function compareAll(s, { instructions, seed, chosen }) {
+  const [bare] = s.engines,
+    ends = await s.trail(s.module, bare, seed, instructions, at());
+  let wrong = 0;
+  for (const engine of chosen.filter((e) => e !== bare)) {
+    const lines = await s.compare(s.module, [bare, engine], seed, ends, at());
+    process.stdout.write(`seed ${seed} ${engine.name}: ${lines.length === 0 ? `equal at all of ${ends.length} slices` : lines.join("\n  ")}\n`);
+    if (lines.length > 0) wrong++;
+  }
+  say(wrong === 0 ? "fuzz: one machine" : `fuzz: ${wrong} engines are not the bare machine`);
+  return wrong === 0 ? 0 : 1;
 }
 
 await runTool(async () => {
-  const s = await sources(), { instructions, seed, mode, chosen } = choose(s);
+  const s = await sources(), choice = choose(s), { instructions, seed, mode, chosen } = choice;
+  if (choice.compared) return compareAll(s, choice);
   process.stdout.write(`${title(mode, seed)}\n`);
   let wrong = 0, first;
   for (const engine of chosen) {
