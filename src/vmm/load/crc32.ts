@@ -5,17 +5,30 @@ import { hex, type ImageReader } from "./image.ts";
  * zero (Linux kernel documentation, "The image CRC"). Kernels of 2025 dropped it, and signing for UEFI afterwards
  * changes two header fields it covers; both are allowed for, so that only damage is refused.
  */
-const table = new Uint32Array(256);
+const SLICES = 8;
+/** Eight tables of 256: what a byte does to the register that is 1 to 8 bytes from the end of a step ("slicing-by-8", Kounavis
+ *  and Berry, 2005). A kernel of 12 MB is gone through twice before it starts. */
+const table = new Int32Array(SLICES * 256);
 for (let i = 0; i < 256; i++) {
   let c = i;
   for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
   table[i] = c;
 }
+for (let i = 256; i < table.length; i++) {
+  const before = table[i - 256] as number;
+  table[i] = (before >>> 8) ^ (table[before & 255] as number);
+}
 
 /** CRC-32 register (reflected 04C11DB7h, start all ones, not inverted at the end). */
 export function crc32(bytes: Uint8Array, start = 0xffffffff): number {
-  let c = start;
-  for (let i = 0; i < bytes.length; i++) c = (c >>> 8) ^ (table[(c ^ (bytes[i] as number)) & 0xff] as number);
+  const at = (slice: number, byte: number): number => table[slice * 256 + (byte & 255)] as number;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let c = start | 0, i = 0;
+  for (; i + SLICES <= bytes.length; i += SLICES) {
+    const low = c ^ view.getInt32(i, true), high = view.getInt32(i + 4, true);
+    c = at(7, low) ^ at(6, low >>> 8) ^ at(5, low >>> 16) ^ at(4, low >>> 24) ^ at(3, high) ^ at(2, high >>> 8) ^ at(1, high >>> 16) ^ at(0, high >>> 24);
+  }
+  for (; i < bytes.length; i++) c = (c >>> 8) ^ at(0, c ^ (bytes[i] as number));
   return c >>> 0;
 }
 

@@ -43,6 +43,18 @@ function bzImage(change: (view: DataView) => void = () => {}): Uint8Array {
   return bytes;
 }
 
+test("the CRC is the one of the catalogues, at every alignment and length", () => {
+  const text = new TextEncoder().encode("123456789");
+  expect(~crc32(text) >>> 0).toBe(0xcbf43926); // "check" of CRC-32/ISO-HDLC
+  const bytes = Uint8Array.from({ length: 64 }, (_, i) => (i * 167 + 13) & 0xff);
+  for (let from = 0; from < 9; from++)
+    for (let to = from; to < bytes.length; to++) {
+      let slow = 0xffffffff;
+      for (const byte of bytes.subarray(from, to)) for (let bit = 0, b = byte; bit < 8; bit++, b >>= 1) slow = (slow >>> 1) ^ ((slow ^ b) & 1 ? 0xedb88320 : 0);
+      expect(crc32(bytes.subarray(from, to))).toBe(slow >>> 0);
+    }
+});
+
 test("a bzImage starts at 1 MiB with ESI at a zero page that tells e820, command line, RSDP and initrd", () => {
   const initrd = { name: "initrd", bytes: text("cpio") };
   const i = input(bzImage(), { initrd });
