@@ -182,7 +182,13 @@ export class Translator implements Site {
     this.#count(how, record);
     out.i32(record | how);
     if (mark) { mark(); out.op(0x72); }
+    this.#goOut();
+  }
+  /** Out of the function, to the record on the stack: the interpreter's block is the one in hand. */
+  #goOut(): void {
+    const out = this.#out;
     out.set(this.#pc);
+    out.i32(this.#block.at); out.set(this.#in);
     out.branch(this.#exitLevel);
   }
 
@@ -191,7 +197,6 @@ export class Translator implements Site {
     this.#block = block;
     this.#reason = "";
     this.#probes.forget(block.apart);
-    out.i32(at); out.set(this.#in);
     out.get(LEFT); out.i32(n); out.op(0x48);
     out.open(0x04);
     this.#leave(at + 32, ENTER);
@@ -342,8 +347,8 @@ export class Translator implements Site {
     out.get(this.#slot); out.i32(0xffff); out.op(0x71); out.set(ENTRY);
     out.branch(this.#dispatchLevel);
     out.close();
-    out.get(this.#pc); out.i32(32 | ENTER); out.op(0x6a); out.set(this.#pc);
-    out.branch(this.#exitLevel);
+    out.get(this.#pc); out.i32(32 | ENTER); out.op(0x6a);
+    this.#goOut();
     out.close();
     out.i32(0); out.get(target); out.memory(0x37, layout.RIP);
     out.release(target);
