@@ -360,3 +360,33 @@ test("a register page taken from one APIC sets up another, its timer included", 
   expect(b.chip.acknowledge(0)).toBe(0x30);
   expect(() => b.chip.lapics[0]?.setRegisterPage(new Uint8Array(5))).toThrow(StateError);
 });
+
+test("an APIC answers to the ID that is written into it, and two may have the same; enabling begins with the initial one, INIT keeps it", () => {
+  const { chip, enable, write, read, ipi } = setup();
+  enable();
+  const pending = () => [0, 1].map((cpu) => chip.pendingInterrupt(cpu));
+  write(1, LapicReg.id, 0);
+  ipi(0, 1, 0x40);
+  expect(pending()).toEqual([false, false]);
+  ipi(0, 0, 0x41);
+  expect(pending()).toEqual([true, true]);
+  write(1, LapicReg.id, 0x7f000000);
+  const other = setup();
+  const [before, after] = roundTrip(chip, other.chip);
+  expect(after).toEqual(before);
+  expect([other.read(1, LapicReg.id), other.read(0, LapicReg.id)]).toEqual([0x7f000000, 0]);
+  chip.lapics[1]?.initReset();
+  expect(read(1, LapicReg.id)).toBe(0x7f000000);
+  chip.lapics[1]?.setBase(0xfee00000n);
+  chip.lapics[1]?.setBase(0xfee00800n);
+  expect(read(1, LapicReg.id)).toBe(0x1000000);
+});
+
+test("in x2APIC mode the ID is the initial one and cannot be written", () => {
+  const { chip, write } = setup();
+  write(1, LapicReg.id, 0x7f000000);
+  const lapic = chip.lapics[1];
+  lapic?.setBase(0xfee00c00n);
+  expect([lapic?.msrRead(0x802), lapic?.msrWrite(0x802, 5n)]).toEqual([1n, false]);
+  expect([lapic?.matches(1, false, true), lapic?.matches(0x7f, false, true)]).toEqual([true, false]);
+});

@@ -99,6 +99,8 @@ export class Lapic implements MmioDevice, Persist {
   #base = 0n;
   #hardwareEnabled = true;
   #x2 = false;
+  /** The ID register in xAPIC mode, which software may write. */
+  #xapicId: number;
   #tpr = 0;
   #ldr = 0;
   #dfr = 0xffffffff;
@@ -113,6 +115,7 @@ export class Lapic implements MmioDevice, Persist {
   constructor({ cpu, clock, bus, signals, changed, physicalBits = 40 }: LapicOptions) {
     this.id = `lapic${cpu}`;
     this.#apicId = cpu;
+    this.#xapicId = cpu;
     this.#bus = bus;
     this.#signals = signals;
     this.#changed = changed;
@@ -127,6 +130,7 @@ export class Lapic implements MmioDevice, Persist {
     this.#base = Base.defaultAddress | Base.enable | (this.#apicId === 0 ? Base.bsp : 0n);
     this.#hardwareEnabled = true;
     this.#x2 = false;
+    this.#xapicId = this.#apicId;
     this.initReset();
   }
 
@@ -144,8 +148,9 @@ export class Lapic implements MmioDevice, Persist {
     this.#update();
   }
 
+  /** What messages with a physical destination name it by. */
   get apicId(): number {
-    return this.#apicId;
+    return this.#x2 ? this.#apicId : this.#xapicId;
   }
 
   /** Accepts fixed interrupts: enabled by IA32_APIC_BASE and by SVR. */
@@ -166,13 +171,17 @@ export class Lapic implements MmioDevice, Persist {
     return this.#base;
   }
 
-  /** IA32_APIC_BASE; false asks for #GP (SDM, "x2APIC State Transitions"). Disabling keeps the registers. */
+  /**
+   * IA32_APIC_BASE; false asks for #GP (SDM, "x2APIC State Transitions"). Disabling keeps the registers; enabling begins with the
+   * initial ID again, as in KVM.
+   */
   setBase(value: bigint): boolean {
     const enable = (value & Base.enable) !== 0n;
     const x2 = (value & Base.x2) !== 0n;
     if ((value & this.#baseReserved) !== 0n || (x2 && !enable)) return false;
     if (x2 ? !this.#hardwareEnabled : this.#x2 && enable) return false;
     this.#base = value;
+    if ((enable && !this.#hardwareEnabled) || (x2 && !this.#x2)) this.#xapicId = this.#apicId;
     this.#hardwareEnabled = enable;
     if (x2 && !this.#x2) {
       this.#ldr = this.#x2Ldr;
@@ -204,7 +213,7 @@ export class Lapic implements MmioDevice, Persist {
   matches(dest: number, logical: boolean, wide: boolean): boolean {
     if (!this.#hardwareEnabled) return false;
     if (dest === (wide ? 0xffffffff : 0xff)) return true;
-    if (!logical) return dest === this.#apicId;
+    if (!logical) return dest === this.apicId;
     if (this.#x2) return dest >>> 16 === this.#ldr >>> 16 && (dest & this.#ldr & 0xffff) !== 0;
     if (dest > 0xff) return false;
     const own = this.#ldr >>> 24;
@@ -320,6 +329,7 @@ export class Lapic implements MmioDevice, Persist {
     const register = offset & 0xff0;
     const low = Number(BigInt.asUintN(32, BigInt(value)));
     if (register === LapicReg.icrHigh) this.#icrHigh = (low & 0xff000000) >>> 0;
+    else if (register === LapicReg.id) this.#xapicId = low >>> 24;
     else if (register === LapicReg.ldr) this.#ldr = (low & 0xff000000) >>> 0;
     else if (register === LapicReg.dfr) this.#dfr = (low | 0x0fffffff) >>> 0;
     else if (register === LapicReg.icrLow) this.#sendIpi(low);
@@ -402,7 +412,7 @@ export class Lapic implements MmioDevice, Persist {
     if (lvt >= 0) return this.#lvt[lvt] ?? 0;
     switch (register) {
       case LapicReg.id:
-        return this.#x2 ? this.#apicId : (this.#apicId << 24) >>> 0;
+        return this.#x2 ? this.#apicId : (this.#xapicId << 24) >>> 0;
       case LapicReg.version:
         return versionValue;
       case LapicReg.tpr:
@@ -609,6 +619,7 @@ export class Lapic implements MmioDevice, Persist {
     return {
       version: this.version,
       base: this.#base,
+      ...(this.#xapicId !== this.#apicId && { id: this.#xapicId }),
       tpr: this.#tpr,
       ldr: this.#ldr,
       dfr: this.#dfr,
@@ -637,6 +648,7 @@ export class Lapic implements MmioDevice, Persist {
     this.#base = base;
     this.#hardwareEnabled = (base & Base.enable) !== 0n;
     this.#x2 = x2;
+    this.#xapicId = (r.optional("id") ?? null) === null ? this.#apicId : r.int("id", 0xff);
     this.#tpr = r.int("tpr", 0xff);
     this.#ldr = r.int("ldr");
     this.#dfr = r.int("dfr");

@@ -62,8 +62,8 @@ function jobsOf(arch, tests, values) {
   const config = join(tests, "x86/unittests.cfg"), wanted = values.rows?.split(",");
   if (!existsSync(config)) throw new ToolError(`conformance: ${config} is missing; give the folder of a build of kvm-unit-tests`);
   const rows = parseRows(readFileSync(config, "utf8")).filter((row) => !wanted || wanted.includes(row.name));
-  // The 32-bit build is there for what only it has; the other rows that both have are the same machine in another mode.
-  return rows.filter((row) => arch === "x86_64" || row.arch !== "x86_64")
+  // Rows for the other build belong to its table. The 32-bit build is there for what only it has; the other rows that both have are the same machine in another mode.
+  return rows.filter((row) => row.arch !== (arch === "x86_64" ? "i386" : "x86_64"))
     .flatMap((row) => values.columns.split(",").map((name) => {
       if (!Object.hasOwn(columns, name)) throw new ToolError(`conformance: no column ${name}; known are ${Object.keys(columns).join(", ")}`);
       return { row, arch, tests, name };
