@@ -196,6 +196,7 @@ export function writeMsr(n: u32, v: u64): void {
       if (!host && (!hasVmx() || (load<u64>(FEATURE_CONTROL) & 1))) { setBad(); return; }
       if (v & ~7) { setBad(); return; }
       break;
+    case 0x174: v &= 0xffffffff; break; // a selector: a VMCS has 32 bits for it
     case 0x1d9: if (v & ~3) { setBad(); return; } break;
     case 0x1a0: // bits that report something keep their value
       if (!host) v = (v & ~0x1880) | (load<u64>(MISC_ENABLE) & 0x1880);

@@ -31,9 +31,9 @@ function acceptable(index: number, value: bigint, user: boolean): boolean {
   if (index !== PAT) return true;
   return [0n, 8n, 16n, 24n, 32n, 40n, 48n, 56n].every((at) => [0n, 1n, 4n, 5n, 6n, 7n].includes((value >> at) & 0xffn));
 }
-/** IA32_SYSENTER_ESP and EIP hold 48 bits and their sign, so that a guest of either vendor goes on on the other's processor. */
+/** IA32_SYSENTER_ESP and EIP hold 48 bits and their sign, CS 32 bits, so that a guest of either vendor goes on on the other's processor. */
 const canonicalized = (index: number, value: bigint): bigint =>
-  index === 0x175 || index === 0x176 ? BigInt.asUintN(64, BigInt.asIntN(48, value)) : value;
+  index === 0x175 || index === 0x176 ? BigInt.asUintN(64, BigInt.asIntN(48, value)) : index === 0x174 ? value & 0xffffffffn : value;
 
 export interface MsrOptions {
   readonly id: number;
