@@ -68,6 +68,7 @@ recover:
   je .cr4
   mov cr4, rdx
 .cr4:
+  call settle
   cmp byte [dirty], 0
   je .clean
   mov byte [dirty], 0
@@ -107,6 +108,18 @@ again:
   jnc again
   inc dword [taken+rcx*4]
   jmp [step+rcx*8]
+
+; A store may have changed the table of a translation that is still in use: where engines are compared none outlives it.
+stored:
+  call settle
+  jmp again
+settle:
+  cmp byte [allowed+7], 0
+  jne .wild
+  mov rax, cr3
+  mov cr3, rax
+.wild:
+  ret
 
 ; RAX random; R11 changes. (xorshift64*)
 random:

@@ -215,24 +215,29 @@ touch_8:
   jmp again
 touch_store:
   mov [rdi], ebx
-  jmp again
+  jmp stored
 touch_store_8:
   mov [rdi], rdi
-  jmp again
+  jmp stored
 touch_change:
   lock add [rdi], ebx
-  jmp again
+  jmp stored
 touch_exchange:
   xchg [rdi], rbx
   add [sum], rbx
-  jmp again
+  jmp stored
 touch_copy:
+  ; Of several stores each goes by the tables that the one before has left, or does not.
+  cmp byte [allowed+7], 0
+  je touch_scan
   mov esi, FRAMES
   mov ecx, ebx
   and ecx, 0xff
   rep movsq
   jmp again
 touch_fill:
+  cmp byte [allowed+7], 0
+  je touch_scan
   mov ecx, ebx
   and ecx, 0x3ff
   rep stosb
@@ -240,12 +245,14 @@ touch_fill:
 touch_vector:
   movups xmm0, [rdi]
   movups [rdi+0x1000], xmm0
-  jmp again
+  jmp stored
 touch_save:
   and rdi, -16
   fxsave [rdi]
-  jmp again
+  jmp stored
 touch_push:
+  cmp byte [allowed+7], 0
+  je touch_store
   mov rsp, rdi
   push rbx
   pop rax
@@ -259,10 +266,10 @@ touch_call:
 touch_compare:
   and rdi, -16
   lock cmpxchg16b [rdi]
-  jmp again
+  jmp stored
 touch_bits:
   lock bts [rdi], ebx
-  jmp again
+  jmp stored
 touch_scan:
   mov ecx, ebx
   and ecx, 0x1ff
