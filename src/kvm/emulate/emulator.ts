@@ -71,6 +71,8 @@ export class Emulator {
   #matchedHigh = 0;
   #matchedGpa = 0;
   #matchedWrite = false;
+  /** Pages that the operation in hand has translated, and how: its own stores to the tables do not change them, as with a TLB. */
+  readonly #pages: { readonly low: number; readonly high: number; readonly how: number; readonly gpa: number }[] = [];
   /** RIP and flags of the instruction in hand. */
   #ripLow = 0;
   #ripHigh = 0;
@@ -204,6 +206,7 @@ export class Emulator {
   }
   /** @returns why the processor has stopped, or -1 - error code of a fetch */
   #step(again: boolean): number {
+    this.#pages.length = 0;
     if (!again) this.#available = this.#fetch(0);
     if (this.#available < 0) return this.#available;
     const stop = this.#cpu.exports.step(this.#available);
@@ -265,6 +268,7 @@ export class Emulator {
    */
   deliver(vector: number, code: number, kind: number, length: number): Emulated {
     this.#begin();
+    this.#pages.length = 0;
     this.#numericErrors = NE;
     return this.#end(this.#cpu.exports.deliverEvent(vector, code, kind, length), true);
   }
@@ -363,10 +367,13 @@ export class Emulator {
     const page = (low & 0xfffff000) >>> 0,
       access = how & 3,
       implicit = (how & 8) !== 0;
+    for (const p of this.#pages) if (p.low === page && p.high === high && p.how === how) return p.gpa + (low & 0xfff);
     // Also where the processor has the answer: its exit came before it has set the leaf's flags.
-    const gpa = this.#walks.walk(this.#paging, low, high, access, (how & 4) !== 0, implicit);
-    if (page === this.#matchedLow && high === this.#matchedHigh && !implicit && (access === Access.Read || this.#matchedWrite))
-      return this.#matchedGpa + (low & 0xfff);
-    return gpa;
+    const walked = this.#walks.walk(this.#paging, low, high, access, (how & 4) !== 0, implicit),
+      matched = page === this.#matchedLow && high === this.#matchedHigh && !implicit && (access === Access.Read || this.#matchedWrite);
+    if (walked < 0 && !matched) return walked;
+    const gpa = matched ? this.#matchedGpa : walked - (low & 0xfff);
+    this.#pages.push({ low: page, high, how, gpa });
+    return gpa + (low & 0xfff);
   }
 }
