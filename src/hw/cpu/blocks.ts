@@ -38,7 +38,8 @@ const MAX_BLOCK: usize = 32 + (64 + 1) * 16;
 
 let top: usize = ARENA;
 
-@inline function hashOf(pa: u32, mode: u32): usize { return BLOCK_HASH + (<usize>((pa ^ (pa >> 16) ^ (mode << 12)) & HASH_MASK) << 2); }
+/** Eight bytes of code to a slot: what lies together in a page of code shares lines of the cache here, too. */
+@inline function hashOf(pa: u32, mode: u32): usize { return BLOCK_HASH + (<usize>(((pa >> 3) ^ (pa >> 19) ^ (mode << 12)) & HASH_MASK) << 2); }
 
 /** Drop everything decoded: CPUID changed, the arena is full, RAM was replaced. */
 export function flushCode(): void {

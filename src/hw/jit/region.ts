@@ -56,7 +56,7 @@ export function decodedCase(m: Memory, block: number, i: number): number {
 
 /** The decoded block at a physical address, 0 when there is none (src/hw/cpu/blocks.ts). */
 export function findBlock(m: Memory, pa: number, mode: number): number {
-  const hash = (pa ^ (pa >>> 16) ^ (mode << 12)) & 0xffff;
+  const hash = ((pa >>> 3) ^ (pa >>> 19) ^ (mode << 12)) & 0xffff;
   let b = m.u32[(layout.BLOCK_HASH >> 2) + hash]!;
   while (b !== 0 && (m.u32[(b >> 2) + 1] !== pa || m.u32[(b >> 2) + 2] !== mode)) b = m.u32[(b >> 2) + 4]!;
   return b;
