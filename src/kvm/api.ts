@@ -114,6 +114,6 @@ export const notCalls: Readonly<Record<ApiCall["type"], readonly string[]>> = {
   vm: ["setMaxVcpus", "setPaging", "chips", "sending", "called", "syncDirtyLog"],
   vcpu: [
     "thread", "acceptsPic", "load", "syncDirtyLog", "shadowed", "paged", "setShadow", "readyForInterrupt", "inGuest", "eventPending", "setCr8", "toUser", "internal", "shutdown", "tick", "faultInstead", "exception", "setFaultAddress", "halt", "reset",
-    "abandon", "hypercall", "kick", "kicked", "lapic", "tsc", "pendingSignals", "signalNmi", "signalInit", "signalStartUp", "apicRestored",
+    "abandon", "hypercall", "kick", "kicked", "lapic", "tsc", "pendingSignals", "signalNmi", "signalInit", "signalStartUp", "apicRestored", "wantsToRun",
   ],
 };
