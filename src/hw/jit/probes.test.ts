@@ -77,6 +77,9 @@ describe("accesses of two pages", () => {
   test("a register of 32 bits wraps where one of 64 does not", async () => {
     await same(loop("mov rbx, 0xffffffff00200f80", "  add eax, [ebx+4]\n  mov edx, ebx\n  add edx, 8\n  xor eax, [rdx]\n  sub ebx, 4\n  add eax, [rbx]\n  mov rbx, 0xffffffff00200f80\n  mov [ebx+12], eax"));
   });
+  test("the second byte of a register is written, by code that was made for another register", async () => {
+    await same(loop("mov ebx, 0x200f80\n  mov edx, 0x200f00", "  add eax, [rbx]\n  add eax, [rdx+4]\n  xor dh, 1\n  xor bh, 2\n  add eax, [rbx+4]\n  xor eax, [rdx+8]\n  mov [rbx], eax"));
+  });
   test("a register that is only sometimes written", async () => {
     await same(loop("mov ebx, 0x200f80\n  mov ebp, 0x201040", "  add eax, [rbx]\n  mov rdx, rbx\n  test ecx, 3\n  cmovz rdx, rbp\n  xor eax, [rdx+4]\n  mov [rdx], eax\n  bsf edx, ecx\n  add eax, [rbx+rdx+8]"));
   });

@@ -195,7 +195,7 @@ export class Template {
   readonly #temporaries: Int32Array;
   /** Can the next record be reached? */
   readonly reached: boolean;
-  /** Which probes every path makes; moves by five: to, from, kin, expression of the difference, difference. */
+  /** Which probes every path makes; moves by five: an address in the register that is written, from, kin, expression of the difference, difference. */
   readonly #probed: readonly number[];
   readonly #moved: readonly number[];
   constructor(expressions: readonly Expression[], guards: readonly Guard[], steps: readonly Step[], bytes: Uint8Array, types: readonly number[], reached: boolean, probed: readonly number[], moved: readonly number[]) {
@@ -269,6 +269,6 @@ export class Template {
     for (let i = 0; i < types.length; i++) out.release(temporaries[i]!);
     for (const ordinal of this.#probed) frame.probed(ordinal);
     const m = this.#moved;
-    for (let i = 0; i < m.length; i += 5) frame.moved(keyAt(m[i]!), keyAt(m[i + 1]!), kinAt(m[i + 2]!, m[i + 3]!), deltaAt(m[i + 3]!, m[i + 4]!));
+    for (let i = 0; i < m.length; i += 5) frame.moved(keyAt(m[i]!) & ~7, keyAt(m[i + 1]!), kinAt(m[i + 2]!, m[i + 3]!), deltaAt(m[i + 3]!, m[i + 4]!));
   }
 }
