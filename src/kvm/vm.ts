@@ -362,11 +362,10 @@ export class KvmVm {
     return chips;
   }
 
-  #signal(cpu: number, give: (vcpu: X86Vcpu) => void): void {
+  /** @param give false: the vCPU has nothing of it to look at */
+  #signal(cpu: number, give: (vcpu: X86Vcpu) => unknown): void {
     const vcpu = this.#vcpus[cpu];
-    if (!vcpu) return;
-    give(vcpu);
-    this.onKick(cpu);
+    if (vcpu && give(vcpu) !== false) this.onKick(cpu);
   }
 
   /** KVM_IRQ_LINE */

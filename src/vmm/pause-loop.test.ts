@@ -76,6 +76,12 @@ halt:
   hlt
   jmp short halt`);
 
+/** A second SIPI, as Linux sends it, for a processor that has begun and counts. */
+const again = two(
+  "begun:\ncmp word [ebx], 0\nje begun\nmov eax, [ebx]\nmov dword [0xfee00300], 0x4608\nsub eax, [ebx]\nmov [ebx+8], eax",
+  "count:\ninc word [bx]\njmp short count",
+);
+
 const places: readonly Place[] = [
   {},
   ...(["intel", "amd"] as const).flatMap((silicon) => [1, 2].map((hostCpus): Place => ({ accel: "kvm", silicon, hostCpus }))),
@@ -98,6 +104,16 @@ test("a few PAUSEs do not give the turn away", async () => {
     const mark = new Uint8Array(1);
     vm.memory.read(0x9008, mark);
     expect(mark[0], JSON.stringify(place)).toBe(1);
+  }
+});
+
+test("a SIPI that is nothing to a processor, since it has begun, does not end the sender's turn", async () => {
+  for (const place of [...places, { accel: "kvm", kernelIrqchip: "off" }, { accel: "kvm", kernelIrqchip: "split" }] as const) {
+    const { machine, vm } = await testMachine({ cpus: 2, kernel: { name: "again", bytes: again }, ...place });
+    expect(machine.run(1e8)).toMatchObject({ kind: "exit" });
+    const counted = new Uint8Array(4);
+    vm.memory.read(0x9008, counted);
+    expect([...counted], JSON.stringify(place)).toEqual([0, 0, 0, 0]);
   }
 });
 

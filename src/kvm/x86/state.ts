@@ -43,10 +43,11 @@ export abstract class VcpuState {
   signalInit(): void {
     this.init = 1;
   }
-  /** Nothing but to a vCPU that waits for it, or will as soon as it takes its INIT. */
-  signalStartUp(vector: number): void {
-    if (this.mp !== "uninitialized" && !this.init) return;
+  /** Nothing but to a vCPU that waits for it, or will as soon as it takes its INIT: then false. */
+  signalStartUp(vector: number): boolean {
+    if (this.mp !== "uninitialized" && !this.init) return false;
     this.sipi = vector + 1;
+    return true;
   }
   /** What every one of these does first. */
   protected abstract load(): void;
