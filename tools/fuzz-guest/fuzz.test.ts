@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { engines } from "../engines/engines.ts";
+import { compare, trail } from "./compare.ts";
 import { fuzz, fuzzGuest } from "./harness.ts";
 import { core, testWild } from "./short.ts";
 
@@ -29,4 +30,13 @@ test.each([3])("where the manuals leave nothing open every engine comes to the s
     found[engine.name] = r.hash;
   }
   for (const engine of engines) expect([engine.name, found[engine.name]]).toEqual([engine.name, found.bare]);
+});
+
+test("engines are compared slice by slice; a difference that is none when the slice is cut is said to be so", { timeout: 300_000 }, async () => {
+  const [bare, engine] = ["bare", "vmx-ept"].map((name) => engines.find((e) => e.name === name));
+  if (!bare || !engine) throw new Error("no engine");
+  const ends = await trail(core, bare, 3, 300_000);
+  expect(ends.length).toBeGreaterThan(2);
+  expect(await compare(core, [bare, engine], 3, ends)).toEqual([]);
+  expect(await compare(core, [bare, engine], 3, [...ends.slice(0, 1), "another"])).toEqual(["gone when the slice is cut so"]);
 });
