@@ -3,7 +3,7 @@
 // A body that changes the flow returns the next record. Two fixed records stand for the rest of the world:
 // STOP leaves run(); RESUME looks for interrupts and goes on at RIP, in the loop and not by recursion.
 import {
-  REGS, RIP, RIPB_OFF, RIPMASK, MODE, MODE_L, SEG_EBASE, SEG_LIMIT, CS, CPL, EFLAGS, JUMP_CACHE, ALONE_BLOCK, SCRATCH_BLOCK,
+  REGS, RIP, RIPB_OFF, RIPMASK, MODE, MODE_L, SEG_EBASE, SEG_LIMIT, CS, CPL, EFLAGS, JUMP_CACHE, JUMP_MASK, ALONE_BLOCK, SCRATCH_BLOCK,
   STRADDLE_BLOCK, STOP, RESUME, STOP_REASON, STOP_BUDGET, STOP_REQUEST, STOP_HALT, STOP_SHUTDOWN, STOP_VMEXIT, STOP_WAIT_SIPI, STOP_INIT, ACTIVITY, SHADOW, INTR, NMI,
   NMI_BLOCKED, EVENTS_HELD, DB_PENDING, BREAK_ON, INIT, SMI, SIPI, T_END, N_INTERRUPT,
   left, setLeft, block, setBlock, fault, clearFault, faultVector, faultCode, faultAddress, exception,
@@ -98,7 +98,7 @@ function enterPart(b: usize, n: u32): usize {
 @inline function known(rip: u64): usize {
   const base = load<u64>(SEG_EBASE + (CS << 3)), mode = load<u32>(MODE);
   const la = mode & MODE_L ? rip : (rip + base) & 0xffffffff;
-  const e = JUMP_CACHE + (<usize>((<u32>la ^ <u32>(la >> 12)) & 4095) << 4);
+  const e = JUMP_CACHE + (<usize>((<u32>la ^ <u32>(la >> 12)) & JUMP_MASK) << 4);
   if (load<u64>(e) != la || load<u32>(e, 8) != (<u32>context | (mode << 12))) return 0;
   store<u64>(REGS + RIPB_OFF, (la & ~0xfff) - base);
   return load<u32>(e, 12);
@@ -197,7 +197,7 @@ function resolve(): usize {
   if (b == 0) b = makeBlock(<u32>pa, <usize>(e & ~0xfff), offset, mode);
   if (b == 0) return straddle(<u32>pa, <usize>(e & ~0xfff), la, mode, user);
   if (!load<u32>(BREAK_ON)) {
-    const j = JUMP_CACHE + (<usize>((<u32>la ^ <u32>(la >> 12)) & 4095) << 4);
+    const j = JUMP_CACHE + (<usize>((<u32>la ^ <u32>(la >> 12)) & JUMP_MASK) << 4);
     store<u64>(j, la);
     store<u32>(j, <u32>context | (mode << 12), 8);
     store<u32>(j, <u32>b, 12);

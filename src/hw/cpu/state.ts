@@ -4,8 +4,8 @@
 //   0x00100  state (this file)          0x100000  static tables of the compiled core
 //   0x03000  scratch block, STOP        0x200000  physical map, u32 per 4 KiB page of 4 GiB
 //   0x10000  fast TLB                   0x600000  frame flags, u8 per RAM frame
-//   0x20000  jump cache                 0x700000  code page pointers, u32 per RAM frame
-//   0x30000  TLB                        0xA00000  code arena
+//   0x20000  free                       0x700000  code page pointers, u32 per RAM frame
+//   0x30000  TLB                        0xA00000  jump cache, then the code arena at 0xA40000
 //   0x50000  block hash                 0x4000000 RAM
 //   0x90000  translated regions
 
@@ -149,7 +149,6 @@ export const UNDEFINED: usize = 0x8000; // 16 records of 32 bytes
 export const LAST_UNDEFINED: u32 = 15;
 
 export const FAST_TLB: usize = 0x10000;
-export const JUMP_CACHE: usize = 0x20000;
 export const TLB: usize = 0x30000;
 export const BLOCK_HASH: usize = 0x50000;
 export const JIT_REGIONS: usize = 0x90000; // u32 x 65536: table slot of a region, 0 when it is dead
@@ -157,7 +156,9 @@ export const JIT_PROFILE: usize = 0xd0000; // u32 x 49152: how often translated 
 export const PHYS_MAP: usize = 0x200000;
 export const FRAME_FLAGS: usize = 0x600000;
 export const CODE_PAGES: usize = 0x700000;
-export const ARENA: usize = 0xa00000;
+export const JUMP_CACHE: usize = 0xa00000; // 16,384 entries of 16 bytes: linear address, context and mode, block (flow.ts)
+export const JUMP_MASK: u32 = 16383;
+export const ARENA: usize = 0xa40000;
 export const ARENA_END: usize = 0x4000000;
 export const RAM: usize = 0x4000000;
 

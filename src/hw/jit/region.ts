@@ -64,7 +64,7 @@ export function findBlock(m: Memory, pa: number, mode: number): number {
 /** The block that the jump cache has for a linear address, 0 when none. The address is a signed number: canonical ones are exact. */
 function cachedBlock(m: Memory, address: number, mode: number): number {
   const high = Math.floor(address / 0x100000000), low = address - high * 0x100000000;
-  const e = (layout.JUMP_CACHE + ((low ^ Math.floor(low / 4096)) & 4095) * 16) >> 2;
+  const e = (layout.JUMP_CACHE + ((low ^ Math.floor(low / 4096)) & layout.JUMP_MASK) * 16) >> 2;
   if (m.u32[e] !== low || m.u32[e + 1] !== high >>> 0 || m.u32[e + 2]! >>> 12 !== mode) return 0;
   return m.u32[e + 3]!;
 }

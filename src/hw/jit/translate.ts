@@ -364,7 +364,7 @@ export class Translator implements Site {
     out.tee(this.#address);
     out.op(0xa7);
     out.get(this.#address); out.i64(12, 0); out.op(0x88); out.op(0xa7); out.op(0x73);
-    out.i32(4095); out.op(0x71); out.i32(4); out.op(0x74);
+    out.i32(layout.JUMP_MASK); out.op(0x71); out.i32(4); out.op(0x74);
     out.tee(this.#slot);
     out.memory(0x29, layout.JUMP_CACHE); out.get(this.#address); out.op(0x51);
     out.get(this.#slot); out.memory(0x28, layout.JUMP_CACHE + 8);

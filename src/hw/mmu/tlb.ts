@@ -9,12 +9,11 @@
 //
 // The TLB proper (4,096 entries of 32 bytes) is the architectural one: what INVLPG and MOV CR3 act on, what tlb_misses counts.
 //   +0 linear page | id   +8 physical page   +16 permissions (P_*)
-import { FAST_TLB, TLB, JUMP_CACHE, N_FLUSH, CPL, EFLAGS, CR0, CR4, SEG_ATTR, CS } from "../cpu/state";
+import { FAST_TLB, TLB, JUMP_CACHE, JUMP_MASK, N_FLUSH, CPL, EFLAGS, CR0, CR4, SEG_ATTR, CS } from "../cpu/state";
 import { AC } from "../cpu/flags";
 
 export const FAST_ENTRIES: usize = 2048;
 export const TLB_ENTRIES: usize = 4096;
-export const JUMP_ENTRIES: usize = 4096;
 
 export const P_W: u32 = 1; // writable at every level
 export const P_U: u32 = 2; // user at every level
@@ -109,7 +108,7 @@ export function flushFast(): void { memory.fill(FAST_TLB, 0xff, FAST_ENTRIES * 3
 /** Which pages have entries in the jump cache, a Bloom filter of 4,096 bits. */
 const JUMP_PAGES = memory.data(512, 8);
 export function flushJumps(): void {
-  memory.fill(JUMP_CACHE, 0xff, JUMP_ENTRIES * 16);
+  memory.fill(JUMP_CACHE, 0xff, (<usize>JUMP_MASK + 1) << 4);
   memory.fill(JUMP_PAGES, 0, 512);
 }
 /** @param at entry of the jump cache that was made for an address
