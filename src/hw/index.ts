@@ -144,7 +144,7 @@ export interface CoreExports {
 
 const WASM_PAGE = 65536;
 /** State, caches and the (empty) physical map: all that a processor without memory touches. */
-const IMPORTED_PAGES = layout.FRAME_FLAGS / WASM_PAGE;
+const IMPORTED_PAGES = layout.ARENA / WASM_PAGE;
 /** RAM of one emulated computer at most: wasm32 addresses 4 GiB, and the core needs 64 MiB of them. */
 export const MAX_RAM = 3136 * 1024 * 1024;
 
