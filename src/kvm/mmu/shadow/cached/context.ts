@@ -106,16 +106,7 @@ export class CachedContext implements ShadowContext {
     pages.recycle();
     this.root();
     pages.options.stats.mmu.faults++;
-    const gfn = Math.floor(r.gpa / 4096);
-    let emulate = false;
-    if (pages.shadowing(gfn)) {
-      // A table of the guest: written by software, or out of sync from now on.
-      emulate = r.write && !makeUnsync(pages, gfn);
-      if (emulate || !r.write) r.rights &= ~W;
-    }
-    const level = r.large && !this.#holdsTables(r.gpa) ? 2 : 1;
-    this.#map(low, high, level);
-    return emulate ? "emulate" : "fixed";
+    return this.#map(low, high) ? "fixed" : "emulate";
   }
   /** Is any guest page of the 2 MiB a table? Those pages have to be small. */
   #holdsTables(gpa: number): boolean {
@@ -124,31 +115,46 @@ export class CachedContext implements ShadowContext {
     return false;
   }
 
-  /** FNAME(fetch): down the shadow tables beside the guest's, making what is missing, to the leaf. */
-  #map(low: number, high: number, level: 1 | 2): void {
+  /**
+   * FNAME(fetch): down the shadow tables beside the guest's, making what is missing, to the leaf. What the leaf may be is
+   * decided last: a table that the way down has made may lie in the very page that it maps.
+   * @returns false when software has to carry out the write
+   */
+  #map(low: number, high: number): boolean {
     const r = this.#resolver,
       pages = this.#pages,
-      { memory } = pages.options.host,
       top = this.guest.long ? 4 : 2;
     let page = this.guest.long ? this.#roots[0] : this.#roots[low >>> 30];
-    for (let l = top; page && l > level; l--) {
-      page.writes = 0;
-      const i = index(low, high, l),
-        at = page.frame + i * 8,
-        entry = memory.read32(at),
-        [gfn, role] = this.#childOf(low, l, top);
-      const known = (entry & P) !== 0 && (entry & PS) === 0 ? pages.child(entry) : undefined;
-      if (known && known.gfn === gfn && known.role === role) {
-        page = known;
-        continue;
-      }
-      if ((entry & P) !== 0) pages.drop(page, i);
-      const child = this.#get(gfn, role);
-      child.parents.push(page.slot * 512 + i);
-      writeEntry(memory, at, (child.frame | TABLE) >>> 0, 0);
-      page = child;
+    if (!page) return true;
+    for (let l = top; l > 2; l--) page = this.#below(page, low, high, l, top);
+    const level = r.large && !this.#holdsTables(r.gpa) ? 2 : 1;
+    if (level === 1) page = this.#below(page, low, high, 2, top);
+    let emulate = false;
+    const gfn = Math.floor(r.gpa / 4096);
+    if (pages.shadowing(gfn)) {
+      // A table of the guest: written by software, or out of sync from now on.
+      emulate = r.write && !makeUnsync(pages, gfn);
+      if (emulate || !r.write) r.rights &= ~W;
     }
-    if (page) this.#leaf(page, index(low, high, level), level, r);
+    this.#leaf(page, index(low, high, level), level, r);
+    return !emulate;
+  }
+  /** The page below one of level l on the way to an address. */
+  #below(page: ShadowPage, low: number, high: number, l: number, top: number): ShadowPage {
+    const pages = this.#pages,
+      { memory } = pages.options.host,
+      i = index(low, high, l),
+      at = page.frame + i * 8,
+      entry = memory.read32(at),
+      [gfn, role] = this.#childOf(low, l, top);
+    page.writes = 0;
+    const known = (entry & P) !== 0 && (entry & PS) === 0 ? pages.child(entry) : undefined;
+    if (known && known.gfn === gfn && known.role === role) return known;
+    if ((entry & P) !== 0) pages.drop(page, i);
+    const child = this.#get(gfn, role);
+    child.parents.push(page.slot * 512 + i);
+    writeEntry(memory, at, (child.frame | TABLE) >>> 0, 0);
+    return child;
   }
   /** What stands below level l: the guest's next table, or a direct page where the guest has a larger page. */
   #childOf(low: number, l: number, top: number): readonly [gfn: number, role: number] {

@@ -102,6 +102,31 @@ test("a page that becomes a table loses its write right wherever it is mapped", 
   expect([entry(a, 3), entry(b, 5), entry(b, 6) & P]).toEqual([0, 0, P]);
 });
 
+test.each([
+  // The page at 8000000000 is the table of the levels 3 to 1 on the way to it.
+  ["a page that is its own directory", [0x80, 0], 2, { 0x1008: 0x2007, 0x2000: 0x2007 }, ["emulate", true, false]],
+  ["a page table seen through itself", [0, 0x1000], 4, { 0x1000: 0x2007, 0x2000: 0x3007, 0x3000: 0x4007, 0x4008: 0x4007 }, ["fixed", false, true]],
+  ["2 MiB that hold their own directories", [0, 0x2f0000], 0x201, { 0x1000: 0x201007, 0x201000: 0x202007, 0x202008: 0x200087 }, ["fixed", true, false]],
+] as const)("the first write to %s leaves no table both in sync and writable", async (_, [high, low], table, entries, expected) => {
+  const { host, space, stats } = await open(),
+    mmu = new CachingMmu({ host, space, trace: new Trace(() => 0), stats }),
+    context = mmu.context(Object.assign(new PagingRegisters(), { cr0: 0x80010001, cr4: 0x20, efer: 0x500, cr3Low: 0x1000 }));
+  for (const [at, e] of Object.entries(entries)) space.store(Number(at), 8, BigInt(e));
+  const result = context.fault(low, high, 2, 0),
+    inSync = mmu.pages.shadowing(table)?.some((page) => !page.unsync);
+  let writable = false,
+    mapped = 0;
+  mmu.pages.rmap.each(table, (page, i) => {
+    if ((host.memory.read32(page.frame + i * 8) & W) !== 0) writable = true;
+  });
+  mmu.pages.rmap.eachLarge(table, () => {
+    writable = true;
+  });
+  expect([result, inSync, writable]).toEqual(expected);
+  mmu.pages.rmap.each(Math.floor(context.gpa / 4096), () => mapped++);
+  expect(mapped).toBe(1);
+});
+
 test("the guest may write a page table itself until the next sync point, a directory never", async () => {
   const { pages, map, entry, stats } = await open(),
     table = pages.make(30, role(1)),
