@@ -35,7 +35,7 @@ export function document(results) {
     "# kvm-unit-tests\n",
     "Every row of unittests.cfg, run by the tests' own `x86/run` with `vitrine` in the place of QEMU. Written by\n`node tools/conformance/main.mjs --tests BUILD --tests32 BUILD --write`; the causes are in `tools/conformance/causes.mjs`.\n",
     "*pass*, *skip*: the tests' own verdict. *not run*: the row is for another build or asks for a kernel parameter of the\nhost. *refused*: the command line asks for what we do not have. An empty cell has not been run. Rows that\nask for `-m 4g` get 2560 MiB. QEMU TCG is version 7.2 on the development machine, within the tests' own time limits, to compare with.\n",
-    `Of ${all} cells ${cells} are of one build, ${build} (core and command, by the content of their sources); ${OLDER} marks those of an earlier one.\nOn the bare CPU x2apic and xapic are told \`TEST_DEVICE=0\`, as on hardware: with it they do not call the hypervisor that is not there.\n`,
+    `Of ${all} cells ${cells} are of one build, ${build} (core and command, by the content of their sources); ${OLDER} marks those of another.\nOn the bare CPU x2apic and xapic are told \`TEST_DEVICE=0\`, as on hardware: with it they do not call the hypervisor that is not there.\n`,
   ];
   for (const [arch, rows] of Object.entries(results)) parts.push(section(arch, rows, build));
   return `${parts.join("\n")}`;
