@@ -17,14 +17,16 @@ const SEEN = at("build/vitrine.mjs.seen");
 progressTo(process.stderr);
 await runTool(async () => {
   if (!existsSync(at("node_modules"))) throw new ToolError("vitrine: not set up yet; run `npm ci` first");
-  if (existsSync(SEEN) && upToDate(SEEN, glance(SOURCES))) return;
+  const before = glance(SOURCES);
+  if (upToDate(SEEN, before)) return;
   const translates = !process.argv.some((argument) => argument.includes("jit=off"));
   await buildCore();
   if (translates) await buildStencils();
   await buildNode();
-  if (!translates) return;
+  // Only where nothing was built, and nothing edited meanwhile, is what was seen what was asked about.
+  if (!translates || glance(SOURCES) !== before) return;
   writeFileSync(SEEN, "");
-  stamp(SEEN, glance(SOURCES));
+  stamp(SEEN, before);
 });
 // The command sets its own exit status.
 if (process.exitCode === 0) await import(pathToFileURL(COMMAND).href);

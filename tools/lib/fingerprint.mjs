@@ -40,8 +40,9 @@ export function fingerprint(paths) {
 export function glance(paths) {
   const hash = createHash("sha256");
   for (const path of paths.flatMap((name) => files(at(name)))) {
-    const { size, mtimeMs } = statSync(path);
-    hash.update(`${relative(ROOT, path)}\0${size}\0${mtimeMs}\0`);
+    // A link may lead nowhere: editors leave such locks.
+    const found = statSync(path, { throwIfNoEntry: false });
+    hash.update(`${relative(ROOT, path)}\0${found?.size}\0${found?.mtimeMs}\0`);
   }
   return hash.digest("hex");
 }
